@@ -1,0 +1,2 @@
+//! Daybook: an event-sourced audit ledger. See ARCHITECTURE.md for the bird's-eye view.
+#![forbid(unsafe_code)]
