@@ -1,2 +1,4 @@
 //! Daybook: an event-sourced audit ledger. See ARCHITECTURE.md for the bird's-eye view.
 #![forbid(unsafe_code)]
+
+pub mod spec;

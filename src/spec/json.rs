@@ -1,0 +1,590 @@
+//! JSON, read so strictly that what was read can be written again as the same value (FORMATS.md section 2,
+//! "Canonical or refused").
+//!
+//! Why not a general JSON library: the ledger must refuse duplicate names, lone surrogates and numbers that a
+//! double cannot carry exactly, and must say where (RFC 6901). General readers have forgotten the number's text
+//! and the second of two equal names by the time anyone could ask. They serve as oracles in the tests instead.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::fmt;
+
+/// A JSON value. Strings borrow from the input where no escape forced a copy.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Json<'a> {
+    Null,
+    Bool(bool),
+    /// Finite, and exactly the number its text said.
+    Number(f64),
+    String(Cow<'a, str>),
+    Array(Vec<Json<'a>>),
+    /// Members in canonical order (RFC 8785 §3.2.3: by UTF-16 code units), no name twice.
+    Object(Vec<(Cow<'a, str>, Json<'a>)>),
+}
+
+/// Why a text is not JSON that the ledger can carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Not JSON (RFC 8259); says what was expected.
+    Syntax(&'static str),
+    /// Not UTF-8.
+    Utf8,
+    /// A member name occurs twice in one object.
+    DuplicateName,
+    /// `\uD800`–`\uDFFF` without its other half.
+    LoneSurrogate,
+    /// More open arrays and objects than allowed.
+    TooDeep,
+    /// The number's canonical form would be another number.
+    InexactNumber,
+}
+
+/// A refusal with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonError {
+    pub fault: Fault,
+    /// RFC 6901 pointer to the value (or to the member whose name is at fault).
+    pub pointer: String,
+    /// Byte offset in the text.
+    pub offset: usize,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Fault::Syntax(expected) => return write!(f, "not JSON: expected {expected}"),
+            Fault::Utf8 => "not UTF-8",
+            Fault::DuplicateName => "a member name occurs twice in one object",
+            Fault::LoneSurrogate => "a \\u escape names half of a surrogate pair",
+            Fault::TooDeep => "nested too deeply",
+            Fault::InexactNumber => "the number cannot be carried exactly as a double; send it as a string",
+        })
+    }
+}
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (at byte {}, {:?})", self.fault, self.offset, self.pointer)
+    }
+}
+
+impl std::error::Error for JsonError {}
+
+/// Nesting of arrays and objects that an event may have.
+///
+/// Reason: deep enough for any real document, shallow enough that recursion over it needs little stack.
+pub const MAX_EVENT_DEPTH: usize = 64;
+
+impl<'a> Json<'a> {
+    /// Reads one JSON text with at most `max_depth` arrays and objects open at once.
+    ///
+    /// # Errors
+    /// [`JsonError`] names the first fault and its place.
+    pub fn parse(text: &'a [u8], max_depth: usize) -> Result<Self, JsonError> {
+        let text = std::str::from_utf8(text).map_err(|e| JsonError {
+            fault: Fault::Utf8,
+            pointer: String::new(),
+            offset: e.valid_up_to(),
+        })?;
+        let mut reader = Reader { text, at: 0, max_depth };
+        let value = reader.document().map_err(|trail| JsonError {
+            fault: trail.fault,
+            offset: trail.offset,
+            pointer: trail.steps.iter().rev().fold(String::new(), |mut pointer, step| {
+                pointer.push('/');
+                pointer.push_str(&step.replace('~', "~0").replace('/', "~1"));
+                pointer
+            }),
+        })?;
+        Ok(value)
+    }
+
+    /// An object with its members put in canonical order. Names must differ.
+    #[must_use]
+    pub fn object<const N: usize>(members: [(&'a str, Json<'a>); N]) -> Self {
+        let mut members: Vec<_> =
+            members.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect();
+        members.sort_by(|a, b| canonical_order(&a.0, &b.0));
+        Json::Object(members)
+    }
+
+    /// A string value.
+    #[must_use]
+    pub fn string(text: impl Into<Cow<'a, str>>) -> Self {
+        Json::String(text.into())
+    }
+
+    /// The member `name` of an object.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Json<'a>> {
+        match self {
+            Json::Object(members) => members.iter().find(|(n, _)| n == name).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    /// The text of a string.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Json::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A non-negative whole number up to 2⁵³ − 1, beyond which doubles skip integers.
+    #[must_use]
+    pub fn as_u64(&self) -> Option<u64> {
+        match self {
+            Json::Number(n) if *n >= 0.0 && *n < 9_007_199_254_740_992.0 && n.fract() == 0.0 => {
+                Some(*n as u64)
+            }
+            _ => None,
+        }
+    }
+
+    /// The members of an object.
+    #[must_use]
+    pub fn as_object(&self) -> Option<&[(Cow<'a, str>, Json<'a>)]> {
+        match self {
+            Json::Object(members) => Some(members),
+            _ => None,
+        }
+    }
+}
+
+/// Order of member names in canonical JSON: by UTF-16 code units (RFC 8785 §3.2.3). It differs from the order of
+/// the UTF-8 bytes only where a character beyond U+FFFF meets one in U+E000..=U+FFFF.
+#[must_use]
+pub fn canonical_order(a: &str, b: &str) -> Ordering {
+    if a.is_ascii() || b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
+}
+
+/// A fault on its way up: each container adds its step, so the path costs nothing while all goes well.
+struct Trail {
+    fault: Fault,
+    offset: usize,
+    steps: Vec<String>,
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    max_depth: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn fail<T>(&self, fault: Fault) -> Result<T, Trail> {
+        self.fail_at(fault, self.at)
+    }
+
+    fn fail_at<T>(&self, fault: Fault, offset: usize) -> Result<T, Trail> {
+        Err(Trail { fault, offset, steps: Vec::new() })
+    }
+
+    fn white_space(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn document(&mut self) -> Result<Json<'a>, Trail> {
+        let value = self.value(0)?;
+        self.white_space();
+        if self.at < self.text.len() {
+            return self.fail(Fault::Syntax("the end of the text"));
+        }
+        Ok(value)
+    }
+
+    fn value(&mut self, depth: usize) -> Result<Json<'a>, Trail> {
+        self.white_space();
+        match self.peek() {
+            Some(b'"') => Ok(Json::String(self.string()?)),
+            Some(b'{') => self.object(depth + 1),
+            Some(b'[') => self.array(depth + 1),
+            Some(b't') => self.word("true", Json::Bool(true)),
+            Some(b'f') => self.word("false", Json::Bool(false)),
+            Some(b'n') => self.word("null", Json::Null),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            _ => self.fail(Fault::Syntax("a value")),
+        }
+    }
+
+    fn word(&mut self, word: &'static str, value: Json<'a>) -> Result<Json<'a>, Trail> {
+        if self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
+            self.at += word.len();
+            return Ok(value);
+        }
+        self.fail(Fault::Syntax("a value"))
+    }
+
+    fn array(&mut self, depth: usize) -> Result<Json<'a>, Trail> {
+        if depth > self.max_depth {
+            return self.fail(Fault::TooDeep);
+        }
+        self.at += 1;
+        let mut items = Vec::new();
+        self.white_space();
+        if self.take(b']') {
+            return Ok(Json::Array(items));
+        }
+        loop {
+            let item = self.value(depth).map_err(|mut trail| {
+                trail.steps.push(items.len().to_string());
+                trail
+            })?;
+            items.push(item);
+            self.white_space();
+            if self.take(b']') {
+                return Ok(Json::Array(items));
+            }
+            if !self.take(b',') {
+                return self.fail(Fault::Syntax("',' or ']'"));
+            }
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Json<'a>, Trail> {
+        if depth > self.max_depth {
+            return self.fail(Fault::TooDeep);
+        }
+        let start = self.at;
+        self.at += 1;
+        let mut members: Vec<(Cow<'a, str>, Json<'a>)> = Vec::new();
+        self.white_space();
+        if self.take(b'}') {
+            return Ok(Json::Object(members));
+        }
+        // Texts that we wrote ourselves are in order already; then no sorting is needed.
+        let mut in_order = true;
+        loop {
+            self.white_space();
+            if self.peek() != Some(b'"') {
+                return self.fail(Fault::Syntax("a member name"));
+            }
+            let name = self.string()?;
+            self.white_space();
+            if !self.take(b':') {
+                return self.fail(Fault::Syntax("':'"));
+            }
+            let value = self.value(depth).map_err(|mut trail| {
+                trail.steps.push(name.to_string());
+                trail
+            })?;
+            in_order &= members.last().is_none_or(|(last, _)| canonical_order(last, &name) == Ordering::Less);
+            members.push((name, value));
+            self.white_space();
+            if self.take(b'}') {
+                break;
+            }
+            if !self.take(b',') {
+                return self.fail(Fault::Syntax("',' or '}'"));
+            }
+        }
+        if !in_order {
+            members.sort_by(|a, b| canonical_order(&a.0, &b.0));
+            if let Some(pair) = members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+                let steps = vec![pair[0].0.to_string()];
+                return Err(Trail { fault: Fault::DuplicateName, offset: start, steps });
+            }
+        }
+        Ok(Json::Object(members))
+    }
+
+    fn string(&mut self) -> Result<Cow<'a, str>, Trail> {
+        self.at += 1;
+        let start = self.at;
+        let mut owned: Option<String> = None;
+        let mut plain_from = start;
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    let plain = &self.text[plain_from..self.at];
+                    self.at += 1;
+                    return Ok(match owned {
+                        Some(mut text) => {
+                            text.push_str(plain);
+                            Cow::Owned(text)
+                        }
+                        None => Cow::Borrowed(plain),
+                    });
+                }
+                Some(b'\\') => {
+                    let text = owned.get_or_insert_default();
+                    text.push_str(&self.text[plain_from..self.at]);
+                    let character = self.escape()?;
+                    owned.get_or_insert_default().push(character);
+                    plain_from = self.at;
+                }
+                Some(0..=0x1f) => return self.fail(Fault::Syntax("no bare control character in a string")),
+                Some(_) => self.at += 1,
+                None => return self.fail(Fault::Syntax("the closing '\"'")),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<char, Trail> {
+        let start = self.at;
+        self.at += 1;
+        let kind = self.peek();
+        self.at += 1;
+        Ok(match kind {
+            Some(b'"') => '"',
+            Some(b'\\') => '\\',
+            Some(b'/') => '/',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => {
+                let unit = self.hex4(start)?;
+                let code = match unit {
+                    0xd800..=0xdbff => {
+                        if !(self.take(b'\\') && self.take(b'u')) {
+                            return self.fail_at(Fault::LoneSurrogate, start);
+                        }
+                        let low = self.hex4(start)?;
+                        if !(0xdc00..=0xdfff).contains(&low) {
+                            return self.fail_at(Fault::LoneSurrogate, start);
+                        }
+                        0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00)
+                    }
+                    _ => unit,
+                };
+                match char::from_u32(code) {
+                    Some(character) => character,
+                    None => return self.fail_at(Fault::LoneSurrogate, start),
+                }
+            }
+            _ => return self.fail_at(Fault::Syntax("an escape of JSON"), start),
+        })
+    }
+
+    fn hex4(&mut self, start: usize) -> Result<u32, Trail> {
+        let digits = self.text.as_bytes().get(self.at..self.at + 4);
+        let value = digits.and_then(|digits| {
+            digits.iter().try_fold(0, |value, digit| Some(value << 4 | char::from(*digit).to_digit(16)?))
+        });
+        self.at += 4;
+        match value {
+            Some(value) => Ok(value),
+            None => self.fail_at(Fault::Syntax("four hexadecimal digits"), start),
+        }
+    }
+
+    fn digits(&mut self) -> usize {
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+        self.at - start
+    }
+
+    fn number(&mut self) -> Result<Json<'a>, Trail> {
+        let start = self.at;
+        self.take(b'-');
+        let integer_at = self.at;
+        let integer = self.digits();
+        if integer == 0 || (integer > 1 && self.text.as_bytes()[integer_at] == b'0') {
+            return self.fail_at(Fault::Syntax("a number without leading zeros"), start);
+        }
+        if self.take(b'.') && self.digits() == 0 {
+            return self.fail_at(Fault::Syntax("digits after the decimal point"), start);
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            let _sign = self.take(b'+') || self.take(b'-');
+            if self.digits() == 0 {
+                return self.fail_at(Fault::Syntax("digits of an exponent"), start);
+            }
+        }
+        let literal = &self.text[start..self.at];
+        match exact_double(literal) {
+            Some(number) => Ok(Json::Number(number)),
+            None => self.fail_at(Fault::InexactNumber, start),
+        }
+    }
+}
+
+/// The double that a JSON number names, if its canonical text (RFC 8785 §3.2.2.3) names the same number.
+fn exact_double(literal: &str) -> Option<f64> {
+    // Up to 15 digits every integer is a double, and prints as itself.
+    let short_integer = literal.len() <= 15 && literal.bytes().all(|b| b.is_ascii_digit());
+    // The standard library parses with correct rounding.
+    let value: f64 = literal.parse().ok()?;
+    if short_integer {
+        return Some(value);
+    }
+    if !value.is_finite() {
+        return None;
+    }
+    let canonical = ryu_js::Buffer::new().format_finite(value).to_owned();
+    // −0 is written as 0: one number, two literals.
+    (decimal(literal) == decimal(&canonical)).then_some(if value == 0.0 { 0.0 } else { value })
+}
+
+/// A decimal literal as (negative, significant digits, power of ten), so that equal numbers are equal triples.
+fn decimal(literal: &str) -> (bool, String, i64) {
+    let (negative, rest) = literal.strip_prefix('-').map_or((false, literal), |rest| (true, rest));
+    let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));
+    let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    // An exponent too long for i64 saturates: such a number is zero or no double at all, and fails elsewhere.
+    let exponent =
+        exponent.parse::<i64>().unwrap_or(if exponent.starts_with('-') { i64::MIN } else { i64::MAX });
+    let digits = format!("{integer}{fraction}");
+    let significant = digits.trim_end_matches('0');
+    let dropped = digits.len() - significant.len();
+    let significant = significant.trim_start_matches('0');
+    if significant.is_empty() {
+        return (false, String::new(), 0);
+    }
+    let power = exponent.saturating_sub(fraction.len() as i64).saturating_add(dropped as i64);
+    (negative, significant.to_owned(), power)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::canonical;
+    use proptest::prelude::*;
+
+    fn fault(text: &str) -> (Fault, String) {
+        let error = Json::parse(text.as_bytes(), MAX_EVENT_DEPTH).unwrap_err();
+        (error.fault, error.pointer)
+    }
+
+    #[test]
+    fn numbers_that_would_change_are_refused_with_their_place() {
+        for literal in [
+            "9007199254740993",
+            "1e-400",
+            "0.10000000000000000555",
+            "1e400",
+            "-1e999",
+            "1e99999999999999999999",
+        ] {
+            let text = format!("{{\"a\":[0,{{\"b/c\":{literal}}}]}}");
+            assert_eq!(fault(&text), (Fault::InexactNumber, "/a/1/b~1c".into()), "{literal}");
+        }
+    }
+
+    #[test]
+    fn numbers_with_another_spelling_are_the_same_number() {
+        for (literal, canonical) in [
+            ("1e16", "10000000000000000"),
+            ("-0", "0"),
+            ("-0.0", "0"),
+            ("0e99999999999999999999", "0"),
+            ("1.50", "1.5"),
+            ("1E2", "100"),
+            ("1e21", "1e+21"),
+            ("0.000001", "0.000001"),
+            ("1e-7", "1e-7"),
+            ("9007199254740992", "9007199254740992"),
+            ("5e-324", "5e-324"),
+            ("1.7976931348623157e308", "1.7976931348623157e+308"),
+        ] {
+            let value = Json::parse(literal.as_bytes(), 1).unwrap();
+            assert_eq!(canonical::to_string(&value), canonical, "{literal}");
+        }
+    }
+
+    #[test]
+    fn names_and_strings_must_be_carriable() {
+        assert_eq!(fault(r#"{"x":{"a":1,"b":2,"\u0061":3}}"#), (Fault::DuplicateName, "/x/a".into()));
+        assert_eq!(fault(r#"["\ud800"]"#), (Fault::LoneSurrogate, "/0".into()));
+        assert_eq!(fault(r#"["\ud800\u0041"]"#), (Fault::LoneSurrogate, "/0".into()));
+        assert_eq!(fault(r#"["\udc00"]"#), (Fault::LoneSurrogate, "/0".into()));
+        let error = Json::parse(b"[\"\xff\"]", 8).unwrap_err();
+        assert_eq!((error.fault, error.offset), (Fault::Utf8, 2));
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(Json::parse(nested(64).as_bytes(), 64).is_ok());
+        assert_eq!(Json::parse(nested(65).as_bytes(), 64).unwrap_err().fault, Fault::TooDeep);
+        assert_eq!(Json::parse("[".repeat(1_000_000).as_bytes(), 64).unwrap_err().fault, Fault::TooDeep);
+    }
+
+    #[test]
+    fn what_is_not_json_is_refused() {
+        for text in [
+            "",
+            " ",
+            "{",
+            "[1,]",
+            "{\"a\":1,}",
+            "{a:1}",
+            "01",
+            "-",
+            "1.",
+            ".5",
+            "1e",
+            "+1",
+            "NaN",
+            "tru",
+            "\"a",
+            "\"\t\"",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\"\\u12é\"",
+            "1 2",
+            "[1 2]",
+            "{\"a\" 1}",
+            "\u{feff}1",
+            "'a'",
+            "nul",
+            "\"\\",
+        ] {
+            assert!(Json::parse(text.as_bytes(), 8).is_err(), "{text:?}");
+        }
+    }
+
+    /// Any JSON value, through the other library's model.
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i32>().prop_map(Into::into),
+            any::<f64>().prop_filter("finite", |f| f.is_finite()).prop_map(Into::into),
+            any::<String>().prop_map(Into::into),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
+                prop::collection::hash_map(any::<String>(), inner, 0..6)
+                    .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_another_canonicaliser(value in any_json()) {
+            let text = serde_json::to_vec_pretty(&value).unwrap();
+            let oracle = serde_json_canonicalizer::to_string(&value).unwrap();
+            let ours = Json::parse(&text, 64).map(|json| canonical::to_string(&json));
+            prop_assert_eq!(ours.as_deref(), Ok(oracle.as_str()));
+        }
+
+        #[test]
+        fn reads_nothing_that_another_reader_refuses(text in "[\\[\\]{}\",:0-9eE+.\\-\\\\u a-f]{0,24}") {
+            if Json::parse(text.as_bytes(), 64).is_ok() {
+                prop_assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
+            }
+        }
+    }
+}
