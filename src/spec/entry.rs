@@ -306,6 +306,18 @@ impl Draft {
         Self { head }
     }
 
+    /// Bytes of the draft, for accounting.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.head.len()
+    }
+
+    /// Never: a draft holds at least its frame.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.head.is_empty()
+    }
+
     /// The entry's text at its place, with its final newline.
     #[must_use]
     pub fn text(&self, prev: &Hash, seq: u64, time: Timestamp) -> String {

@@ -17,8 +17,8 @@ const LAST: i64 = 253_402_300_800 * MICROS_PER_SECOND - 1;
 impl Timestamp {
     /// A time from microseconds since the epoch; none outside the years 0000 to 9999.
     #[must_use]
-    pub fn from_micros(micros: i64) -> Option<Self> {
-        (FIRST..=LAST).contains(&micros).then_some(Self(micros))
+    pub const fn from_micros(micros: i64) -> Option<Self> {
+        if FIRST <= micros && micros <= LAST { Some(Self(micros)) } else { None }
     }
 
     /// Microseconds since the epoch.

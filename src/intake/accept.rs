@@ -1,0 +1,262 @@
+//! Whether an event may be recorded, and the draft of its entry if so.
+
+use crate::catalog::Catalog;
+use crate::identity::Principal;
+use crate::intake::cloudevents::is_json;
+use crate::intake::refusal::{Kind, Refusal};
+use crate::log::append::Item;
+use crate::log::{fingerprint, identity, subject_hash};
+use crate::spec::canonical;
+use crate::spec::encoding::from_base64;
+use crate::spec::entry::{Draft, LEDGER_TYPE_PREFIX, MAX_ENTRY_BYTES};
+use crate::spec::json::Json;
+
+/// Schema violations that are listed for one event.
+///
+/// Reason: enough to mend a whole event at once, and a bound on the answer.
+const MAX_VIOLATIONS: usize = 16;
+
+/// What events are held against.
+pub struct Rules<'a> {
+    pub origin: &'a str,
+    pub catalog: &'a Catalog,
+    /// Types outside the catalogue are accepted without a schema.
+    pub open_types: bool,
+}
+
+/// An event that may be recorded.
+pub struct Accepted {
+    pub item: Item,
+    pub source: String,
+    pub id: String,
+    pub subject: Option<String>,
+}
+
+/// Checks one event and drafts its entry.
+///
+/// # Errors
+/// Everything that is wrong with it, as far as one look can tell.
+pub fn accept(event: &Json<'_>, principal: &Principal, rules: &Rules<'_>) -> Result<Accepted, Vec<Refusal>> {
+    let mut refusals = check_attributes(event);
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    let text = |name: &str| event.get(name).and_then(Json::as_str);
+    let (Some(source), Some(id), Some(kind)) = (text("source"), text("id"), text("type")) else {
+        return Err(vec![Refusal::new(Kind::NotACloudEvent, "", "source, id and type are required")]);
+    };
+    if !principal.may_post_for(source) {
+        let detail = "this token may not post for this source; use its own source, or a token made for it";
+        refusals.push(Refusal::new(Kind::Source, "/source", detail));
+    }
+    check_personal(event, &mut refusals);
+    check_type(event, kind, rules, &mut refusals);
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    let recorded = canonical::to_string(event);
+    let draft = Draft::new(&principal.actor, &recorded, rules.origin);
+    let bytes = draft.entry_bytes(rules.origin, 1);
+    if bytes > MAX_ENTRY_BYTES {
+        let detail = format!(
+            "the entry would have {bytes} bytes, {MAX_ENTRY_BYTES} is the most; keep large evidence elsewhere and \
+             record its uri and sha256"
+        );
+        return Err(vec![Refusal::new(Kind::TooLarge, "", detail)]);
+    }
+    let item = Item {
+        identity: identity(source, id),
+        fingerprint: fingerprint(&principal.actor, &recorded),
+        subject: text("subject").map(subject_hash),
+        draft,
+    };
+    let subject = text("subject").map(str::to_owned);
+    Ok(Accepted { item, source: source.to_owned(), id: id.to_owned(), subject })
+}
+
+/// CloudEvents 1.0 §3: names and values of attributes.
+fn check_attributes(event: &Json<'_>) -> Vec<Refusal> {
+    let Some(members) = event.as_object() else {
+        return vec![Refusal::new(Kind::NotACloudEvent, "", "an event is a JSON object")];
+    };
+    let mut refusals = Vec::new();
+    let mut refuse = |name: &str, detail: String| {
+        let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+        refusals.push(Refusal::new(Kind::NotACloudEvent, pointer, detail));
+    };
+    for name in ["id", "source", "specversion", "type"] {
+        if event.get(name).is_none() {
+            refuse(name, format!("the attribute {name:?} is required"));
+        }
+    }
+    for (name, value) in members {
+        match (&**name, value) {
+            ("data", _) => {}
+            ("data_base64", Json::String(text)) if from_base64(text).is_some() => {}
+            ("data_base64", _) => refuse(name, "not standard padded base64".into()),
+            (_, _) if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) => {
+                refuse(name, "attribute names are lower-case letters and digits; other things go into data".into());
+            }
+            (_, Json::Null) => refuse(name, "an attribute without a value is left out".into()),
+            (_, Json::Array(_) | Json::Object(_)) => {
+                refuse(name, "attributes are strings, whole numbers or booleans; structures go into data".into());
+            }
+            ("specversion", Json::String(version)) if version == "1.0" => {}
+            ("specversion", _) => refuse(name, "must be \"1.0\"".into()),
+            ("time", Json::String(time)) if chrono::DateTime::parse_from_rfc3339(time).is_ok() => {}
+            ("time", _) => refuse(name, "not an RFC 3339 time such as \"2026-03-01T09:30:00Z\"".into()),
+            ("id" | "source" | "type" | "subject" | "datacontenttype" | "dataschema", Json::String(text)) => {
+                if text.is_empty() {
+                    refuse(name, "must not be empty".into());
+                } else if text.chars().any(char::is_control) {
+                    refuse(name, "must not hold control characters".into());
+                }
+            }
+            ("id" | "source" | "type" | "subject" | "datacontenttype" | "dataschema", _) => {
+                refuse(name, "must be a string".into());
+            }
+            (_, Json::String(text)) if text.chars().any(char::is_control) => {
+                refuse(name, "must not hold control characters".into());
+            }
+            (_, Json::Number(number)) if number.fract() != 0.0 || number.abs() > f64::from(i32::MAX) => {
+                refuse(name, "numbers in attributes are whole and have 32 bits; send it as a string".into());
+            }
+            _ => {}
+        }
+    }
+    if event.get("data").is_some() && event.get("data_base64").is_some() {
+        refuse("data_base64", "an event has data or data_base64, not both".into());
+    }
+    refusals
+}
+
+fn check_personal(event: &Json<'_>, refusals: &mut Vec<Refusal>) {
+    let place = if event.get("datasubject").is_some() {
+        Some("/datasubject")
+    } else if event.get("data").is_some_and(|data| data.get("personal").is_some()) {
+        Some("/data/personal")
+    } else {
+        None
+    };
+    if let Some(place) = place {
+        let detail = "this ledger has no vault to seal personal data in; nothing of it is recorded. Refer to the \
+                      person by an opaque case number instead";
+        refusals.push(Refusal::new(Kind::Personal, place, detail));
+    }
+    if event.get("producersignature").is_some() {
+        let detail = "this ledger knows no producer keys to check a signature with; post without it";
+        refusals.push(Refusal::new(Kind::ProducerSignature, "/producersignature", detail));
+    }
+}
+
+fn check_type(event: &Json<'_>, kind: &str, rules: &Rules<'_>, refusals: &mut Vec<Refusal>) {
+    if kind.starts_with(LEDGER_TYPE_PREFIX) {
+        let detail = "types that begin with \"ledger.\" are the ledger's own";
+        refusals.push(Refusal::new(Kind::ReservedType, "/type", detail));
+        return;
+    }
+    let Some(known) = rules.catalog.get(kind) else {
+        if !rules.open_types {
+            let hint = rules.catalog.suggest(kind).map(|name| format!("; did you mean {name:?}?")).unwrap_or_default();
+            let detail = format!("this type is not in the ledger's catalogue{hint}");
+            refusals.push(Refusal::new(Kind::UnknownType, "/type", detail));
+        }
+        return;
+    };
+    if event.get("time").is_none() {
+        let detail = "events of the catalogue say when they happened: add the attribute \"time\"";
+        refusals.push(Refusal::new(Kind::Schema, "/time", detail));
+    }
+    let content_type = event.get("datacontenttype").and_then(Json::as_str);
+    if event.get("data_base64").is_some() || content_type.is_some_and(|content_type| !is_json(content_type)) {
+        let detail = "events of the catalogue carry JSON in \"data\", with datacontenttype application/json or none";
+        refusals.push(Refusal::new(Kind::Schema, "/datacontenttype", detail));
+        return;
+    }
+    let data = event.get("data").map_or(serde_json::Value::Null, to_value);
+    refusals.extend(known.check(&data, MAX_VIOLATIONS).into_iter().map(|violation| {
+        Refusal::new(Kind::Schema, format!("/data{}", violation.pointer), violation.message)
+    }));
+}
+
+/// The same value for the schema validator.
+fn to_value(json: &Json<'_>) -> serde_json::Value {
+    use serde_json::Value;
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(value) => Value::Bool(*value),
+        // Whole numbers as integers, as a JSON reader would have them.
+        Json::Number(number) if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 => {
+            Value::from(*number as i64)
+        }
+        Json::Number(number) => serde_json::Number::from_f64(*number).map_or(Value::Null, Value::Number),
+        Json::String(text) => Value::String(text.to_string()),
+        Json::Array(items) => Value::Array(items.iter().map(to_value).collect()),
+        Json::Object(members) => {
+            Value::Object(members.iter().map(|(name, value)| (name.to_string(), to_value(value))).collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Role;
+    use crate::spec::json::MAX_EVENT_DEPTH;
+
+    fn outcome(event: &str, open_types: bool) -> Result<Accepted, Vec<Refusal>> {
+        let catalog = Catalog::embedded().unwrap();
+        let rules = Rules { origin: "log.example", catalog: &catalog, open_types };
+        let principal =
+            Principal { actor: "app:x".into(), roles: vec![Role::Producer], sources: vec!["/s".into()] };
+        accept(&Json::parse(event.as_bytes(), MAX_EVENT_DEPTH).unwrap(), &principal, &rules)
+    }
+
+    fn refused(event: &str) -> Vec<(Kind, String)> {
+        let refusals = outcome(event, true).err().unwrap();
+        refusals.into_iter().map(|refusal| (refusal.kind, refusal.pointer)).collect()
+    }
+
+    const EVENT: &str = r#"{"specversion":"1.0","id":"1","source":"/s","type":"x.y","ok1":true,"subject":"c"}"#;
+
+    #[test]
+    fn an_open_type_is_accepted_where_the_ledger_is_open() {
+        let accepted = outcome(EVENT, true).ok().unwrap();
+        assert_eq!((accepted.source.as_str(), accepted.id.as_str()), ("/s", "1"));
+        let refusals = outcome(EVENT, false).err().unwrap();
+        assert_eq!((refusals[0].kind, refusals[0].pointer.as_str()), (Kind::UnknownType, "/type"));
+    }
+
+    #[test]
+    fn what_is_not_a_cloudevent_is_refused_with_its_place() {
+        let with = |member: &str| refused(&EVENT.replace("\"ok1\":true", member));
+        let place = |pointer: &str| vec![(Kind::NotACloudEvent, pointer.to_owned())];
+        assert_eq!(refused(&EVENT.replace("\"1.0\"", "\"0.3\"")), place("/specversion"));
+        assert_eq!(refused(&EVENT.replace("\"id\":\"1\",", "")), place("/id"));
+        assert_eq!(refused(&EVENT.replace("\"id\":\"1\"", "\"id\":1")), place("/id"));
+        assert_eq!(refused(&EVENT.replace("\"id\":\"1\"", "\"id\":\"\"")), place("/id"));
+        assert_eq!(refused(&EVENT.replace("\"id\":\"1\"", "\"id\":\"a\\u0000\"")), place("/id"));
+        assert_eq!(with("\"Bad\":1"), place("/Bad"));
+        assert_eq!(with("\"a/b\":1"), place("/a~1b"));
+        assert_eq!(with("\"x\":null"), place("/x"));
+        assert_eq!(with("\"x\":[]"), place("/x"));
+        assert_eq!(with("\"x\":1.5"), place("/x"));
+        assert_eq!(with("\"x\":2147483648"), place("/x"));
+        assert_eq!(with("\"time\":\"yesterday\""), place("/time"));
+        assert_eq!(with("\"data_base64\":\"AA\""), place("/data_base64"));
+        assert_eq!(with("\"data\":1,\"data_base64\":\"AAE=\""), place("/data_base64"));
+        assert_eq!(refused("[]"), place(""));
+    }
+
+    #[test]
+    fn what_this_ledger_cannot_keep_safe_is_refused_whole() {
+        let with = |member: &str| refused(&EVENT.replace("\"ok1\":true", member))[0].clone();
+        assert_eq!(with("\"datasubject\":\"p\""), (Kind::Personal, "/datasubject".into()));
+        assert_eq!(with("\"data\":{\"personal\":{}}"), (Kind::Personal, "/data/personal".into()));
+        assert_eq!(with("\"producersignature\":\"x\""), (Kind::ProducerSignature, "/producersignature".into()));
+        assert_eq!(refused(&EVENT.replace("x.y", "ledger.created"))[0].0, Kind::ReservedType);
+        assert_eq!(refused(&EVENT.replace("/s", "/other"))[0].0, Kind::Source);
+        let long = format!("\"data\":\"{}\"", "x".repeat(65_535));
+        assert_eq!(with(&long).0, Kind::TooLarge);
+    }
+}

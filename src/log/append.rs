@@ -1,0 +1,148 @@
+//! What goes into the sequencer and what comes out: the vocabulary of appending.
+
+use crate::spec::entry::Draft;
+use crate::spec::merkle::Hash;
+use crate::spec::note::{Signer, VerifierKey};
+use crate::spec::time::Timestamp;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// One event, made ready by a handler.
+#[derive(Clone, Debug)]
+pub struct Item {
+    pub draft: Draft,
+    /// Who the event is, for ever: a hash of its CloudEvents `source` and `id`.
+    pub identity: [u8; 16],
+    /// What it says and who says so; see [`crate::log::fingerprint`].
+    pub fingerprint: Hash,
+    /// A hash of its `subject`, where it has one.
+    pub subject: Option<[u8; 16]>,
+}
+
+/// Events that are recorded together or not at all.
+#[derive(Debug)]
+pub struct Submission {
+    pub items: Vec<Item>,
+    /// The subject and how many events it must have so far.
+    pub expected_version: Option<ExpectedVersion>,
+    /// How far the index was when the handler looked the identities up and found none.
+    pub looked_up_at: u64,
+}
+
+/// The condition of `Daybook-Expected-Version`.
+#[derive(Clone, Debug)]
+pub struct ExpectedVersion {
+    pub subject: String,
+    pub version: u64,
+}
+
+/// What became of one item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Recorded {
+        seq: u64,
+        time: Timestamp,
+        leaf: Hash,
+    },
+    /// The same event was there already.
+    Replayed {
+        seq: u64,
+    },
+}
+
+/// Why nothing of a submission was recorded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// These items name events that are recorded with other content, or by another actor.
+    #[error("events with these identities are recorded with other content")]
+    Conflict { items: Vec<usize> },
+    #[error("the subject has {actual} events")]
+    WrongVersion { actual: u64 },
+    /// Too much is waiting.
+    #[error("more is waiting than can be held")]
+    Overloaded,
+    /// The index of identities does not know all entries yet.
+    #[error("the index of identities is behind: {applied} of {size} entries")]
+    IndexBehind { applied: u64, size: u64 },
+    #[error("no room on the disk")]
+    NoRoom,
+    #[error("the clock jumped from {expected} to {wall}")]
+    ClockJumped { expected: Timestamp, wall: Timestamp },
+    /// This ledger is a copy that nobody adopted, or has no key.
+    #[error("the ledger is open for reading only")]
+    ReadOnly,
+    /// A fault of the disk; the ledger is stopped until it is started again.
+    #[error("the ledger is stopped")]
+    Stopped,
+    /// The index failed; nothing can be said about identities.
+    #[error("the index cannot be read: {0}")]
+    Index(String),
+}
+
+/// What a submission is answered with: one outcome per item, in their order.
+pub type Answer = Result<Vec<Outcome>, AppendError>;
+
+/// Where the answer goes.
+pub type Reply = oneshot::Sender<Answer>;
+
+/// A new key coming into force.
+pub struct Rotation {
+    pub signer: Arc<dyn Signer>,
+    /// The commitment to the key after it.
+    pub next: Option<Hash>,
+    /// Until when checkpoints are signed by the old key too.
+    pub overlap_until: Option<Timestamp>,
+    /// The old key is lost: the new one signs alone, on the strength of the commitment made before.
+    pub old_key_lost: bool,
+}
+
+/// Events of the ledger's own.
+pub enum OwnEvent {
+    /// Entry 0.
+    Created {
+        next: Option<Hash>,
+    },
+    KeyRotated(Rotation),
+    /// This folder, a copy, goes on as the ledger.
+    Restored {
+        checkpoint: String,
+    },
+    /// The operator says that the clock is right now.
+    ClockConfirmed {
+        by: String,
+    },
+}
+
+impl std::fmt::Debug for OwnEvent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            OwnEvent::Created { .. } => "Created",
+            OwnEvent::KeyRotated(_) => "KeyRotated",
+            OwnEvent::Restored { .. } => "Restored",
+            OwnEvent::ClockConfirmed { .. } => "ClockConfirmed",
+        })
+    }
+}
+
+/// What the sequencer needs of the index of identities, which stands above the log.
+pub trait Identities: Send + Sync {
+    /// Entries applied.
+    fn applied(&self) -> u64;
+    /// The entry of an identity, among those applied.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    fn find(&self, identity: &[u8; 16]) -> Result<Option<u64>, String>;
+    /// How many events a subject has, and how many entries were applied when it had them.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    fn version(&self, subject: &str) -> Result<(u64, u64), String>;
+}
+
+/// The key that a commitment was made to, with the vkey as `SHA-256` input; see
+/// [`crate::spec::entry::key_commitment`].
+#[must_use]
+pub fn satisfies(key: &VerifierKey, commitment: Option<Hash>) -> bool {
+    commitment == Some(crate::spec::entry::key_commitment(key))
+}

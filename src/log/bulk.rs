@@ -1,0 +1,1 @@
+//! Writing a log from entries that exist already.

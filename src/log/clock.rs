@@ -1,0 +1,178 @@
+//! Clocks, passed in so that tests and the demo can own time.
+
+use crate::spec::time::Timestamp;
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// Where time comes from.
+pub trait Clock: Send + Sync {
+    /// The wall clock. May jump.
+    fn now(&self) -> Timestamp;
+    /// Time since some fixed moment, sleep included. Never jumps.
+    fn elapsed(&self) -> Duration;
+}
+
+/// The operating system's clocks.
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let micros = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
+        // A wall clock beyond the year 9999 is as good as none; the jump check refuses it.
+        Timestamp::from_micros(micros).unwrap_or(EPOCH)
+    }
+
+    fn elapsed(&self) -> Duration {
+        // CLOCK_BOOTTIME counts suspended time, so waking a machine is no jump.
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+    }
+}
+
+const EPOCH: Timestamp = match Timestamp::from_micros(0) {
+    Some(epoch) => epoch,
+    None => unreachable!(),
+};
+
+/// A clock that goes where it is told.
+pub struct ManualClock(Mutex<(Timestamp, Duration)>);
+
+impl ManualClock {
+    /// A clock that stands at `now`.
+    #[must_use]
+    pub fn new(now: Timestamp) -> Self {
+        Self(Mutex::new((now, Duration::ZERO)))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, (Timestamp, Duration)> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Lets time pass until `now`: both clocks go forward.
+    pub fn advance_to(&self, now: Timestamp) {
+        let mut state = self.lock();
+        let passed = now.micros().saturating_sub(state.0.micros());
+        state.1 += Duration::from_micros(u64::try_from(passed).unwrap_or(0));
+        state.0 = now;
+    }
+
+    /// Sets the wall clock alone, as an operator or a broken time server does.
+    pub fn set_wall(&self, now: Timestamp) {
+        self.lock().0 = now;
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        self.lock().0
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.lock().1
+    }
+}
+
+/// How far the wall clock may run ahead of the steady clock between two batches.
+///
+/// Reason: time servers step by seconds; a wrong year is what this is for. Ten minutes lets a badly kept clock be
+/// put right without an operator.
+pub const MAX_CLOCK_JUMP: Duration = Duration::from_secs(600);
+
+/// Turns the wall clock into ledger time: never back, and never far forward without a human's word.
+#[derive(Clone, Copy, Debug)]
+pub struct LedgerTime {
+    last: Timestamp,
+    wall: Timestamp,
+    steady: Duration,
+}
+
+/// The wall clock ran ahead of the steady clock by more than [`MAX_CLOCK_JUMP`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockJumped {
+    /// Where the steady clock says we are.
+    pub expected: Timestamp,
+    /// Where the wall clock says we are.
+    pub wall: Timestamp,
+}
+
+impl LedgerTime {
+    /// Starts after an entry recorded at `last`. There is no steady clock across a restart: the wall clock is
+    /// believed once.
+    #[must_use]
+    pub fn start(last: Timestamp, clock: &dyn Clock) -> Self {
+        Self { last, wall: clock.now(), steady: clock.elapsed() }
+    }
+
+    /// The time for what is recorded now.
+    ///
+    /// # Errors
+    /// [`ClockJumped`], until [`LedgerTime::confirm`].
+    pub fn now(&mut self, clock: &dyn Clock) -> Result<Timestamp, ClockJumped> {
+        let (wall, steady) = (clock.now(), clock.elapsed());
+        let passed = i64::try_from(steady.saturating_sub(self.steady).as_micros()).unwrap_or(i64::MAX);
+        let expected = Timestamp::from_micros(self.wall.micros().saturating_add(passed)).unwrap_or(self.wall);
+        let ahead = wall.micros().saturating_sub(expected.micros());
+        if ahead > MAX_CLOCK_JUMP.as_micros() as i64 {
+            return Err(ClockJumped { expected, wall });
+        }
+        (self.wall, self.steady) = (wall, steady);
+        self.last = self.last.max(wall);
+        Ok(self.last)
+    }
+
+    /// Believes the wall clock as it is now.
+    pub fn confirm(&mut self, clock: &dyn Clock) {
+        (self.wall, self.steady) = (clock.now(), clock.elapsed());
+    }
+
+    /// Goes back to an earlier last time: what was recorded since is not in the ledger.
+    pub fn rewind(&mut self, last: Timestamp) {
+        self.last = last;
+    }
+
+    /// The time of the latest entry.
+    #[must_use]
+    pub fn last(&self) -> Timestamp {
+        self.last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_micros(seconds * 1_000_000).unwrap()
+    }
+
+    #[test]
+    fn a_step_back_is_absorbed_and_time_repeats() {
+        let clock = ManualClock::new(at(1000));
+        let mut time = LedgerTime::start(at(900), &clock);
+        assert_eq!(time.now(&clock), Ok(at(1000)));
+        clock.set_wall(at(1000 - 3600));
+        assert_eq!(time.now(&clock), Ok(at(1000)));
+        clock.advance_to(at(1000 - 3600 + 60));
+        assert_eq!(time.now(&clock), Ok(at(1000)));
+    }
+
+    #[test]
+    fn a_jump_forward_is_refused_until_confirmed() {
+        let clock = ManualClock::new(at(1000));
+        let mut time = LedgerTime::start(at(900), &clock);
+        clock.set_wall(at(1000 + 365 * 86_400));
+        assert!(time.now(&clock).is_err());
+        assert!(time.now(&clock).is_err(), "still refused");
+        time.confirm(&clock);
+        assert_eq!(time.now(&clock), Ok(at(1000 + 365 * 86_400)));
+    }
+
+    #[test]
+    fn a_long_quiet_time_is_no_jump() {
+        let clock = ManualClock::new(at(1000));
+        let mut time = LedgerTime::start(at(900), &clock);
+        clock.advance_to(at(1000 + 30 * 86_400));
+        assert_eq!(time.now(&clock), Ok(at(1000 + 30 * 86_400)));
+    }
+}

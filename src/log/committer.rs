@@ -1,0 +1,344 @@
+//! The thread that makes batches durable and answers for them: entries, fdatasync, head, fdatasync, checkpoint,
+//! answers (FORMATS.md section 8). Whatever crashes between any two of these, the next start finds the batch whole
+//! or not at all.
+
+use crate::log::append::{AppendError, Outcome, Reply, Rotation};
+use crate::log::disk::{File, Mode};
+use crate::log::segment;
+use crate::log::signing::SignedEntry;
+use crate::log::store::{KeyInForce, SignedCheckpoint, Store};
+use crate::spec::checkpoint::Checkpoint;
+use crate::spec::layout::{CHECKPOINT_FILE, HEAD_FILE, Head, SEGMENT_ENTRIES, SLOT_BYTES};
+use crate::spec::merkle::{Frontier, Hash};
+use crate::spec::note::{Signer, sign};
+use crate::spec::tile::push_framed;
+use crate::spec::time::Timestamp;
+use std::io;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// The keys in force.
+#[derive(Clone)]
+pub struct Keys {
+    pub current: Arc<dyn Signer>,
+    /// The commitment to the key after it.
+    pub next: Option<Hash>,
+    /// The old key, which signs checkpoints too until this time.
+    pub overlap: Option<(Arc<dyn Signer>, Timestamp)>,
+}
+
+impl Keys {
+    /// Brings a new key into force.
+    pub fn rotate(&mut self, rotation: Rotation) {
+        let old = std::mem::replace(&mut self.current, rotation.signer);
+        self.overlap = rotation.overlap_until.filter(|_| !rotation.old_key_lost).map(|until| (old, until));
+        self.next = rotation.next;
+    }
+}
+
+/// Where the log ends: what the next entry needs to know.
+#[derive(Clone)]
+pub struct Cursor {
+    pub size: u64,
+    pub chain: Hash,
+    pub time: Timestamp,
+    pub keys: Keys,
+}
+
+/// What is committed, shared with the sequencer. The epoch counts how often the log had to go back.
+pub struct Committed(Mutex<(u64, Cursor)>);
+
+impl Committed {
+    /// Starts at what recovery found.
+    #[must_use]
+    pub fn new(cursor: Cursor) -> Self {
+        Self(Mutex::new((0, cursor)))
+    }
+
+    /// The epoch, and where the log ends.
+    #[must_use]
+    pub fn read(&self) -> (u64, Cursor) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn advance(&self, cursor: Cursor) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = cursor;
+    }
+
+    fn go_back(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 += 1;
+    }
+}
+
+/// A signed batch.
+pub struct Batch {
+    /// The epoch in which it was numbered.
+    pub epoch: u64,
+    pub entries: Vec<SignedEntry>,
+    pub answers: Vec<(Reply, Result<Vec<Outcome>, AppendError>)>,
+    /// Where the log ends when the batch is in it.
+    pub after: Cursor,
+}
+
+/// Why a batch is not committed.
+enum CommitError {
+    /// No room; the log is cut back to its head and goes on.
+    NoRoom(io::Error),
+    /// Nothing is known about what is durable. Only a new start can tell.
+    Fatal(&'static str, io::Error),
+}
+
+/// Whether and why the log is stopped.
+pub type Failure = Option<Arc<str>>;
+
+/// The committer's belongings.
+pub struct Committer {
+    batches: Receiver<Batch>,
+    committed: Arc<Committed>,
+    store: Arc<Store>,
+    head_file: Arc<dyn File>,
+    checkpoint_file: Option<Arc<dyn File>>,
+    entries: Option<(u64, Arc<dyn File>)>,
+    frontier: Frontier,
+    /// The slot that the next head goes to: the one that does not hold the current head.
+    next_slot: u64,
+    checkpoints: watch::Sender<Option<SignedCheckpoint>>,
+    failure: watch::Sender<Failure>,
+    wake_sealer: std::sync::mpsc::SyncSender<()>,
+}
+
+impl Committer {
+    /// A committer that goes on where `store` ends.
+    ///
+    /// # Errors
+    /// The head file cannot be opened, or the tree not be read.
+    pub fn new(
+        batches: Receiver<Batch>,
+        committed: Arc<Committed>,
+        store: Arc<Store>,
+        checkpoints: watch::Sender<Option<SignedCheckpoint>>,
+        failure: watch::Sender<Failure>,
+        wake_sealer: std::sync::mpsc::SyncSender<()>,
+    ) -> io::Result<Self> {
+        let head_file = store.disk.open(&store.log_dir.join(HEAD_FILE), Mode::Write)?;
+        let checkpoint_file = store.disk.open(&store.log_dir.join(CHECKPOINT_FILE), Mode::Write).ok();
+        let frontier = store.frontier().map_err(|error| io::Error::other(error.to_string()))?;
+        let mut bytes = vec![0; 4 * SLOT_BYTES];
+        head_file.read_exact_at(&mut bytes, 0)?;
+        let newest = store.state().head;
+        // Slot A is copies 0 and 1. If both slots hold the head in force, either may be next.
+        let copies = Head::read_copies(&bytes);
+        let next_slot =
+            u64::from(copies[..2].contains(&Some(newest)) && !copies[2..].contains(&Some(newest)));
+        Ok(Self {
+            batches,
+            committed,
+            store,
+            head_file,
+            checkpoint_file,
+            entries: None,
+            frontier,
+            next_slot,
+            checkpoints,
+            failure,
+            wake_sealer,
+        })
+    }
+
+    /// Runs until the sequencer is gone or the disk fails.
+    pub fn run(mut self) {
+        // A checkpoint of what is there: the same bytes as before, if the key is the same.
+        if self.store.size() > 0 {
+            let cursor = self.committed.read().1;
+            self.sign_checkpoint(&cursor);
+        }
+        while let Ok(batch) = self.batches.recv() {
+            if batch.epoch != self.committed.read().0 {
+                // It was numbered after a batch that found no room.
+                answer_all(batch.answers, Some(&AppendError::NoRoom));
+                continue;
+            }
+            let result = if batch.entries.is_empty() { Ok(()) } else { self.commit(&batch) };
+            match result {
+                Ok(()) => answer_all(batch.answers, None),
+                Err(CommitError::NoRoom(error)) => {
+                    tracing::error!(%error, "no room for {} entries; nothing of them is recorded", batch.entries.len());
+                    if let Err(error) = self.cut_back() {
+                        self.stop("cutting back to the head failed", &error, batch.answers);
+                        return;
+                    }
+                    self.committed.go_back();
+                    answer_all(batch.answers, Some(&AppendError::NoRoom));
+                }
+                Err(CommitError::Fatal(what, error)) => {
+                    self.stop(what, &error, batch.answers);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn stop(&self, what: &str, error: &io::Error, answers: Vec<(Reply, Result<Vec<Outcome>, AppendError>)>) {
+        tracing::error!(%error, "{what}; the ledger stops, the next start trusts only the head");
+        self.failure.send_replace(Some(format!("{what}: {error}").into()));
+        answer_all(answers, Some(&AppendError::Stopped));
+        // Answers for batches that still come: the channel is dropped with `self`, and the sequencer with it.
+    }
+
+    fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+        let head = self.store.state().head;
+        let mut frontier = self.frontier.clone();
+        let (mut segment, mut start) = (head.segment, head.end);
+        if head.size > 0 && head.size.is_multiple_of(SEGMENT_ENTRIES) {
+            (segment, start) = (head.segment + 1, 0);
+        }
+        let mut ends = Vec::with_capacity(batch.entries.len());
+        let mut bytes = Vec::with_capacity(batch.entries.iter().map(|entry| entry.bytes.len() + 2).sum());
+        for entry in &batch.entries {
+            if frontier.size() > head.size && frontier.size().is_multiple_of(SEGMENT_ENTRIES) {
+                // At a segment's end: the old one is synced before the new one begins.
+                self.write_entries(segment, start, &bytes)?;
+                bytes.clear();
+                (segment, start) = (segment + 1, 0);
+            }
+            push_framed(&mut bytes, &entry.bytes);
+            frontier.push(entry.leaf);
+            ends.push(start + bytes.len() as u64);
+        }
+        self.write_entries(segment, start, &bytes)?;
+        let new = Head {
+            size: batch.after.size,
+            segment,
+            end: ends.last().copied().unwrap_or(start),
+            chain: batch.after.chain,
+            root: frontier.root(),
+        };
+        debug_assert_eq!(frontier.size(), new.size);
+        self.write_head(&new)?;
+        // From here on the batch is the log's, whatever happens.
+        self.frontier = frontier;
+        let cursor = batch.after.clone();
+        let key_change = self.key_change(&cursor);
+        let sealable = self.store.update(|state| {
+            state.head = new;
+            state.last_time = cursor.time;
+            state.keys.extend(key_change);
+            for (end, entry) in ends.iter().zip(&batch.entries) {
+                state.push(*end, entry.leaf);
+            }
+            !state.unsealed.is_empty()
+        });
+        self.committed.advance(cursor.clone());
+        self.sign_checkpoint(&cursor);
+        if sealable {
+            let _ = self.wake_sealer.try_send(());
+        }
+        Ok(())
+    }
+
+    /// The new entry of the key history, if this batch changed the key.
+    fn key_change(&self, cursor: &Cursor) -> Option<KeyInForce> {
+        let state = self.store.state();
+        let key = cursor.keys.current.verifier();
+        if state.keys.last().is_some_and(|last| last.key == *key) {
+            return None;
+        }
+        // A key change is a batch of its own, so its entry is the last one.
+        let rotation = (cursor.size > 1).then_some(cursor.size - 1);
+        let from = rotation.map_or(0, |seq| seq + 1);
+        Some(KeyInForce { key: key.clone(), from, rotation, next: cursor.keys.next })
+    }
+
+    fn write_entries(&mut self, segment: u64, start: u64, bytes: &[u8]) -> Result<(), CommitError> {
+        let file = self.entries_file(segment)?;
+        file.write_all_at(bytes, start).map_err(|error| sort_error("writing entries", error))?;
+        file.sync_data().map_err(|error| CommitError::Fatal("syncing entries", error))
+    }
+
+    fn entries_file(&mut self, segment: u64) -> Result<Arc<dyn File>, CommitError> {
+        if let Some((open, file)) = &self.entries
+            && *open == segment
+        {
+            return Ok(file.clone());
+        }
+        let (disk, log_dir) = (&self.store.disk, &self.store.log_dir);
+        let opened = (|| {
+            disk.create_dir(&segment::folder(log_dir, segment))?;
+            let file = disk.open(&segment::entries_path(log_dir, segment), Mode::Write)?;
+            disk.sync_dir(&segment::folder(log_dir, segment))?;
+            disk.sync_dir(log_dir)?;
+            Ok(file)
+        })();
+        let file: Arc<dyn File> = opened.map_err(|error| sort_error("beginning a segment", error))?;
+        self.entries = Some((segment, file.clone()));
+        Ok(file)
+    }
+
+    fn write_head(&mut self, head: &Head) -> Result<(), CommitError> {
+        let slot = head.to_slot();
+        let twins = [slot, slot];
+        let at = self.next_slot * twins.as_flattened().len() as u64;
+        self.head_file
+            .write_all_at(twins.as_flattened(), at)
+            .map_err(|e| CommitError::Fatal("writing the head", e))?;
+        self.head_file.sync_data().map_err(|error| CommitError::Fatal("syncing the head", error))?;
+        self.next_slot = 1 - self.next_slot;
+        Ok(())
+    }
+
+    /// After a write without room: nothing above the head stays.
+    fn cut_back(&mut self) -> io::Result<()> {
+        let head = self.store.state().head;
+        self.entries = None;
+        for (segment, end) in [(head.segment, head.end), (head.segment + 1, 0)] {
+            let path = segment::entries_path(&self.store.log_dir, segment);
+            if self.store.disk.open(&path, Mode::Read).is_ok() {
+                let file = self.store.disk.open(&path, Mode::Write)?;
+                file.set_len(end)?;
+                file.sync_data()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sign_checkpoint(&self, cursor: &Cursor) {
+        let head = self.store.state().head;
+        let checkpoint =
+            Checkpoint { origin: self.store.origin().to_owned(), size: head.size, root: head.root };
+        let mut signers: Vec<&dyn Signer> = vec![&*cursor.keys.current];
+        if let Some((old, until)) = &cursor.keys.overlap
+            && cursor.time < *until
+        {
+            signers.push(&**old);
+        }
+        let note: Arc<str> = sign(&checkpoint.text(), &signers).into();
+        let signed = SignedCheckpoint { checkpoint, note: note.clone() };
+        self.store.update(|state| state.checkpoint = Some(signed.clone()));
+        // The stored checkpoint is for those who read the folder; it is derived and need not be durable.
+        if let Some(file) = &self.checkpoint_file {
+            let written =
+                file.write_all_at(note.as_bytes(), 0).and_then(|()| file.set_len(note.len() as u64));
+            if let Err(error) = written {
+                tracing::warn!(%error, "the checkpoint file is not written");
+            }
+        }
+        self.checkpoints.send_replace(Some(signed));
+    }
+}
+
+fn sort_error(what: &'static str, error: io::Error) -> CommitError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            CommitError::NoRoom(error)
+        }
+        _ => CommitError::Fatal(what, error),
+    }
+}
+
+fn answer_all(answers: Vec<(Reply, Result<Vec<Outcome>, AppendError>)>, failed: Option<&AppendError>) {
+    for (reply, outcome) in answers {
+        // A client that is gone does not hear; what it sent is recorded all the same.
+        let _ = reply.send(failed.map_or(outcome, |error| Err(error.clone())));
+    }
+}

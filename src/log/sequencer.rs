@@ -1,0 +1,341 @@
+//! The one thread that owns the log's order. It takes whatever waits, answers for identities, gives number, time and
+//! `prev`, has the batch signed, and hands it to the committer. While that one syncs, the next batch is prepared.
+
+use crate::log::append::{AppendError, Identities, Item, Outcome, OwnEvent, Reply, Rotation, Submission};
+use crate::log::clock::{Clock, LedgerTime};
+use crate::log::committer::{Batch, Committed, Cursor};
+use crate::log::recent::{MAX_INDEX_LAG, Recent};
+use crate::log::signing::{Signers, SigningPool};
+use crate::log::store::Store;
+use crate::spec::canonical;
+use crate::spec::encoding::to_base64;
+use crate::spec::entry::{Draft, Entry, LEDGER_ACTOR, TYPE_CREATED, TYPE_KEY_ROTATED, text_hash};
+use crate::spec::json::Json;
+use crate::spec::merkle::Hash;
+use crate::spec::time::Timestamp;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender};
+
+/// Entries that a batch takes before it is closed.
+///
+/// Reason: a batch's answers wait for its signatures; 4,096 are about 40 ms of two cores.
+const MAX_BATCH_ENTRIES: usize = 4_096;
+
+/// What the sequencer is told.
+pub enum Command {
+    Append { submission: Submission, bytes: usize, reply: Reply },
+    Own { event: OwnEvent, reply: Reply },
+}
+
+/// The sequencer's belongings.
+pub struct Sequencer {
+    pub commands: Receiver<Command>,
+    /// Bytes of submissions that wait in `commands`.
+    pub waiting_bytes: Arc<AtomicUsize>,
+    pub batches: SyncSender<Batch>,
+    pub committed: Arc<Committed>,
+    pub store: Arc<Store>,
+    pub identities: Arc<dyn Identities>,
+    pub clock: Arc<dyn Clock>,
+    pub pool: SigningPool,
+}
+
+/// Where the next entry goes.
+struct Position {
+    epoch: u64,
+    cursor: Cursor,
+    time: LedgerTime,
+    recent: Recent,
+}
+
+/// A batch being put together.
+#[derive(Default)]
+struct Open {
+    texts: Vec<String>,
+    answers: Vec<(Reply, Result<Vec<Planned>, AppendError>)>,
+}
+
+/// An outcome before its leaf hash is known.
+#[derive(Clone, Copy)]
+enum Planned {
+    /// The entry at this place of the batch.
+    New {
+        place: usize,
+        seq: u64,
+        time: Timestamp,
+    },
+    Replayed {
+        seq: u64,
+    },
+}
+
+impl Sequencer {
+    /// Runs until all senders of commands are gone, or the committer is.
+    pub fn run(self) {
+        let (epoch, cursor) = self.committed.read();
+        let time = LedgerTime::start(cursor.time, &*self.clock);
+        let recent = Recent::new(cursor.size);
+        let mut position = Position { epoch, cursor, time, recent };
+        while let Ok(first) = self.commands.recv() {
+            self.follow_committer(&mut position);
+            position.recent.prune(self.identities.applied().min(self.store.size()));
+            let mut open = Open::default();
+            let mut next = Some(first);
+            // A key change is a batch of its own: a checkpoint has one key, and so has a batch.
+            while let Some(command) = next {
+                match command {
+                    Command::Append { submission, bytes, reply } => {
+                        self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+                        let planned = self.plan(&submission, &mut position, &mut open);
+                        open.answers.push((reply, planned));
+                    }
+                    Command::Own { event, reply } => {
+                        if !self.close(&mut position, std::mem::take(&mut open), None) {
+                            return;
+                        }
+                        if !self.own(event, reply, &mut position) {
+                            return;
+                        }
+                    }
+                }
+                next =
+                    (open.texts.len() < MAX_BATCH_ENTRIES).then(|| self.commands.try_recv().ok()).flatten();
+            }
+            if !self.close(&mut position, open, None) {
+                return;
+            }
+        }
+    }
+
+    /// Goes back to what is committed if the committer had to.
+    fn follow_committer(&self, position: &mut Position) {
+        let (epoch, cursor) = self.committed.read();
+        if epoch != position.epoch {
+            position.time.rewind(cursor.time);
+            position.recent.rewind(cursor.size);
+            position.epoch = epoch;
+            position.cursor = cursor;
+        }
+    }
+
+    /// Decides what becomes of a submission, and if it is recorded, takes its place in the order.
+    fn plan(
+        &self,
+        submission: &Submission,
+        position: &mut Position,
+        open: &mut Open,
+    ) -> Result<Vec<Planned>, AppendError> {
+        let (applied, size) = (self.identities.applied(), position.cursor.size);
+        if applied < position.recent.floor() || size.saturating_sub(applied) > MAX_INDEX_LAG {
+            return Err(AppendError::IndexBehind { applied, size });
+        }
+        let mut replays = Vec::with_capacity(submission.items.len());
+        let mut conflicts = Vec::new();
+        for (i, item) in submission.items.iter().enumerate() {
+            // Twice in one submission: the second is a replay of the first, which has no number yet.
+            let twin = submission.items[..i].iter().position(|earlier| earlier.identity == item.identity);
+            let known = match twin {
+                Some(twin) => Some((Known::Twin(twin), submission.items[twin].fingerprint)),
+                None => self.find(item, submission.looked_up_at, position)?,
+            };
+            match known {
+                Some((_, fingerprint)) if fingerprint != item.fingerprint => conflicts.push(i),
+                other => replays.push(other.map(|(known, _)| known)),
+            }
+        }
+        if !conflicts.is_empty() {
+            return Err(AppendError::Conflict { items: conflicts });
+        }
+        let records_anything = replays.iter().any(Option::is_none);
+        if let Some(expected) = submission.expected_version.as_ref().filter(|_| records_anything) {
+            let subject = submission.items.first().and_then(|item| item.subject);
+            let (indexed, at) = self.identities.version(&expected.subject).map_err(AppendError::Index)?;
+            let actual = indexed + subject.map_or(0, |subject| position.recent.count(&subject, at));
+            if actual != expected.version {
+                return Err(AppendError::WrongVersion { actual });
+            }
+        }
+        let time = position
+            .time
+            .now(&*self.clock)
+            .map_err(|jump| AppendError::ClockJumped { expected: jump.expected, wall: jump.wall })?;
+        let mut planned: Vec<Planned> = Vec::with_capacity(submission.items.len());
+        for (item, replay) in submission.items.iter().zip(replays) {
+            let plan = match replay {
+                Some(Known::Entry(seq)) => Planned::Replayed { seq },
+                Some(Known::Twin(twin)) => Planned::Replayed { seq: planned[twin].seq() },
+                None => take_place(item, time, position, open),
+            };
+            planned.push(plan);
+        }
+        Ok(planned)
+    }
+
+    /// An entry with this identity, wherever it is: on its way, recent, or in the index.
+    fn find(
+        &self,
+        item: &Item,
+        looked_up_at: u64,
+        position: &Position,
+    ) -> Result<Option<(Known, Hash)>, AppendError> {
+        if let Some((seq, fingerprint)) = position.recent.find(&item.identity) {
+            return Ok(Some((Known::Entry(seq), fingerprint)));
+        }
+        // The handler looked when the index had all entries before `looked_up_at`; those from the floor on are
+        // here. Only if something lies between must we look again.
+        if looked_up_at >= position.recent.floor() {
+            return Ok(None);
+        }
+        let Some(seq) = self.identities.find(&item.identity).map_err(AppendError::Index)? else {
+            return Ok(None);
+        };
+        let bytes = self.store.entry(seq).map_err(|error| AppendError::Index(error.to_string()))?;
+        let entry = Entry::parse(&bytes).map_err(|error| AppendError::Index(error.to_string()))?;
+        Ok(Some((
+            Known::Entry(seq),
+            crate::log::fingerprint(&entry.actor, &canonical::to_string(&entry.event)),
+        )))
+    }
+
+    /// Signs an open batch and hands it over. False if the committer is gone.
+    fn close(&self, position: &mut Position, open: Open, signers: Option<Signers>) -> bool {
+        if open.answers.is_empty() {
+            return true;
+        }
+        let signers = signers.unwrap_or_else(|| vec![position.cursor.keys.current.clone()]);
+        let entries = self.pool.sign(open.texts, &signers);
+        let answers = open
+            .answers
+            .into_iter()
+            .map(|(reply, planned)| {
+                let outcomes = planned.map(|planned| {
+                    let outcome = |plan: Planned| match plan {
+                        Planned::Replayed { seq } => Outcome::Replayed { seq },
+                        Planned::New { place, seq, time } => {
+                            Outcome::Recorded { seq, time, leaf: entries[place].leaf }
+                        }
+                    };
+                    planned.into_iter().map(outcome).collect()
+                });
+                (reply, outcomes)
+            })
+            .collect();
+        let batch = Batch { epoch: position.epoch, entries, answers, after: position.cursor.clone() };
+        self.batches.send(batch).is_ok()
+    }
+
+    /// Records an event of the ledger's own. False if the committer is gone.
+    fn own(&self, event: OwnEvent, reply: Reply, position: &mut Position) -> bool {
+        self.follow_committer(position);
+        if let OwnEvent::ClockConfirmed { .. } = event {
+            position.time.confirm(&*self.clock);
+        }
+        let time = match position.time.now(&*self.clock) {
+            Ok(time) => time,
+            Err(jump) => {
+                let _ =
+                    reply.send(Err(AppendError::ClockJumped { expected: jump.expected, wall: jump.wall }));
+                return true;
+            }
+        };
+        let mut open = Open::default();
+        let item = own_item(self.store.origin(), &event, position, time);
+        let planned = take_place(&item, time, position, &mut open);
+        open.answers.push((reply, Ok(vec![planned])));
+        let mut signers = None;
+        if let OwnEvent::KeyRotated(rotation) = event {
+            let old = position.cursor.keys.current.clone();
+            let both = if rotation.old_key_lost { vec![] } else { vec![old] };
+            signers = Some([both, vec![rotation.signer.clone()]].concat());
+            position.cursor.keys.rotate(rotation);
+        }
+        self.close(position, open, signers)
+    }
+}
+
+/// An entry that is there already.
+#[derive(Clone, Copy)]
+enum Known {
+    Entry(u64),
+    /// The item at this place of the same submission.
+    Twin(usize),
+}
+
+impl Planned {
+    fn seq(self) -> u64 {
+        match self {
+            Planned::New { seq, .. } | Planned::Replayed { seq } => seq,
+        }
+    }
+}
+
+/// Gives an item the next number: the chain grows here.
+fn take_place(item: &Item, time: Timestamp, position: &mut Position, open: &mut Open) -> Planned {
+    let seq = position.cursor.size;
+    let text = item.draft.text(&position.cursor.chain, seq, time);
+    position.cursor.chain = text_hash(text.as_bytes());
+    position.cursor.size += 1;
+    position.cursor.time = time;
+    position.recent.push(item);
+    open.texts.push(text);
+    Planned::New { place: open.texts.len() - 1, seq, time }
+}
+
+/// The CloudEvent of an event of the ledger's own.
+fn own_item(origin: &str, event: &OwnEvent, position: &Position, time: Timestamp) -> Item {
+    let key = |signer: &dyn crate::spec::note::Signer| Json::string(signer.verifier().to_string());
+    let with_next = |mut members: Vec<(std::borrow::Cow<'static, str>, Json<'static>)>,
+                     next: &Option<Hash>| {
+        if let Some(next) = next {
+            members.push(("next".into(), Json::string(to_base64(next))));
+        }
+        members
+    };
+    let (kind, mut data) = match event {
+        OwnEvent::Created { next } => (
+            TYPE_CREATED,
+            with_next(
+                vec![
+                    ("format".into(), Json::Number(1.0)),
+                    ("key".into(), key(&*position.cursor.keys.current)),
+                    ("origin".into(), Json::string(origin.to_owned())),
+                ],
+                next,
+            ),
+        ),
+        OwnEvent::KeyRotated(Rotation { signer, next, overlap_until, .. }) => {
+            let mut members = with_next(vec![("key".into(), key(&**signer))], next);
+            if let Some(until) = overlap_until {
+                members.push(("overlap_until".into(), Json::string(until.to_string())));
+            }
+            (TYPE_KEY_ROTATED, members)
+        }
+        OwnEvent::Restored { checkpoint } => {
+            ("ledger.restored", vec![("checkpoint".into(), Json::string(checkpoint.clone()))])
+        }
+        OwnEvent::ClockConfirmed { by } => (
+            "ledger.clock_confirmed",
+            vec![("by".into(), Json::string(by.clone())), ("clock".into(), Json::string(time.to_string()))],
+        ),
+    };
+    data.sort_by(|a, b| crate::spec::json::canonical_order(&a.0, &b.0));
+    // The ledger's own events are numbered by their place, which no two share.
+    let id = format!("{kind}-{}", position.cursor.size);
+    let json = Json::object([
+        ("data", Json::Object(data)),
+        ("datacontenttype", Json::string("application/json")),
+        ("id", Json::string(&*id)),
+        ("source", Json::string(origin)),
+        ("specversion", Json::string("1.0")),
+        ("time", Json::string(time.to_string())),
+        ("type", Json::string(kind)),
+    ]);
+    let text = canonical::to_string(&json);
+    Item {
+        draft: Draft::new(LEDGER_ACTOR, &text, origin),
+        identity: crate::log::identity(origin, &id),
+        fingerprint: crate::log::fingerprint(LEDGER_ACTOR, &text),
+        subject: None,
+    }
+}
