@@ -135,6 +135,37 @@ pub fn find(folder: &Path, key: &VerifierKey, passphrase: Option<&str>) -> Resul
     if found.verifier() == key { Ok(found) } else { Err(KeyFileError::WrongKey(path)) }
 }
 
+/// The folder of a running ledger's keys, for rotations while it serves.
+pub struct KeyFolder {
+    pub folder: PathBuf,
+    pub origin: String,
+    pub passphrase: Option<String>,
+}
+
+impl KeyFolder {
+    /// Makes a new key in the folder.
+    ///
+    /// # Errors
+    /// See [`KeyFileError`].
+    pub fn generate(&self) -> Result<LedgerKey, KeyFileError> {
+        generate(&self.folder, &self.origin, self.passphrase.as_deref()).map(|(key, _)| key)
+    }
+
+    /// The key in the folder whose file is named by this key ID (8 hex digits).
+    ///
+    /// # Errors
+    /// See [`KeyFileError`].
+    pub fn by_id(&self, id: &str) -> Result<LedgerKey, KeyFileError> {
+        let path = self.folder.join(format!("{id}.pem"));
+        // Only a plain ID names a file here; a path would reach outside the folder.
+        if crate::spec::encoding::from_hex::<4>(id).is_none() {
+            return Err(KeyFileError::WrongKey(path));
+        }
+        let key = read(&path, &self.origin, self.passphrase.as_deref())?;
+        if to_hex(&key.verifier().id()) == id { Ok(key) } else { Err(KeyFileError::WrongKey(path)) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

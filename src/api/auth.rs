@@ -1,0 +1,87 @@
+//! Who is calling: the bearer token of a request.
+
+use crate::api::{Problem, ProblemType, Service};
+use crate::identity::{Principal, Role};
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest, web};
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+/// An authenticated caller.
+pub struct Caller(pub Arc<Principal>);
+
+impl Caller {
+    /// Refuses callers without this role.
+    ///
+    /// # Errors
+    /// 403, naming the role.
+    pub fn must_be(&self, role: Role) -> Result<(), Problem> {
+        if self.0.has(role) {
+            return Ok(());
+        }
+        Err(Problem::new(ProblemType::Forbidden, format!("this needs a token with the role {role:?}", role = role.to_string())))
+    }
+
+    /// Refuses callers that may read only what they posted themselves.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn must_read_all(&self) -> Result<(), Problem> {
+        if self.0.reads_all() {
+            return Ok(());
+        }
+        let detail = "this needs a token with the role compliance, auditor or admin; a producer reads what it posted, \
+                      one entry at a time";
+        Err(Problem::new(ProblemType::Forbidden, detail))
+    }
+}
+
+impl FromRequest for Caller {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(authenticate(request))
+    }
+}
+
+fn authenticate(request: &HttpRequest) -> Result<Caller, Problem> {
+    let service = request.app_data::<web::Data<Service>>().ok_or_else(|| Problem::internal(&"no service"))?;
+    let token = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim());
+    let Some(token) = token else {
+        let detail = "send the header Authorization: Bearer TOKEN; `daybook token create` makes a token";
+        return Err(Problem::new(ProblemType::Unauthenticated, detail));
+    };
+    let Some(principal) = service.tokens.authenticate(token) else {
+        let detail = "this token is unknown, revoked or expired; `daybook token create` makes a new one";
+        return Err(Problem::new(ProblemType::Unauthenticated, detail));
+    };
+    if service.rates.as_ref().is_some_and(|rates| !rates.allow(&principal.actor)) {
+        let detail = "this caller made more requests than it may; nothing was recorded, send the same again later";
+        return Err(Problem::new(ProblemType::RateLimited, detail));
+    }
+    Ok(Caller(principal))
+}
+
+/// A reader of the log: anyone where the log is public, else anyone who may read everything.
+pub struct LogReader;
+
+impl FromRequest for LogReader {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let public = request.app_data::<web::Data<Service>>().is_some_and(|service| service.settings.public_log);
+        if public {
+            return ready(Ok(LogReader));
+        }
+        ready(authenticate(request).and_then(|caller| caller.must_read_all()).map(|()| LogReader))
+    }
+}

@@ -1,0 +1,47 @@
+//! Confirming the clock after a jump forward.
+
+use crate::api::auth::Caller;
+use crate::api::{Problem, Service};
+use crate::identity::Role;
+use crate::log::append::{AppendError, Outcome, OwnEvent};
+use actix_web::{HttpResponse, post, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The entry that records what an administrator did.
+#[derive(Serialize, ToSchema)]
+pub struct Done {
+    /// The entry's number.
+    #[schema(example = 428)]
+    pub seq: u64,
+    /// When it was recorded.
+    #[schema(example = "2026-11-24T09:30:00.000000Z")]
+    pub time: String,
+}
+
+/// What the ledger answers for an event of its own.
+pub async fn done(answer: tokio::sync::oneshot::Receiver<crate::log::append::Answer>) -> Result<Done, Problem> {
+    let outcomes = answer.await.unwrap_or(Err(AppendError::Stopped)).map_err(|error| Problem::append(&error))?;
+    match outcomes.first() {
+        Some(Outcome::Recorded { seq, time, .. }) => Ok(Done { seq: *seq, time: time.to_string() }),
+        _ => Err(Problem::internal(&"an event of the ledger's own was not recorded")),
+    }
+}
+
+/// Say that the server's clock is right.
+///
+/// After a jump forward of more than ten minutes nothing is recorded until the clock is put right or confirmed here;
+/// the confirmation is itself an entry.
+#[utoipa::path(tag = "administrators", responses(
+    (status = 201, description = "Confirmed and recorded", body = Done),
+    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "`read-only`, `stopped`, `overloaded`", body = Problem, content_type = "application/problem+json"),
+))]
+#[post("/clock/confirm")]
+pub async fn confirm_clock(service: web::Data<Service>, caller: Caller) -> Result<HttpResponse, Problem> {
+    caller.must_be(Role::Admin)?;
+    let event = OwnEvent::ClockConfirmed { by: caller.0.actor.clone() };
+    let answer = service.log.own(event).map_err(|error| Problem::append(&error))?;
+    Ok(HttpResponse::Created().json(done(answer).await?))
+}

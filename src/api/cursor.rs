@@ -1,0 +1,52 @@
+//! Opaque cursors. They hold where to go on and which query they belong to, so that a cursor of another query is
+//! refused instead of answering nonsense.
+
+use crate::api::{Problem, ProblemType};
+use crate::spec::encoding::{from_hex, to_hex};
+use sha2::{Digest as _, Sha256};
+
+/// First byte of a cursor; another layout gets another.
+const VERSION: u8 = 1;
+
+/// The cursor for going on at `seq` with a query.
+#[must_use]
+pub fn encode(query: &str, seq: u64) -> String {
+    let mut bytes = vec![VERSION];
+    bytes.extend_from_slice(&seq.to_be_bytes());
+    bytes.extend_from_slice(&digest(query));
+    to_hex(&bytes)
+}
+
+/// Where a cursor of this query goes on.
+///
+/// # Errors
+/// 400: not a cursor, or one of another query.
+pub fn decode(query: &str, cursor: &str) -> Result<u64, Problem> {
+    let bytes = from_hex::<13>(cursor).filter(|bytes| bytes[0] == VERSION && bytes[9..] == digest(query));
+    let bytes = bytes.ok_or_else(|| {
+        Problem::new(
+            ProblemType::BadCursor,
+            "a cursor goes with the same filters that it was given for; start again without one",
+        )
+    })?;
+    Ok(bytes[1..9].iter().fold(0, |seq, byte| seq << 8 | u64::from(*byte)))
+}
+
+fn digest(query: &str) -> [u8; 4] {
+    let hash = Sha256::digest(query);
+    [hash[0], hash[1], hash[2], hash[3]]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_belongs_to_its_query() {
+        let cursor = encode("type=a", u64::MAX);
+        assert_eq!(decode("type=a", &cursor).ok(), Some(u64::MAX));
+        assert!(decode("type=b", &cursor).is_err());
+        assert!(decode("type=a", "").is_err());
+        assert!(decode("type=a", &cursor[2..]).is_err());
+    }
+}

@@ -1,0 +1,248 @@
+//! Reading entries: one, its receipt, and lists.
+
+use crate::api::auth::Caller;
+use crate::api::event_view::{entry_json, event_json};
+use crate::api::{Problem, ProblemType, Service, cursor};
+use crate::log::store::Store;
+use crate::spec::entry::Entry;
+use crate::spec::time::Timestamp;
+use crate::views::{Filter, LogIndex};
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use serde::Deserialize;
+use std::time::Duration;
+use utoipa::IntoParams;
+
+/// Entries in a list, unless asked otherwise.
+const DEFAULT_LIMIT: usize = 50;
+
+/// Entries in a list at most.
+///
+/// Reason: entries have up to 64 KiB; a page stays readable in one go.
+const MAX_LIMIT: usize = 500;
+
+/// How long a read waits for the index to have what the client asks to see.
+const MAX_WAIT: Duration = Duration::from_secs(5);
+
+/// Header of answers that come from the index: how many entries it had.
+pub const APPLIED_SEQ: &str = "daybook-applied-seq";
+
+/// Which entries.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    /// CloudEvents type, exact.
+    #[serde(rename = "type")]
+    #[param(example = "decision.made")]
+    pub kind: Option<String>,
+    /// CloudEvents source, exact.
+    pub source: Option<String>,
+    /// CloudEvents subject, exact.
+    pub subject: Option<String>,
+    /// Who posted it.
+    #[param(example = "app:credit-line")]
+    pub actor: Option<String>,
+    /// First entry: a number, or the RFC 3339 time from which they were recorded.
+    pub from: Option<String>,
+    /// Where to end, itself not included: a number, or the RFC 3339 time before which they were recorded.
+    pub to: Option<String>,
+    /// `asc` (default) or `desc`.
+    pub order: Option<Order>,
+    /// 1 to 500; 50 if not given.
+    pub limit: Option<usize>,
+    /// From an earlier answer's `next`.
+    pub cursor: Option<String>,
+    /// Wait (at most 5 s) until the index has this entry: read your own write.
+    pub min_seq: Option<u64>,
+}
+
+/// Oldest or newest first.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    #[default]
+    Asc,
+    Desc,
+}
+
+/// One entry.
+#[utoipa::path(tag = "applications", params(("seq" = u64, Path, description = "The entry's number", example = 0)), responses(
+    (status = 200, description = "The entry", body = crate::api::docs::EventView),
+    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such entry, or (producers) not one of the caller's", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/events/{seq}")]
+pub async fn get_event(service: web::Data<Service>, caller: Caller, path: web::Path<u64>) -> Result<HttpResponse, Problem> {
+    let seq = *path;
+    let bytes = read_own(&service, &caller, seq).await?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(event_json(seq, &bytes)?))
+}
+
+/// An entry's bytes, if the caller may see it.
+async fn read_own(service: &web::Data<Service>, caller: &Caller, seq: u64) -> Result<Vec<u8>, Problem> {
+    let reading = service.clone();
+    let bytes = web::block(move || reading.log.store().entry(seq)).await.map_err(|error| Problem::internal(&error))??;
+    if !caller.0.reads_all() {
+        let entry = Entry::parse(&bytes).map_err(|error| Problem::internal(&error))?;
+        if entry.actor != caller.0.actor {
+            let detail = "no such entry among those that this token's actor posted";
+            return Err(Problem::new(ProblemType::NotFound, detail));
+        }
+    }
+    Ok(bytes)
+}
+
+/// An entry's receipt.
+///
+/// As `text/plain` a C2SP tlog-proof with the whole entry in its `extra` line: one file that stands alone. As
+/// `application/json` the same in four members.
+#[utoipa::path(tag = "applications", params(("seq" = u64, Path, description = "The entry's number", example = 0)), responses(
+    (status = 200, description = "The receipt", content((String = "text/plain"), (crate::api::docs::ReceiptView = "application/json"))),
+    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such entry, or (producers) not one of the caller's", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/events/{seq}/receipt")]
+pub async fn get_receipt(
+    service: web::Data<Service>,
+    caller: Caller,
+    path: web::Path<u64>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let seq = *path;
+    read_own(&service, &caller, seq).await?;
+    let reading = service.clone();
+    let receipt = web::block(move || reading.log.store().receipt(seq)).await.map_err(|error| Problem::internal(&error))??;
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut response = HttpResponse::Ok();
+    response.insert_header((header::VARY, "Accept"));
+    Ok(if accept.contains("application/json") {
+        response.content_type("application/json").body(receipt.to_json())
+    } else {
+        let name = format!("attachment; filename=\"entry-{seq}.tlog-proof\"");
+        response.insert_header((header::CONTENT_DISPOSITION, name));
+        response.content_type("text/plain; charset=utf-8").body(receipt.to_text())
+    })
+}
+
+/// Entries by type, source, subject, actor and time.
+#[utoipa::path(tag = "applications", params(ListQuery), responses(
+    (status = 200, description = "A page of entries", body = crate::api::docs::EventList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the index had"))),
+    (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
+    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "`index-unavailable`, `starting`", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/events")]
+pub async fn list_events(service: web::Data<Service>, caller: Caller, query: web::Query<ListQuery>) -> Result<HttpResponse, Problem> {
+    caller.must_read_all()?;
+    let query = query.into_inner();
+    let reading = service.clone();
+    let page = web::block(move || list(&reading, &query)).await.map_err(|error| Problem::internal(&error))??;
+    let body = format!(
+        "{{\"items\":[{}],\"next\":{}}}",
+        page.items.join(","),
+        page.next.map_or_else(|| "null".to_owned(), |next| format!("\"{next}\""))
+    );
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header((APPLIED_SEQ, page.applied.to_string()))
+        .body(body))
+}
+
+struct Page {
+    items: Vec<String>,
+    next: Option<String>,
+    applied: u64,
+}
+
+fn list(service: &Service, query: &ListQuery) -> Result<Page, Problem> {
+    let store = service.log.store();
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        return Err(Problem::parameter("limit", "a number from 1 to 500"));
+    }
+    if let (Some(seq), Some(index)) = (query.min_seq, &service.index)
+        && !index.wait_applied(seq.saturating_add(1), MAX_WAIT)
+    {
+        let detail = format!("the index has {} entries and did not reach {seq} in time", index.applied());
+        return Err(Problem::new(ProblemType::Starting, detail));
+    }
+    let filter = filter_of(query);
+    let index = service.index.as_ref().filter(|_| !filter.is_empty());
+    if index.is_none() && !filter.is_empty() {
+        return Err(Problem::new(ProblemType::IndexUnavailable, "this server was started without an index"));
+    }
+    let applied = index.map_or_else(|| store.size(), LogIndex::applied);
+    let from = query.from.as_deref().map_or(Ok(0), |from| place(store, "from", from))?;
+    let to = query.to.as_deref().map_or(Ok(u64::MAX), |to| place(store, "to", to))?.min(applied);
+    let newest_first = query.order.unwrap_or_default() == Order::Desc;
+    let identity = format!("{:?}", (&filter, &query.from, &query.to, newest_first));
+    let resumed = query.cursor.as_deref().map(|cursor| cursor::decode(&identity, cursor)).transpose()?;
+    let (mut from, mut to) = match resumed {
+        Some(seq) if newest_first => (from, seq.min(to)),
+        Some(seq) => (seq.max(from), to),
+        None => (from, to),
+    };
+    let mut page = Page { items: Vec::new(), next: None, applied };
+    while from < to {
+        // One more than is missing, to know whether there is a next page.
+        let wanted = limit - page.items.len() + 1;
+        let candidates = match index {
+            Some(index) => index.list(&filter, from, to, newest_first, wanted).map_err(|error| Problem::internal(&error))?,
+            None if newest_first => (from..to).rev().take(wanted).collect(),
+            None => (from..to).take(wanted).collect(),
+        };
+        let exhausted = candidates.len() < wanted;
+        for seq in candidates {
+            if page.items.len() == limit {
+                let resume = if newest_first { seq + 1 } else { seq };
+                page.next = Some(cursor::encode(&identity, resume));
+                return Ok(page);
+            }
+            if newest_first {
+                to = seq;
+            } else {
+                from = seq + 1;
+            }
+            let bytes = store.entry(seq)?;
+            let entry = Entry::parse(&bytes).map_err(|error| Problem::internal(&error))?;
+            // The index answers by hashes; the entry itself decides.
+            if matches(&filter, &entry) {
+                page.items.push(entry_json(&entry, &bytes));
+            }
+        }
+        if exhausted {
+            break;
+        }
+    }
+    Ok(page)
+}
+
+fn filter_of(query: &ListQuery) -> Filter {
+    Filter {
+        event_type: query.kind.clone(),
+        source: query.source.clone(),
+        subject: query.subject.clone(),
+        actor: query.actor.clone(),
+    }
+}
+
+/// Whether an entry is one of those asked for.
+pub fn matches(filter: &Filter, entry: &Entry<'_>) -> bool {
+    let same = |wanted: &Option<String>, is: Option<&str>| wanted.as_deref().is_none_or(|wanted| is == Some(wanted));
+    same(&filter.event_type, entry.attribute("type"))
+        && same(&filter.source, entry.attribute("source"))
+        && same(&filter.subject, entry.attribute("subject"))
+        && same(&filter.actor, Some(&entry.actor))
+}
+
+/// A place in the log: a number, or a time turned into one.
+pub fn place(store: &Store, name: &str, text: &str) -> Result<u64, Problem> {
+    if let Some(seq) = crate::spec::encoding::from_decimal(text) {
+        return Ok(seq);
+    }
+    let time = chrono::DateTime::parse_from_rfc3339(text).ok().and_then(|time| Timestamp::from_micros(time.timestamp_micros()));
+    let time = time.ok_or_else(|| Problem::parameter(name, "an entry's number or an RFC 3339 time such as 2026-03-01T00:00:00Z"))?;
+    Ok(store.first_at_or_after(time)?)
+}

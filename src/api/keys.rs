@@ -1,0 +1,166 @@
+//! The ledger's keys: their history, with the receipts that let anyone walk from the first to the last, and rotation.
+
+use crate::api::auth::{Caller, LogReader};
+use crate::api::clock::{Done, done};
+use crate::api::{Problem, ProblemType, Service};
+use crate::identity::Role;
+use crate::log::RotateError;
+use crate::log::append::Rotation;
+use crate::log::keys::KeyFileError;
+use crate::log::store::{ReadError, Store};
+use crate::spec::encoding::hash_from_base64;
+use crate::spec::note::Signer as _;
+use crate::spec::time::Timestamp;
+use actix_web::{HttpResponse, get, post, web};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// An entry with its receipt.
+#[derive(Serialize, ToSchema)]
+pub struct KeyReceipt {
+    #[schema(example = 0)]
+    pub seq: u64,
+    /// C2SP tlog-proof text with the whole entry in its `extra` line.
+    pub receipt: String,
+}
+
+/// A key and when it counts.
+#[derive(Serialize, ToSchema)]
+pub struct KeyView {
+    /// `name+<key ID>+<base64>`.
+    #[schema(example = "northgate.example/ai-governance+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")]
+    pub vkey: String,
+    /// The first entry that this key alone signs.
+    #[schema(example = 0)]
+    pub from: u64,
+    /// The entry that brought it into force; null for the first key.
+    pub rotation: Option<KeyReceipt>,
+    /// The entry that committed to this key beforehand, where one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commitment: Option<KeyReceipt>,
+}
+
+/// The history of keys, oldest first.
+#[derive(Serialize, ToSchema)]
+pub struct KeyHistory {
+    pub keys: Vec<KeyView>,
+    /// Entry 0, which names the first key.
+    pub created: KeyReceipt,
+}
+
+/// The history of the ledger's keys.
+///
+/// Whoever knows the first key can walk to the last: each rotation's entry is signed by the key before it (or is
+/// committed to by an earlier entry).
+#[utoipa::path(tag = "regulators", responses(
+    (status = 200, description = "All keys", body = KeyHistory),
+    (status = 401, description = "No token, and the log is not public", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/keys")]
+pub async fn list_keys(service: web::Data<Service>, _reader: LogReader) -> Result<HttpResponse, Problem> {
+    let store = service.log.store().clone();
+    let history = web::block(move || history(&store)).await.map_err(|error| Problem::internal(&error))??;
+    Ok(HttpResponse::Ok().json(history))
+}
+
+fn history(store: &Arc<Store>) -> Result<KeyHistory, ReadError> {
+    let receipt = |seq| Ok::<_, ReadError>(KeyReceipt { seq, receipt: store.receipt(seq)?.to_text() });
+    let keys = store.keys();
+    let mut views = Vec::with_capacity(keys.len());
+    for (place, key) in keys.iter().enumerate() {
+        let before = place.checked_sub(1).and_then(|place| keys.get(place));
+        // The commitment stands in the entry that brought the key before into force.
+        let commitment = before.filter(|before| crate::log::append::satisfies(&key.key, before.next));
+        views.push(KeyView {
+            vkey: key.key.to_string(),
+            from: key.from,
+            rotation: key.rotation.map(receipt).transpose()?,
+            commitment: commitment.map(|before| receipt(before.rotation.unwrap_or(0))).transpose()?,
+        });
+    }
+    Ok(KeyHistory { keys: views, created: receipt(0)? })
+}
+
+/// What the new key shall be.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateRequest {
+    /// Key ID (8 hex digits) of a key file that is in the ledger's key folder. None: a new key is made there.
+    #[schema(example = "c74f20a3")]
+    pub key_id: Option<String>,
+    /// Commitment to the key after it: base64 of SHA-256 of its vkey, as `daybook keygen` prints it.
+    pub next: Option<String>,
+    /// Until when (RFC 3339) checkpoints are signed by the old key too.
+    #[schema(example = "2026-12-24T00:00:00Z")]
+    pub overlap_until: Option<String>,
+    /// The old key is lost: the new one signs alone. Possible only for the key that was committed to.
+    #[serde(default)]
+    pub old_key_lost: bool,
+}
+
+/// The key in force from now on.
+#[derive(Serialize, ToSchema)]
+pub struct RotateAnswer {
+    pub vkey: String,
+    #[serde(flatten)]
+    pub recorded: Done,
+}
+
+/// Bring a new signing key into force.
+#[utoipa::path(tag = "administrators", request_body = RotateRequest, responses(
+    (status = 201, description = "In force; the rotation is itself an entry", body = RotateAnswer),
+    (status = 400, description = "`malformed`, `bad-parameter`", body = Problem, content_type = "application/problem+json"),
+    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "`rotation-conflict`: used before, not committed to, or not in the key folder", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "`read-only`, `stopped`, `overloaded`", body = Problem, content_type = "application/problem+json"),
+))]
+#[post("/keys/rotate")]
+pub async fn rotate_key(service: web::Data<Service>, caller: Caller, payload: web::Payload) -> Result<HttpResponse, Problem> {
+    caller.must_be(Role::Admin)?;
+    let body = crate::api::body::read(payload, 64 << 10, &service.budget).await?;
+    let request: RotateRequest = if body.bytes.is_empty() {
+        RotateRequest::default()
+    } else {
+        serde_json::from_slice(&body.bytes).map_err(|error| Problem::new(ProblemType::Malformed, format!("the body: {error}")))?
+    };
+    let next = request.next.as_deref().map(|next| {
+        hash_from_base64(next).ok_or_else(|| Problem::parameter("next", "base64 of 32 bytes, as `daybook keygen` prints it"))
+    });
+    let overlap_until = request.overlap_until.as_deref().map(|until| {
+        let time = chrono::DateTime::parse_from_rfc3339(until).ok();
+        let time = time.and_then(|time| Timestamp::from_micros(time.timestamp_micros()));
+        time.ok_or_else(|| Problem::parameter("overlap_until", "an RFC 3339 time"))
+    });
+    let (next, overlap_until) = (next.transpose()?, overlap_until.transpose()?);
+    let making = service.clone();
+    let key = web::block(move || match &request.key_id {
+        Some(id) => making.keys.by_id(id),
+        None => making.keys.generate(),
+    });
+    let key = key.await.map_err(|error| Problem::internal(&error))?.map_err(|error| match error {
+        KeyFileError::Io { .. } | KeyFileError::Randomness(_) => {
+            tracing::error!(%error, "no key for a rotation");
+            Problem::new(ProblemType::RotationConflict, "the key file cannot be read or written in the ledger's key folder")
+        }
+        other => Problem::new(ProblemType::RotationConflict, other_text(&other)),
+    })?;
+    let vkey = key.verifier().to_string();
+    let rotation = Rotation { signer: Arc::new(key), next, overlap_until, old_key_lost: request.old_key_lost };
+    let answer = service.log.rotate(rotation).map_err(|error| match error {
+        RotateError::Append(error) => Problem::append(&error),
+        other => Problem::new(ProblemType::RotationConflict, other.to_string()),
+    })?;
+    Ok(HttpResponse::Created().json(RotateAnswer { vkey, recorded: done(answer).await? }))
+}
+
+/// What a client may know of a key file: not where it is.
+fn other_text(error: &KeyFileError) -> &'static str {
+    match error {
+        KeyFileError::PassphraseNeeded(_) => "the key file is encrypted and the server has no passphrase",
+        KeyFileError::Unreadable(_) => "the key file cannot be opened with the server's passphrase",
+        KeyFileError::WrongKey(_) => "the key file holds another key than its name says",
+        _ => "the key file does not hold a usable Ed25519 key",
+    }
+}

@@ -1,0 +1,60 @@
+//! HTTP: one file per resource, problem+json, paging, OpenAPI.
+//!
+//! Handlers turn requests into calls of `intake`, `log` and `views`, and answers into JSON; what is decided is
+//! decided there. Nothing below this module knows HTTP.
+
+mod auth;
+pub mod body;
+mod clock;
+mod cursor;
+pub mod docs;
+mod event_view;
+mod events;
+mod health;
+mod keys;
+mod log;
+mod post;
+mod problem;
+mod proofs;
+pub mod rate;
+mod server;
+pub mod stream;
+
+pub use problem::{Problem, ProblemType};
+pub use server::{Running, ServeError, start};
+
+use crate::catalog::Catalog;
+use crate::identity::Tokens;
+use crate::log::Log;
+use crate::log::keys::KeyFolder;
+use crate::views::LogIndex;
+use std::sync::Arc;
+
+/// What an organisation sets.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Types outside the catalogue are accepted without a schema.
+    pub open_types: bool,
+    /// Anyone may read the log's checkpoint, tiles and proofs without a token.
+    pub public_log: bool,
+    /// Requests a second that one token may make; none: as many as the machine takes.
+    pub requests_per_second: Option<std::num::NonZeroU32>,
+}
+
+/// Everything that handlers use.
+pub struct Service {
+    pub log: Log,
+    /// None only when measuring the log alone.
+    pub index: Option<LogIndex>,
+    pub catalog: Catalog,
+    pub tokens: Tokens,
+    pub settings: Settings,
+    /// Makes and finds signing keys for rotations.
+    pub keys: KeyFolder,
+    pub budget: body::Budget,
+    /// Room for subscribers.
+    pub streams: Arc<tokio::sync::Semaphore>,
+    pub rates: Option<rate::Rates>,
+    /// Why the ledger is read-only, if it is.
+    pub read_only: Option<String>,
+}

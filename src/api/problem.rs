@@ -1,0 +1,379 @@
+//! Errors as RFC 9457 problems: a stable `type`, a pointer to the place, a next step.
+//!
+//! What a client sees is here; what the operator sees goes to the log. Neither holds secrets or personal data.
+
+use crate::intake::{Kind, Refusal};
+use crate::log::append::AppendError;
+use crate::log::store::ReadError;
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use serde::Serialize;
+use std::fmt;
+use utoipa::ToSchema;
+
+/// Media type of all errors (RFC 9457 §6.1).
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Errors listed in one answer.
+///
+/// Reason: a batch may have a thousand bad events; the first hundred show what is wrong with the rest.
+const MAX_ERRORS: usize = 100;
+
+/// The kinds of problem that a client can meet. The slug is stable: clients may decide by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProblemType {
+    Malformed,
+    NotCanonical,
+    NotACloudEvent,
+    BadParameter,
+    BadCursor,
+    Unauthenticated,
+    Forbidden,
+    SourceNotAllowed,
+    NotFound,
+    MethodNotAllowed,
+    IdentityConflict,
+    VersionConflict,
+    RotationConflict,
+    TooLarge,
+    UnsupportedMediaType,
+    UnknownType,
+    ReservedType,
+    SchemaViolation,
+    PersonalDataUnsupported,
+    ProducerSignatureUnsupported,
+    Unprocessable,
+    RateLimited,
+    Overloaded,
+    Starting,
+    ClockJumped,
+    ReadOnly,
+    Stopped,
+    IndexUnavailable,
+    NoRoom,
+    DamagedEntry,
+    Internal,
+}
+
+impl ProblemType {
+    /// All of them, for the description of the API.
+    pub const ALL: [ProblemType; 31] = {
+        use ProblemType::*;
+        [
+            Malformed,
+            NotCanonical,
+            NotACloudEvent,
+            BadParameter,
+            BadCursor,
+            Unauthenticated,
+            Forbidden,
+            SourceNotAllowed,
+            NotFound,
+            MethodNotAllowed,
+            IdentityConflict,
+            VersionConflict,
+            RotationConflict,
+            TooLarge,
+            UnsupportedMediaType,
+            UnknownType,
+            ReservedType,
+            SchemaViolation,
+            PersonalDataUnsupported,
+            ProducerSignatureUnsupported,
+            Unprocessable,
+            RateLimited,
+            Overloaded,
+            Starting,
+            ClockJumped,
+            ReadOnly,
+            Stopped,
+            IndexUnavailable,
+            NoRoom,
+            DamagedEntry,
+            Internal,
+        ]
+    };
+
+    /// Status, slug and title.
+    #[must_use]
+    pub fn parts(self) -> (u16, &'static str, &'static str) {
+        match self {
+            ProblemType::Malformed => (400, "malformed", "The request cannot be read"),
+            ProblemType::NotCanonical => (400, "not-canonical", "The JSON cannot be carried faithfully"),
+            ProblemType::NotACloudEvent => (400, "not-a-cloudevent", "Not a CloudEvent 1.0"),
+            ProblemType::BadParameter => (400, "bad-parameter", "A parameter or header is not of its form"),
+            ProblemType::BadCursor => (400, "bad-cursor", "The cursor does not belong to this query"),
+            ProblemType::Unauthenticated => (401, "unauthenticated", "No valid token"),
+            ProblemType::Forbidden => (403, "forbidden", "The token's roles do not allow this"),
+            ProblemType::SourceNotAllowed => (403, "source-not-allowed", "The token may not post for this source"),
+            ProblemType::NotFound => (404, "not-found", "Not there"),
+            ProblemType::MethodNotAllowed => (405, "method-not-allowed", "The resource does not know this method"),
+            ProblemType::IdentityConflict => (409, "identity-conflict", "The event is recorded with other content"),
+            ProblemType::VersionConflict => (409, "version-conflict", "The subject has another number of events"),
+            ProblemType::RotationConflict => (409, "rotation-conflict", "The key cannot come into force"),
+            ProblemType::TooLarge => (413, "too-large", "Too large"),
+            ProblemType::UnsupportedMediaType => (415, "unsupported-media-type", "Not a content type of CloudEvents"),
+            ProblemType::UnknownType => (422, "unknown-type", "The event type is not in the catalogue"),
+            ProblemType::ReservedType => (422, "reserved-type", "The event type is the ledger's own"),
+            ProblemType::SchemaViolation => (422, "schema-violation", "The data is not what its type asks for"),
+            ProblemType::PersonalDataUnsupported => {
+                (422, "personal-data-unsupported", "This ledger cannot seal personal data")
+            }
+            ProblemType::ProducerSignatureUnsupported => {
+                (422, "producer-signature-unsupported", "This ledger knows no producer keys")
+            }
+            ProblemType::Unprocessable => (422, "unprocessable", "Understood, but not possible"),
+            ProblemType::RateLimited => (429, "rate-limited", "Too many requests with this token"),
+            ProblemType::Overloaded => (503, "overloaded", "More is waiting than can be held"),
+            ProblemType::Starting => (503, "starting", "The index is catching up with the log"),
+            ProblemType::ClockJumped => (503, "clock-jumped", "The server's clock jumped forward"),
+            ProblemType::ReadOnly => (503, "read-only", "The ledger is open for reading only"),
+            ProblemType::Stopped => (503, "stopped", "The ledger stopped because of its disk"),
+            ProblemType::IndexUnavailable => (503, "index-unavailable", "The index cannot answer"),
+            ProblemType::NoRoom => (507, "no-room", "No room on the server's disk"),
+            ProblemType::DamagedEntry => (500, "damaged-entry", "An entry is damaged on the server's disk"),
+            ProblemType::Internal => (500, "internal", "A fault of the server"),
+        }
+    }
+
+    /// The `type` of the problem.
+    #[must_use]
+    pub fn uri(self) -> String {
+        format!("urn:daybook:problem:{}", self.parts().1)
+    }
+
+    /// Seconds after which the same request may succeed.
+    fn retry_after_s(self) -> Option<u32> {
+        match self {
+            ProblemType::Overloaded | ProblemType::RateLimited => Some(1),
+            ProblemType::Starting => Some(2),
+            ProblemType::IndexUnavailable | ProblemType::NoRoom => Some(10),
+            ProblemType::ClockJumped | ProblemType::ReadOnly | ProblemType::Stopped => Some(60),
+            _ => None,
+        }
+    }
+}
+
+/// One thing that is wrong, in a request that may have several.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ProblemItem {
+    /// Stable type of this one.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:daybook:problem:schema-violation")]
+    pub kind: String,
+    /// JSON Pointer (RFC 6901) into the request's body.
+    #[schema(example = "/data/rationale")]
+    pub pointer: String,
+    /// What is wrong and what to do.
+    pub detail: String,
+}
+
+/// An error (RFC 9457).
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// Stable; clients may decide by it.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:daybook:problem:schema-violation")]
+    pub kind: String,
+    #[schema(example = "The data is not what its type asks for")]
+    pub title: String,
+    #[schema(example = 422)]
+    pub status: u16,
+    /// What is wrong and what to do.
+    #[schema(example = "\"rationale\" is required")]
+    pub detail: String,
+    /// JSON Pointer (RFC 6901) into the request's body, where one place is at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "/data")]
+    pub pointer: Option<String>,
+    /// All that is wrong, where it is more than one thing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<ProblemItem>,
+    /// For `version-conflict`: how many events the subject has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actual: Option<u64>,
+    #[serde(skip)]
+    retry_after_s: Option<u32>,
+}
+
+impl Problem {
+    /// A problem of a type.
+    pub fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
+        let (status, _, title) = kind.parts();
+        Self {
+            kind: kind.uri(),
+            title: title.to_owned(),
+            status,
+            detail: detail.into(),
+            pointer: None,
+            errors: Vec::new(),
+            actual: None,
+            retry_after_s: kind.retry_after_s(),
+        }
+    }
+
+    /// The same, with its place.
+    #[must_use]
+    pub fn at(mut self, pointer: impl Into<String>) -> Self {
+        self.pointer = Some(pointer.into());
+        self
+    }
+
+    /// A parameter that is not of its form.
+    pub fn parameter(name: &str, expected: &str) -> Self {
+        Self::new(ProblemType::BadParameter, format!("{name:?} must be {expected}"))
+    }
+
+    /// An error that is nobody's business but the operator's.
+    pub fn internal(error: &dyn fmt::Display) -> Self {
+        tracing::error!(%error, "a request failed");
+        Self::new(ProblemType::Internal, "the server's log says more; try again, and tell the operator if it stays")
+    }
+
+    /// What intake refused, all of it.
+    #[must_use]
+    pub fn refused(refusals: &[Refusal]) -> Self {
+        let Some(first) = refusals.first() else { return Self::internal(&"refused for no reason") };
+        let mut problem = Self::new(problem_type(first.kind), first.detail.clone()).at(first.pointer.clone());
+        if refusals.len() > 1 {
+            let item = |refusal: &Refusal| ProblemItem {
+                kind: problem_type(refusal.kind).uri(),
+                pointer: refusal.pointer.clone(),
+                detail: refusal.detail.clone(),
+            };
+            problem.errors = refusals.iter().take(MAX_ERRORS).map(item).collect();
+            problem.detail = format!("{} (the first of {} errors)", first.detail, refusals.len());
+        }
+        problem
+    }
+
+    /// Why nothing was appended.
+    #[must_use]
+    pub fn append(error: &AppendError) -> Self {
+        match error {
+            AppendError::Conflict { items } => Self::conflict(items, false),
+            AppendError::WrongVersion { actual } => {
+                let detail = format!("the subject has {actual} events; read them, decide again, and say {actual}");
+                let mut problem = Self::new(ProblemType::VersionConflict, detail);
+                problem.actual = Some(*actual);
+                problem
+            }
+            AppendError::Overloaded => {
+                Self::new(ProblemType::Overloaded, "nothing was recorded; send the same again in a moment")
+            }
+            AppendError::IndexBehind { applied, size } => Self::new(
+                ProblemType::Starting,
+                format!("the index of identities has {applied} of {size} entries; reading works, send this again soon"),
+            ),
+            AppendError::NoRoom => Self::new(
+                ProblemType::NoRoom,
+                "nothing was recorded; the server takes events again by itself when there is room",
+            ),
+            AppendError::ClockJumped { expected, wall } => Self::new(
+                ProblemType::ClockJumped,
+                format!(
+                    "the clock says {wall}, {expected} was expected; an administrator puts the clock right, or \
+                     confirms it with POST /v1/clock/confirm"
+                ),
+            ),
+            AppendError::ReadOnly => Self::new(
+                ProblemType::ReadOnly,
+                "this is a copy of a ledger, or was started for reading only; post to the ledger itself",
+            ),
+            AppendError::Stopped => Self::new(
+                ProblemType::Stopped,
+                "whether the event is recorded is known after the next start; send the same again then",
+            ),
+            AppendError::Index(error) => {
+                tracing::error!(%error, "the index of identities cannot be read");
+                Self::new(ProblemType::IndexUnavailable, "nothing was recorded; send the same again soon")
+            }
+        }
+    }
+
+    /// Identities that are taken. Says nothing of what is recorded under them.
+    #[must_use]
+    pub fn conflict(items: &[usize], in_batch: bool) -> Self {
+        let detail = "an event with this source and id is recorded with other content or by another actor; a new \
+                      event needs a new id";
+        let problem = Self::new(ProblemType::IdentityConflict, detail);
+        if !in_batch {
+            return problem.at("/id");
+        }
+        let item = |place: &usize| ProblemItem {
+            kind: ProblemType::IdentityConflict.uri(),
+            pointer: format!("/{place}/id"),
+            detail: detail.to_owned(),
+        };
+        Self { errors: items.iter().take(MAX_ERRORS).map(item).collect(), ..problem }
+    }
+}
+
+fn problem_type(kind: Kind) -> ProblemType {
+    match kind {
+        Kind::NotCanonical => ProblemType::NotCanonical,
+        Kind::NotACloudEvent => ProblemType::NotACloudEvent,
+        Kind::UnknownType => ProblemType::UnknownType,
+        Kind::ReservedType => ProblemType::ReservedType,
+        Kind::Schema => ProblemType::SchemaViolation,
+        Kind::Source => ProblemType::SourceNotAllowed,
+        Kind::Personal => ProblemType::PersonalDataUnsupported,
+        Kind::ProducerSignature => ProblemType::ProducerSignatureUnsupported,
+        Kind::TooLarge => ProblemType::TooLarge,
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::NotThere { size } => {
+                Self::new(ProblemType::NotFound, format!("the log has {size} entries, numbered from 0"))
+            }
+            ReadError::Damaged { seq } => {
+                tracing::error!(seq, "an entry is damaged on the disk; run `daybook check`");
+                let detail = format!("entry {seq} is not what was committed and is not served; tell the operator");
+                Self::new(ProblemType::DamagedEntry, detail)
+            }
+            ReadError::Io(error) => Self::internal(&error),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.title, self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponseBuilder::new(self.status_code());
+        response.content_type(PROBLEM_JSON);
+        response.insert_header((header::CACHE_CONTROL, "no-store"));
+        if self.status == 401 {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"daybook\""));
+        }
+        if let Some(seconds) = self.retry_after_s {
+            response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+        }
+        response.body(serde_json::to_string(self).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_told_apart() {
+        let mut slugs: Vec<_> = ProblemType::ALL.iter().map(|kind| kind.parts().1).collect();
+        slugs.sort_unstable();
+        slugs.dedup();
+        assert_eq!(slugs.len(), ProblemType::ALL.len());
+    }
+}

@@ -1,0 +1,149 @@
+//! `GET /v1/events/stream`: server-sent events, resumed by `Last-Event-ID`.
+//!
+//! A subscriber reads from the log at its own pace, so nothing is buffered for it but a few entries. One that does
+//! not read for a while is dropped; it connects again with the last ID it saw and misses nothing.
+
+use crate::api::auth::Caller;
+use crate::api::event_view::entry_json;
+use crate::api::events::{matches, place};
+use crate::api::{Problem, ProblemType, Service};
+use crate::spec::entry::Entry;
+use crate::views::Filter;
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use serde::Deserialize;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use utoipa::IntoParams;
+
+/// Subscribers at once.
+///
+/// Reason: each holds a task and a few entries.
+pub const MAX_STREAMS: usize = 256;
+
+/// Entries read from the log at a time.
+const CHUNK: u64 = 64;
+
+/// Messages that wait for a subscriber.
+const WAITING: usize = 8;
+
+/// How long a subscriber may leave its messages unread.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often a quiet stream shows that it is alive.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Which entries, and from where.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct StreamQuery {
+    /// CloudEvents type, exact.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// CloudEvents source, exact.
+    pub source: Option<String>,
+    /// CloudEvents subject, exact.
+    pub subject: Option<String>,
+    /// Who posted it.
+    pub actor: Option<String>,
+    /// Where to begin, unless `Last-Event-ID` says: a number or an RFC 3339 time. Default: with what comes next.
+    pub from: Option<String>,
+}
+
+/// Entries as they are recorded.
+#[utoipa::path(tag = "applications", params(StreamQuery, ("Last-Event-ID" = Option<u64>, Header, description = "Go on after this entry")), responses(
+    (status = 200, description = "Server-sent events: `id` is the entry's number, `data` the entry as `GET /v1/events/{seq}` answers it", body = String, content_type = "text/event-stream",
+     example = "id: 428\ndata: {\"actor\":\"app:credit-line\",\"event\":{\"id\":\"1\",\"source\":\"/credit-line\",\"specversion\":\"1.0\",\"type\":\"decision.made\"},\"hash\":\"B95lDa8R83lS8n0eG+o0buTxRKQTYFi//1U8anccXmA=\",\"receipt\":\"/v1/events/428/receipt\",\"seq\":428,\"time\":\"2026-11-24T09:30:00.000000Z\"}\n\n"),
+    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
+    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "`overloaded`: too many subscribers", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/events/stream")]
+pub async fn stream_events(
+    service: web::Data<Service>,
+    caller: Caller,
+    request: HttpRequest,
+    query: web::Query<StreamQuery>,
+) -> Result<HttpResponse, Problem> {
+    caller.must_read_all()?;
+    let permit = service.streams.clone().try_acquire_owned().map_err(|_| {
+        Problem::new(ProblemType::Overloaded, format!("{MAX_STREAMS} subscribers are connected; try again later"))
+    })?;
+    let query = query.into_inner();
+    let store = service.log.store();
+    let next = match request.headers().get("last-event-id") {
+        Some(id) => {
+            let seq = id.to_str().ok().and_then(crate::spec::encoding::from_decimal);
+            seq.and_then(|seq| seq.checked_add(1)).ok_or_else(|| Problem::parameter("Last-Event-ID", "an entry's number"))?
+        }
+        None => match &query.from {
+            Some(from) => place(store, "from", from)?,
+            None => store.size(),
+        },
+    };
+    let filter =
+        Filter { event_type: query.kind, source: query.source, subject: query.subject, actor: query.actor };
+    let (send, receive) = mpsc::channel(WAITING);
+    let follower = service.clone();
+    actix_web::rt::spawn(async move {
+        // Held until the subscriber is gone.
+        let _permit = permit;
+        follow(&follower, &filter, next, &send).await;
+    });
+    let body = futures_util::stream::unfold(receive, |mut receive| async {
+        receive.recv().await.map(|chunk| (Ok::<_, actix_web::Error>(chunk), receive))
+    });
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header(("x-accel-buffering", "no"))
+        .streaming(body))
+}
+
+/// Sends entries from `next` on until the subscriber is gone, too slow, or the log cannot be read.
+async fn follow(service: &web::Data<Service>, filter: &Filter, mut next: u64, send: &mpsc::Sender<web::Bytes>) {
+    let mut size = service.log.store().watch();
+    loop {
+        let committed = *size.borrow_and_update();
+        if next < committed {
+            let to = committed.min(next + CHUNK);
+            let (reading, wanted) = (service.clone(), filter.clone());
+            let messages = match web::block(move || messages(&reading, &wanted, next..to)).await {
+                Ok(Ok(messages)) => messages,
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "a stream ends: the log cannot be read");
+                    return;
+                }
+                Err(_) => return,
+            };
+            next = to;
+            if !messages.is_empty() && !deliver(send, messages).await {
+                return;
+            }
+            continue;
+        }
+        tokio::select! {
+            changed = size.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(HEARTBEAT) => if !deliver(send, ": alive\n\n".into()).await { return },
+            () = send.closed() => return,
+        }
+    }
+}
+
+async fn deliver(send: &mpsc::Sender<web::Bytes>, messages: String) -> bool {
+    matches!(tokio::time::timeout(PATIENCE, send.send(messages.into())).await, Ok(Ok(())))
+}
+
+fn messages(service: &Service, filter: &Filter, seqs: std::ops::Range<u64>) -> Result<String, crate::log::store::ReadError> {
+    let mut messages = String::new();
+    for seq in seqs {
+        let bytes = service.log.store().entry(seq)?;
+        let entry = Entry::parse(&bytes).map_err(|_| crate::log::store::ReadError::Damaged { seq })?;
+        if matches(filter, &entry) {
+            messages.push_str(&format!("id: {seq}\ndata: {}\n\n", entry_json(&entry, &bytes)));
+        }
+    }
+    Ok(messages)
+}
