@@ -1,0 +1,182 @@
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{ValidationError, Validator};
+use serde_json::Value;
+
+use super::nearest::nearest;
+
+/// A message is for one line of a terminal or a log; the schema has the long version.
+const MAX_MESSAGE_CHARS: usize = 120;
+/// A pointer may run through member names that the client chose; beyond this it is cut back to an ancestor.
+const MAX_POINTER_BYTES: usize = 512;
+/// Names that the client chose are repeated no longer than this.
+const MAX_NAME_CHARS: usize = 40;
+
+/// A kind of event that the ledger accepts.
+pub struct EventType {
+    /// The CloudEvents `type`, such as `access.granted`.
+    pub name: String,
+    /// Counts up with every change of the schema.
+    pub version: u32,
+    /// One sentence: what happened, when an event of this type is recorded.
+    pub summary: String,
+    /// The group of types it is listed under.
+    pub domain: String,
+    /// JSON Schema 2020-12 of `data`, complete in itself.
+    pub schema: Value,
+    /// A `data` that the schema accepts, for documentation.
+    pub example: Value,
+    /// Whose history an event of this type belongs to.
+    pub entity: Entity,
+    /// The field of `data` that says from when the event counts; where an event lacks it, CloudEvents `time` does.
+    pub effective_at: String,
+    /// The field of `data` that says by when something has to follow.
+    pub due_at: Option<String>,
+    /// Fields of `data` that hold the id of something else.
+    pub links: Vec<Link>,
+    pub(super) validator: Validator,
+}
+
+/// Whose history an event belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entity {
+    /// The family of entities, such as `approval`.
+    pub family: String,
+    /// The field of `data` that holds the entity's id; `a.b` goes into the object `a`.
+    pub id: String,
+}
+
+/// A field that holds the id, or a list of ids, of something else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The field of `data`; `a.b` goes into the object `a`, or into each object of the list `a`.
+    pub field: String,
+    /// To what it leads.
+    pub to: LinkTarget,
+}
+
+/// To what a link leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkTarget {
+    /// Always to this family.
+    Family(String),
+    /// To the family that this other field of `data` names.
+    NamedBy(String),
+}
+
+/// One way in which a `data` breaks its type's schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// JSON Pointer (RFC 6901) inside `data`: to the offending value, or to the object that lacks something.
+    pub pointer: String,
+    /// What is expected there. Never repeats a value that was sent.
+    pub message: String,
+}
+
+impl EventType {
+    /// Checks an event's `data`; an empty list means that it is accepted. At most `limit` violations are listed, and
+    /// at least one where there are any.
+    ///
+    /// The common case, valid data, allocates nothing: reasons are looked for only once it is known that there are some.
+    pub fn check(&self, data: &Value, limit: usize) -> Vec<Violation> {
+        if self.validator.is_valid(data) {
+            return Vec::new();
+        }
+        let limit = limit.max(1);
+        let mut violations: Vec<Violation> = Vec::new();
+        for error in self.validator.iter_errors(data) {
+            self.explain(&error, &mut violations);
+            if violations.len() >= limit {
+                break;
+            }
+        }
+        violations.truncate(limit);
+        if violations.is_empty() {
+            // Refused without a reason would otherwise read as accepted.
+            violations
+                .push(Violation { pointer: String::new(), message: "does not fit the schema".to_owned() });
+        }
+        violations
+    }
+
+    /// The id of the entity that this event is about.
+    pub fn entity_id<'a>(&self, data: &'a Value) -> Option<&'a str> {
+        self.entity.id.split('.').try_fold(data, |value, name| value.get(name))?.as_str()
+    }
+
+    /// Whether events of this type may carry `data.personal`.
+    pub fn takes_personal_data(&self) -> bool {
+        self.schema.pointer("/properties/personal").is_some()
+    }
+
+    fn explain(&self, error: &ValidationError<'_>, into: &mut Vec<Violation>) {
+        let at = bounded_pointer(error.instance_path().as_str());
+        let keyword_at = error.schema_path().as_str();
+        let rule_at = keyword_at.rsplit_once('/').map_or("", |(rule, _)| rule);
+        let rule = self.schema.pointer(rule_at);
+        let message = match error.kind() {
+            ValidationErrorKind::AdditionalProperties { unexpected } => {
+                for name in unexpected {
+                    into.push(self.unexpected(name, &at, rule, rule_at));
+                }
+                return;
+            }
+            ValidationErrorKind::Required { property } => {
+                let name = property.as_str().unwrap_or_default();
+                // A requirement that stands inside `then` or `else` says in its description when it holds.
+                let when = if rule_at.is_empty() { None } else { text(rule, "description") };
+                match when.filter(|_| rule_at.ends_with("/then") || rule_at.ends_with("/else")) {
+                    Some(when) => format!("`{name}` is required {when}"),
+                    None => format!("`{name}` is required"),
+                }
+            }
+            ValidationErrorKind::Enum { options } => format!("must be one of {}", listed(options)),
+            ValidationErrorKind::FalseSchema => "must be absent".to_owned(),
+            _ => match text(rule, "title") {
+                Some(title) if !rule_at.is_empty() => format!("must be {title}"),
+                _ => error.masked_with("the value").to_string(),
+            },
+        };
+        into.push(Violation { pointer: at, message: shortened(&message, MAX_MESSAGE_CHARS) });
+    }
+
+    fn unexpected(&self, name: &str, at: &str, rule: Option<&Value>, rule_at: &str) -> Violation {
+        let known = rule.and_then(|rule| rule.get("properties")).and_then(Value::as_object);
+        let near = known.and_then(|known| nearest(name, known.keys().map(String::as_str)));
+        let owner = if rule_at.is_empty() { self.name.as_str() } else { "this object" };
+        let mut message = format!("`{}` is not a member of {owner}", shortened(name, MAX_NAME_CHARS));
+        if let Some(near) = near {
+            message.push_str(&format!("; did you mean `{near}`?"));
+        }
+        let pointer = bounded_pointer(&format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")));
+        Violation { pointer, message: shortened(&message, MAX_MESSAGE_CHARS) }
+    }
+}
+
+fn text<'a>(schema: Option<&'a Value>, member: &str) -> Option<&'a str> {
+    schema?.get(member)?.as_str()
+}
+
+fn listed(options: &Value) -> String {
+    let names = options.as_array().map(Vec::as_slice).unwrap_or_default().iter();
+    let names: Vec<String> =
+        names.map(|name| name.as_str().map_or_else(|| name.to_string(), str::to_owned)).collect();
+    names.join(", ")
+}
+
+/// A pointer of bearable length: cut back to the nearest ancestor that is short enough, so that it stays a pointer.
+fn bounded_pointer(pointer: &str) -> String {
+    let mut pointer = pointer;
+    while pointer.len() > MAX_POINTER_BYTES {
+        pointer = pointer.rsplit_once('/').map_or("", |(parent, _)| parent);
+    }
+    pointer.to_owned()
+}
+
+/// At most `max_chars` characters, on one line.
+fn shortened(text: &str, max_chars: usize) -> String {
+    let clean = |c: char| if c.is_control() { ' ' } else { c };
+    if text.chars().nth(max_chars).is_none() {
+        return text.chars().map(clean).collect();
+    }
+    text.chars().take(max_chars.saturating_sub(1)).map(clean).chain(std::iter::once('…')).collect()
+}

@@ -1,0 +1,371 @@
+//! Catalogue files: from YAML to compiled types. The top of `seeds/catalog/common.yaml` describes the format for those
+//! who write such files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use include_dir::{Dir, include_dir};
+use jsonschema::{Draft, PatternOptions};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use serde_saphyr::Spanned;
+
+use super::error::CatalogError;
+use super::event_type::{Entity, EventType, Link, LinkTarget};
+use super::lint::lint;
+
+static SEEDS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/seeds/catalog");
+
+/// Where the embedded files stand in the source tree, for error messages.
+const SEEDS_NAME: &str = "seeds/catalog";
+/// The largest of our own is under 20 kB; a file this long is not a catalogue.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+/// Type names end up in index keys and in metrics labels.
+const MAX_TYPE_NAME_BYTES: usize = 128;
+/// What the loader itself puts into each schema.
+const ADDED_BY_LOADER: [&str; 6] =
+    ["$defs", "$schema", "additionalProperties", "description", "title", "type"];
+
+/// One catalogue file, read and not yet compiled.
+pub(super) struct CatalogFile {
+    pub(super) name: String,
+    raw: RawFile,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    domain: String,
+    everywhere: Option<Spanned<Everywhere>>,
+    shared: Option<Shared>,
+    types: Vec<Spanned<RawType>>,
+}
+
+/// What `data` of every type may carry, and the definitions that every file may use.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Everywhere {
+    required: Vec<String>,
+    properties: Map<String, Value>,
+    #[serde(rename = "$defs")]
+    defs: BTreeMap<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shared {
+    #[serde(rename = "$defs")]
+    defs: BTreeMap<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawType {
+    name: String,
+    version: u32,
+    summary: String,
+    entity: RawEntity,
+    effective_at: Option<String>,
+    due_at: Option<String>,
+    #[serde(default)]
+    links: Vec<RawLink>,
+    schema: Map<String, Value>,
+    example: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEntity {
+    family: String,
+    id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLink {
+    field: String,
+    to: Option<String>,
+    to_field: Option<String>,
+}
+
+/// The files that come with the program.
+pub(super) fn embedded_files() -> Result<Vec<CatalogFile>, CatalogError> {
+    let mut files = Vec::new();
+    for file in SEEDS.files().filter(|file| file.path().extension().is_some_and(|ext| ext == "yaml")) {
+        let name = format!("{SEEDS_NAME}/{}", file.path().display());
+        let text = file.contents_utf8().ok_or_else(|| CatalogError::invalid(&name, None, "not UTF-8"))?;
+        files.push(parse(name, text)?);
+    }
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(files)
+}
+
+/// The `everywhere` block, which exactly one of the embedded files holds.
+pub(super) fn everywhere(files: &[CatalogFile]) -> Result<Everywhere, CatalogError> {
+    let mut found = files.iter().filter_map(|file| file.raw.everywhere.as_ref());
+    match (found.next(), found.next()) {
+        (Some(only), None) => Ok(only.value.clone()),
+        (None, _) => Err(CatalogError::invalid(SEEDS_NAME, None, "no file holds an `everywhere` block")),
+        (Some(_), Some(_)) => {
+            Err(CatalogError::invalid(SEEDS_NAME, None, "two files hold an `everywhere` block"))
+        }
+    }
+}
+
+/// The catalogue files of a folder, by name.
+pub(super) fn files_in(dir: &Path) -> Result<Vec<CatalogFile>, CatalogError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| CatalogError::Read { path, source }
+    };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(failed(dir))? {
+        let path = entry.map_err(failed(dir))?.path();
+        if path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let mut files = Vec::new();
+    for path in paths {
+        let name = path.display().to_string();
+        let size_bytes = std::fs::metadata(&path).map_err(failed(&path))?.len();
+        if size_bytes > MAX_FILE_BYTES {
+            let cause =
+                format!("{size_bytes} bytes, more than the {MAX_FILE_BYTES} that a catalogue file may have");
+            return Err(CatalogError::invalid(&name, None, cause));
+        }
+        let text = std::fs::read_to_string(&path).map_err(failed(&path))?;
+        files.push(parse(name, &text)?);
+    }
+    Ok(files)
+}
+
+fn parse(name: String, text: &str) -> Result<CatalogFile, CatalogError> {
+    // Strict: `n` is the letter, not a way to say false.
+    let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
+    match serde_saphyr::from_str_with_options(text, options) {
+        Ok(raw) => Ok(CatalogFile { name, raw }),
+        Err(error) => {
+            let line = error.location().map(|location| location.line());
+            Err(CatalogError::invalid(&name, line, error.to_string()))
+        }
+    }
+}
+
+impl CatalogFile {
+    pub(super) fn everywhere_line(&self) -> Option<u64> {
+        self.raw.everywhere.as_ref().map(|block| block.referenced.line())
+    }
+
+    /// The file's types, compiled, each with its line.
+    pub(super) fn into_types(self, everywhere: &Everywhere) -> Result<Vec<(u64, EventType)>, CatalogError> {
+        let CatalogFile { name, raw } = self;
+        let mut defs = everywhere.defs.clone();
+        for (def, schema) in raw.shared.map(|shared| shared.defs).unwrap_or_default() {
+            if defs.insert(def.clone(), schema).is_some() {
+                let cause = format!("shared: `{def}` is defined in common.yaml already");
+                return Err(CatalogError::invalid(&name, None, cause));
+            }
+        }
+        let mut types = Vec::new();
+        for spanned in raw.types {
+            let line = spanned.referenced.line();
+            let type_name = spanned.value.name.clone();
+            let compiled = compile(spanned.value, &raw.domain, everywhere, &defs).map_err(|cause| {
+                CatalogError::invalid(&name, Some(line), format!("type `{type_name}`: {cause}"))
+            })?;
+            types.push((line, compiled));
+        }
+        Ok(types)
+    }
+}
+
+fn compile(
+    raw: RawType,
+    domain: &str,
+    everywhere: &Everywhere,
+    defs: &BTreeMap<String, Value>,
+) -> Result<EventType, String> {
+    check_name(&raw.name)?;
+    if raw.version == 0 {
+        return Err("`version` starts at 1".to_owned());
+    }
+    let schema = complete(&raw, everywhere, defs)?;
+    lint(&schema)?;
+    let validator = jsonschema::options()
+        .with_draft(Draft::Draft202012)
+        .should_validate_formats(true)
+        .with_format("date-time", is_instant)
+        // Linear in the input whatever the pattern: a published type must not be able to stall the intake.
+        .with_pattern_options(PatternOptions::regex())
+        .offline()
+        .build(&schema)
+        .map_err(|error| format!("schema{}: {error}", error.instance_path()))?;
+
+    // Each type carries `effective_at` from the `everywhere` block, so that is what a type means unless it says another.
+    let effective_at = raw.effective_at.unwrap_or_else(|| "effective_at".to_owned());
+    for (role, path) in [("effective_at", Some(&effective_at)), ("due_at", raw.due_at.as_ref())] {
+        let Some(path) = path else { continue };
+        let field = field(&schema, path).ok_or_else(|| format!("{role}: no field `{path}` in the schema"))?;
+        if field.schema.get("format").and_then(Value::as_str) != Some("date-time") {
+            return Err(format!("{role}: the field `{path}` is not a date-time"));
+        }
+    }
+    let id = field(&schema, &raw.entity.id).ok_or_else(|| format!("entity: no field `{}`", raw.entity.id))?;
+    if !id.always || id.listed {
+        return Err(format!("entity: the field `{}` has to be required, and not in a list", raw.entity.id));
+    }
+    let mut links = Vec::new();
+    for link in raw.links {
+        if field(&schema, &link.field).is_none() {
+            return Err(format!("links: no field `{}` in the schema", link.field));
+        }
+        let to = match (link.to, link.to_field) {
+            (Some(family), None) => LinkTarget::Family(family),
+            (None, Some(other)) if field(&schema, &other).is_some() => LinkTarget::NamedBy(other),
+            (None, Some(other)) => return Err(format!("links: no field `{other}` in the schema")),
+            _ => return Err(format!("links: `{}` needs either `to` or `to_field`", link.field)),
+        };
+        links.push(Link { field: link.field, to });
+    }
+    let compiled = EventType {
+        name: raw.name,
+        version: raw.version,
+        summary: raw.summary,
+        domain: domain.to_owned(),
+        schema,
+        example: raw.example,
+        entity: Entity { family: raw.entity.family, id: raw.entity.id },
+        effective_at,
+        due_at: raw.due_at,
+        links,
+        validator,
+    };
+    match compiled.check(&compiled.example, 1).first() {
+        None => Ok(compiled),
+        Some(wrong) => Err(format!("example{}: {}", wrong.pointer, wrong.message)),
+    }
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    let word = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_lowercase())
+            && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    if name.len() > MAX_TYPE_NAME_BYTES || !name.contains('.') || !name.split('.').all(word) {
+        return Err("a type's name is lower-case words joined by dots, such as `access.granted`".to_owned());
+    }
+    if name.starts_with("ledger.") {
+        return Err("types that begin with `ledger.` are the ledger's own".to_owned());
+    }
+    Ok(())
+}
+
+/// RFC 3339, and of what it permits only what every reader of the ledger reads alike: upper-case `T` and `Z`, and no
+/// leap second, which many clocks and databases cannot hold.
+fn is_instant(text: &str) -> bool {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || b"-:.+TZ".contains(&byte));
+    let upright = text.as_bytes().get(10) == Some(&b'T') && text.as_bytes().get(17) != Some(&b'6');
+    plain && upright && chrono::DateTime::parse_from_rfc3339(text).is_ok()
+}
+
+/// The schema as published: the type's own part, the members that every type has, and the definitions in use.
+fn complete(raw: &RawType, everywhere: &Everywhere, defs: &BTreeMap<String, Value>) -> Result<Value, String> {
+    if let Some(member) = ADDED_BY_LOADER.iter().find(|member| raw.schema.contains_key(**member)) {
+        return Err(format!("schema: `{member}` is added by the loader"));
+    }
+    let mut schema = raw.schema.clone();
+    let mut properties = match schema.remove("properties") {
+        Some(Value::Object(properties)) => properties,
+        None => Map::new(),
+        Some(_) => return Err("schema: `properties` is an object".to_owned()),
+    };
+    for (member, common) in &everywhere.properties {
+        if properties.insert(member.clone(), common.clone()).is_some() {
+            return Err(format!("schema: the member `{member}` is common to all types"));
+        }
+    }
+    let mut required = match schema.remove("required") {
+        Some(Value::Array(required)) => required,
+        None => Vec::new(),
+        Some(_) => return Err("schema: `required` is a list".to_owned()),
+    };
+    required.extend(everywhere.required.iter().map(|name| Value::String(name.clone())));
+
+    schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+    schema.insert("title".to_owned(), json!(raw.name));
+    schema.insert("description".to_owned(), json!(raw.summary));
+    schema.insert("type".to_owned(), json!("object"));
+    schema.insert("additionalProperties".to_owned(), json!(false));
+    schema.insert("properties".to_owned(), Value::Object(properties));
+    schema.insert("required".to_owned(), Value::Array(required));
+    let schema = Value::Object(schema);
+
+    let mut used: BTreeMap<String, Value> = BTreeMap::new();
+    let mut waiting = BTreeSet::new();
+    references(&schema, &mut waiting)?;
+    while let Some(name) = waiting.pop_first() {
+        let def = defs.get(&name).ok_or_else(|| format!("schema: no definition `{name}`"))?;
+        let mut inner = BTreeSet::new();
+        references(def, &mut inner)?;
+        used.insert(name, def.clone());
+        waiting.extend(inner.into_iter().filter(|name| !used.contains_key(name)));
+    }
+    let mut schema = schema;
+    if let Some(members) = schema.as_object_mut() {
+        members.insert("$defs".to_owned(), Value::Object(used.into_iter().collect()));
+    }
+    Ok(schema)
+}
+
+/// The names of all definitions that a schema refers to. Any other reference is refused: nothing is fetched.
+fn references(schema: &Value, names: &mut BTreeSet<String>) -> Result<(), String> {
+    match schema {
+        Value::Object(members) => {
+            for (member, value) in members {
+                match value {
+                    Value::String(target) if member == "$ref" => {
+                        let name = target.strip_prefix("#/$defs/").filter(|name| !name.contains('/'));
+                        let name = name.ok_or("schema: a `$ref` has the form `#/$defs/<name>`")?;
+                        names.insert(name.to_owned());
+                    }
+                    _ => references(value, names)?,
+                }
+            }
+            Ok(())
+        }
+        Value::Array(items) => items.iter().try_for_each(|item| references(item, names)),
+        _ => Ok(()),
+    }
+}
+
+/// A field of `data`, found in its schema.
+struct Field<'a> {
+    schema: &'a Value,
+    /// Whether a valid `data` always has it.
+    always: bool,
+    /// Whether the way to it goes through a list.
+    listed: bool,
+}
+
+/// Follows `a.b.c` through properties, list items and references.
+fn field<'a>(schema: &'a Value, path: &str) -> Option<Field<'a>> {
+    let mut found = Field { schema, always: true, listed: false };
+    for name in path.split('.') {
+        if let Some(items) = found.schema.get("items") {
+            found.schema = follow(schema, items);
+            found.listed = true;
+        }
+        let required = found.schema.get("required").and_then(Value::as_array);
+        found.always &= required.is_some_and(|names| names.iter().any(|required| required == name));
+        found.schema = follow(schema, found.schema.get("properties")?.get(name)?);
+    }
+    Some(found)
+}
+
+/// A subschema, or the definition that it refers to. One step is enough: definitions do not chain.
+fn follow<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+    let target = schema.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix('#'));
+    target.and_then(|pointer| root.pointer(pointer)).unwrap_or(schema)
+}
