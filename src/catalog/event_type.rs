@@ -76,7 +76,7 @@ impl EventType {
     /// Checks an event's `data`; an empty list means that it is accepted. At most `limit` violations are listed, and
     /// at least one where there are any.
     ///
-    /// The common case, valid data, allocates nothing: reasons are looked for only once it is known that there are some.
+    /// The common case, valid data, is the fast one: reasons are looked for only once it is known that there are some.
     pub fn check(&self, data: &Value, limit: usize) -> Vec<Violation> {
         if self.validator.is_valid(data) {
             return Vec::new();
