@@ -1,0 +1,161 @@
+//! The store on fjall 3, a log-structured merge tree.
+//!
+//! One keyspace a table; a batch is one checksummed record of the common journal, which recovery replays whole or not at
+//! all. Options are written down when a keyspace is made: to change one, raise the index's format version.
+
+use super::{Batch, Store, StoreError, Table, Visit};
+use fjall::config::{
+    BlockSizePolicy, BloomConstructionPolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry,
+};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+/// Cached blocks of all tables. The upper levels of a lookup's path stay in it: filters take 10 bits a key, so 10 million
+/// identities need 12.5 MB of it for lookups that miss without a disk read, and the rest serves lists.
+const CACHE_BYTES: u64 = 48 << 20;
+
+/// A table's write buffer. A key is counted with 64 bytes of overhead, so it holds some 390,000 identities; there
+/// are at most three for each of the two large tables (one active, two waiting to be flushed: `MAX_SEALED`).
+/// Smaller ones mean more rounds of merging random keys into the whole of the next level. In tests it is small enough
+/// that they see tables flushed and merged.
+const MEMTABLE_BYTES: u64 = if cfg!(test) { 64 << 10 } else { 32 << 20 };
+
+/// Sealed journals on disk before tables that hold them back are flushed: fjall's least. The journal is read again at
+/// each start, so a small one is what makes a start fast.
+const JOURNAL_BYTES: u64 = 64 << 20;
+
+/// One thread flushes and one merges. fjall gives flushing to the first alone when there are two.
+const WORKERS: usize = 2;
+
+/// Open table files. A file is up to 64 MiB: this covers 8 GiB of index, and leaves most of the usual limit of
+/// 1,024 descriptors to connections and segments.
+const OPEN_FILES: usize = 128;
+
+/// Bits a key in the filters of deeper levels: 1 lookup in 120 reads a block in vain.
+const FILTER_BITS: f32 = 10.0;
+
+/// False positives where there are several overlapping runs to ask (level 0).
+const FILTER_FALSE_POSITIVES: f32 = 0.0001;
+
+/// Blocks of lists. They are read in runs, so larger than the 4 KiB for point lookups.
+const LIST_BLOCK_BYTES: u32 = 16 << 10;
+
+/// Write buffers of a table waiting to be flushed before `apply` waits. Below fjall's own limit of 4, where it would wait
+/// without noticing that its flushing thread has died.
+const MAX_SEALED: usize = 2;
+
+/// Files in level 0 before `apply` waits for merging; below fjall's limit of 30 for the same reason. Each is one more
+/// filter to ask in a lookup.
+const MAX_LEVEL_0: usize = 16;
+
+/// How often a waiting `apply` looks again.
+const STALL_RETRY: Duration = Duration::from_millis(2);
+
+pub(super) struct FjallStore {
+    db: Database,
+    meta: Keyspace,
+    ids: Keyspace,
+    postings: Keyspace,
+}
+
+impl FjallStore {
+    pub(super) fn open(dir: &Path) -> Result<Self, StoreError> {
+        let db = Database::builder(dir)
+            .cache_size(CACHE_BYTES)
+            .max_journaling_size(JOURNAL_BYTES)
+            .worker_threads(WORKERS)
+            .max_cached_files(Some(OPEN_FILES))
+            .open()?;
+        let plain = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+        let meta = db.keyspace("meta", plain)?;
+        let ids = db.keyspace("ids", || {
+            plain()
+                // Random keys and short numbers do not compress.
+                .data_block_compression_policy(CompressionPolicy::disabled())
+                .filter_policy(FilterPolicy::new([
+                    FilterPolicyEntry::Bloom(BloomConstructionPolicy::FalsePositiveRate(
+                        FILTER_FALSE_POSITIVES,
+                    )),
+                    FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(FILTER_BITS)),
+                ]))
+        })?;
+        let postings = db.keyspace("postings", || {
+            plain()
+                .data_block_size_policy(BlockSizePolicy::all(LIST_BLOCK_BYTES))
+                // Read by range alone, for which filters are no help.
+                .filter_policy(FilterPolicy::disabled())
+        })?;
+        Ok(FjallStore { db, meta, ids, postings })
+    }
+
+    fn table(&self, table: Table) -> &Keyspace {
+        match table {
+            Table::Meta => &self.meta,
+            Table::Ids => &self.ids,
+            Table::Postings => &self.postings,
+        }
+    }
+
+    /// Waits while flushing or merging is behind. fjall waits by itself at higher limits, but for ever if the thread it waits
+    /// for has died of an error; asking it to persist tells.
+    fn wait_for_room(&self) -> Result<(), StoreError> {
+        let full = |keyspace: &Keyspace| {
+            keyspace.sealed_memtable_count() >= MAX_SEALED || keyspace.l0_table_count() >= MAX_LEVEL_0
+        };
+        while Table::ALL.into_iter().any(|table| full(self.table(table))) {
+            self.db.persist(PersistMode::Buffer)?;
+            thread::sleep(STALL_RETRY);
+        }
+        Ok(())
+    }
+}
+
+impl Store for FjallStore {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.table(table).get(key)?.map(|value| value.to_vec()))
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        reverse: bool,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        let mut pairs = self.table(table).range(from..to);
+        loop {
+            let next = if reverse { pairs.next_back() } else { pairs.next() };
+            let Some(pair) = next else { return Ok(()) };
+            let (key, value) = pair.into_inner()?;
+            if visit(&key, &value).is_break() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn apply(&self, batch: Batch) -> Result<(), StoreError> {
+        self.wait_for_room()?;
+        // `Buffer` hands the record to the operating system: it outlives this process, and nothing is synced.
+        let mut writes = OwnedWriteBatch::with_capacity(self.db.clone(), batch.writes.len())
+            .durability(Some(PersistMode::Buffer));
+        for (table, key, value) in batch.writes() {
+            match value {
+                Some(value) => writes.insert(self.table(table), key, value),
+                None => writes.remove(self.table(table), key),
+            }
+        }
+        Ok(writes.commit()?)
+    }
+}
+
+impl From<fjall::Error> for StoreError {
+    fn from(error: fjall::Error) -> Self {
+        match error {
+            fjall::Error::Locked => StoreError::Locked,
+            other => StoreError::Engine(Box::new(other)),
+        }
+    }
+}
