@@ -1,0 +1,360 @@
+//! The index against a model that reads the whole log, and against everything that may happen to its files.
+
+use super::*;
+use crate::views::feed::Feed;
+use crate::views::projector::catch_up;
+use crate::views::store::EngineKind;
+use crate::views::testing::{ENGINES, MemoryLog, copy_folder, entry, history};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+const LEDGER: [u8; 32] = [7; 32];
+
+fn open(dir: &Path, kind: EngineKind, log: &dyn Feed) -> (Index, OpenReport) {
+    Index::open(dir, kind, LEDGER, log).unwrap()
+}
+
+/// Opens, catches up, and says what opening found.
+fn opened(dir: &Path, kind: EngineKind, log: &MemoryLog) -> (Index, Opened) {
+    let (index, report) = open(dir, kind, log);
+    catch_up(&index, log, log.committed(), &mut |_, _| ()).unwrap();
+    (index, report.opened)
+}
+
+fn matches(entry: &FeedEntry, filter: &Filter<'_>) -> bool {
+    filter.ty.is_none_or(|ty| ty == entry.ty)
+        && filter.source.is_none_or(|source| source == entry.source)
+        && filter.subject.is_none_or(|subject| Some(subject) == entry.subject.as_deref())
+        && filter.actor.is_none_or(|actor| actor == entry.actor)
+}
+
+const FILTERS: &[Filter<'_>] = &[
+    Filter { ty: None, source: None, subject: None, actor: None },
+    Filter { ty: Some("type.0"), source: None, subject: None, actor: None },
+    Filter { ty: Some("type.3"), source: None, subject: None, actor: None },
+    Filter { ty: None, source: Some("/source/1"), subject: None, actor: None },
+    Filter { ty: None, source: None, subject: Some("case/1"), actor: None },
+    Filter { ty: None, source: None, subject: Some("case/58"), actor: None },
+    Filter { ty: Some("type.1"), source: None, subject: Some("case/2"), actor: None },
+    Filter { ty: None, source: Some("/source/0"), subject: None, actor: Some("app:3") },
+    Filter { ty: Some("type.0"), source: Some("/source/1"), subject: Some("case/0"), actor: Some("app:1") },
+    Filter { ty: Some("never"), source: None, subject: Some("case/0"), actor: None },
+];
+
+/// An index answers as the log does, or not at all.
+fn check_answers(index: &Index, log: &[FeedEntry], windows: &[(u64, u64)]) -> Result<()> {
+    assert_eq!(index.applied(), log.len() as u64);
+    for entry in log {
+        assert_eq!(index.find(&identity(&entry.source, &entry.id))?, Some(entry.seq));
+    }
+    assert_eq!(index.find(&identity("/source/0", "never"))?, None);
+    let subjects: BTreeSet<_> = log.iter().filter_map(|entry| entry.subject.as_deref()).collect();
+    for subject in subjects.into_iter().chain(["never"]) {
+        let count = log.iter().filter(|entry| entry.subject.as_deref() == Some(subject)).count();
+        assert_eq!(index.version(subject)?, (count as u64, log.len() as u64), "{subject}");
+    }
+    for filter in FILTERS {
+        for (from, to) in windows {
+            let inside = |entry: &&FeedEntry| (*from..*to).contains(&entry.seq) && matches(entry, filter);
+            let mut expected: Vec<u64> = log.iter().filter(inside).map(|entry| entry.seq).collect();
+            for newest_first in [false, true] {
+                for limit in [0, 1, 7, usize::MAX] {
+                    let cut = &expected[..limit.min(expected.len())];
+                    let list = index.list(filter, *from, *to, newest_first, limit)?;
+                    assert_eq!(list, cut, "{filter:?} {from}..{to} newest first: {newest_first}");
+                }
+                expected.reverse();
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn an_index_answers_like_the_log_however_it_was_fed() {
+    let inputs = (
+        prop::collection::vec((1..700_usize, prop::bool::weighted(0.2)), 1..8),
+        prop::collection::vec((0..2_500_u64, 0..2_500_u64), 1..4),
+        any::<u64>(),
+    );
+    let config = Config { cases: 12, failure_persistence: None, ..Config::default() };
+    TestRunner::new(config)
+        .run(&inputs, |(batches, windows, salt)| {
+            for kind in ENGINES {
+                let total = batches.iter().map(|(size, _)| *size as u64).sum();
+                let log = MemoryLog::of(history(salt, 0..total));
+                let all = log.entries();
+                let dir = TempDir::new().unwrap();
+                let (mut index, _) = open(dir.path(), *kind, &log);
+                let mut done = 0;
+                for (size, reopen) in &batches {
+                    index.apply(&all[done..done + size]).unwrap();
+                    done += size;
+                    if *reopen {
+                        drop(index);
+                        let report;
+                        (index, report) = open(dir.path(), *kind, &log);
+                        assert!(matches!(report.opened, Opened::Kept), "{:?}", report.opened);
+                        assert_eq!((report.applied, report.behind), (done as u64, total - done as u64));
+                    }
+                }
+                check_answers(&index, &all, &windows).unwrap();
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn long_lists_are_read_in_leaps_in_both_directions() {
+    // More bundles than a cursor reads at once, and a rare subject among them.
+    let mut all = history(1, 0..300 * BUNDLE);
+    for entry in &mut all {
+        let rare = entry.seq % 9_973 == 5;
+        entry.subject = Some(if rare { "case/1".to_owned() } else { format!("other/{}", entry.seq) });
+    }
+    let log = MemoryLog::of(all.clone());
+    let dir = TempDir::new().unwrap();
+    let (index, _) = opened(dir.path(), EngineKind::Fjall, &log);
+    let rare = Filter { subject: Some("case/1"), ..Filter::default() };
+    let both = Filter { ty: Some("type.0"), ..rare };
+    for filter in [rare, both, Filter { ty: Some("type.2"), actor: Some("app:4"), ..Filter::default() }] {
+        let mut expected: Vec<u64> =
+            all.iter().filter(|entry| matches(entry, &filter)).map(|entry| entry.seq).collect();
+        assert_eq!(index.list(&filter, 0, u64::MAX, false, usize::MAX).unwrap(), expected);
+        expected.reverse();
+        assert_eq!(index.list(&filter, 0, u64::MAX, true, usize::MAX).unwrap(), expected);
+    }
+}
+
+#[test]
+fn entries_out_of_order_are_refused_and_change_nothing() {
+    let log = MemoryLog::of(history(1, 0..10));
+    let dir = TempDir::new().unwrap();
+    let (index, _) = open(dir.path(), EngineKind::Fjall, &log);
+    let all = log.entries();
+    index.apply(&all[..4]).unwrap();
+    for wrong in [&all[5..6], &all[3..6], &[all[4].clone(), all[6].clone()]] {
+        assert!(matches!(index.apply(wrong), Err(IndexError::Gap { .. })));
+    }
+    index.apply(&[]).unwrap();
+    assert_eq!(index.state(), IndexState::Ready);
+    check_answers(&index, &all[..4], &[(0, 10)]).unwrap();
+}
+
+#[test]
+fn a_version_is_consistent_while_entries_are_applied() {
+    let log =
+        MemoryLog::of((0..40_000).map(|seq| FeedEntry { subject: Some("case".to_owned()), ..entry(seq, 1) }));
+    for kind in ENGINES {
+        let dir = TempDir::new().unwrap();
+        let (index, _) = open(dir.path(), *kind, &log);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for batch in log.entries().chunks(333) {
+                    index.apply(batch).unwrap();
+                }
+            });
+            let mut last = 0;
+            while last < 40_000 {
+                let (count, applied) = index.version("case").unwrap();
+                assert_eq!(count, applied);
+                assert!(applied >= last);
+                last = applied;
+                let newest =
+                    index.list(&Filter { subject: Some("case"), ..Filter::default() }, 0, u64::MAX, true, 1);
+                assert!(newest.unwrap().first().is_none_or(|seq| *seq + 1 >= applied));
+            }
+        });
+    }
+}
+
+#[test]
+fn a_stale_or_foreign_index_is_wiped_and_says_why() {
+    for kind in ENGINES {
+        let dir = TempDir::new().unwrap();
+        let log = MemoryLog::of(history(1, 0..600));
+        assert!(matches!(opened(dir.path(), *kind, &log).1, Opened::Created));
+        assert!(matches!(opened(dir.path(), *kind, &log).1, Opened::Kept));
+
+        let shorter = MemoryLog::of(history(1, 0..599));
+        let (index, found) = opened(dir.path(), *kind, &shorter);
+        let reason = RebuildReason::BeyondLog { applied: 600, committed: 599 };
+        assert!(matches!(found, Opened::Rebuilt(why) if why == reason));
+        check_answers(&index, &shorter.entries(), &[(0, 600)]).unwrap();
+        drop(index);
+
+        let other = MemoryLog::of(history(2, 0..600));
+        let (index, found) = opened(dir.path(), *kind, &other);
+        assert!(matches!(found, Opened::Rebuilt(RebuildReason::OtherHistory { seq: 598 })));
+        check_answers(&index, &other.entries(), &[(0, 600)]).unwrap();
+        drop(index);
+
+        let (index, report) = Index::open(dir.path(), *kind, [8; 32], &other).unwrap();
+        assert!(matches!(report.opened, Opened::Rebuilt(RebuildReason::OtherLedger)));
+        assert_eq!((index.applied(), report.behind), (0, 600));
+        assert!(matches!(Index::open(dir.path(), *kind, [8; 32], &other), Err(IndexError::InUse)));
+        drop(index);
+
+        let meta = |key: &[u8], value: Option<&[u8]>| {
+            let store = crate::views::store::open(*kind, &dir.path().join(kind.name())).unwrap();
+            let mut batch = Batch::default();
+            match value {
+                Some(value) => batch.put(Table::Meta, key, value),
+                None => batch.delete(Table::Ids, key),
+            }
+            store.apply(batch).unwrap();
+        };
+        meta(keys::HEADER_KEY, Some(&[0, 0, 0, 9, 1]));
+        let found = opened(dir.path(), *kind, &other).1;
+        assert!(matches!(found, Opened::Rebuilt(RebuildReason::OtherVersion(9))));
+        meta(SEAL_KEY, Some(&Seal { applied: 3, anchor: [0; 32] }.record()));
+        assert!(matches!(opened(dir.path(), *kind, &other).1, Opened::Rebuilt(RebuildReason::Damaged(_))));
+        meta(SEAL_KEY, None);
+        assert!(matches!(opened(dir.path(), *kind, &other).1, Opened::Rebuilt(RebuildReason::Damaged(_))));
+        assert!(matches!(opened(dir.path(), *kind, &other).1, Opened::Kept));
+    }
+}
+
+#[cfg(feature = "sled")]
+#[test]
+fn the_folder_of_an_engine_no_longer_used_is_removed() {
+    let dir = TempDir::new().unwrap();
+    let log = MemoryLog::of(history(1, 0..10));
+    drop(opened(dir.path(), EngineKind::Fjall, &log));
+    assert!(matches!(opened(dir.path(), EngineKind::Sled, &log).1, Opened::Created));
+    assert!(!dir.path().join("fjall").exists());
+}
+
+#[test]
+fn an_index_whose_opening_never_ended_is_tried_twice() {
+    let dir = TempDir::new().unwrap();
+    let log = MemoryLog::of(history(1, 0..10));
+    drop(opened(dir.path(), EngineKind::Fjall, &log));
+    fs::write(dir.path().join("opening"), ".").unwrap();
+    assert!(matches!(opened(dir.path(), EngineKind::Fjall, &log).1, Opened::Kept));
+    fs::write(dir.path().join("opening"), "..").unwrap();
+    let found = opened(dir.path(), EngineKind::Fjall, &log).1;
+    assert!(matches!(found, Opened::Rebuilt(RebuildReason::UnfinishedOpens)));
+    assert!(matches!(opened(dir.path(), EngineKind::Fjall, &log).1, Opened::Kept));
+}
+
+#[test]
+fn an_index_that_failed_answers_nothing_and_is_built_anew() {
+    for kind in ENGINES {
+        let dir = TempDir::new().unwrap();
+        let log = MemoryLog::of(history(1, 0..600));
+        let (index, _) = opened(dir.path(), *kind, &log);
+        let mut batch = Batch::default();
+        let key = posting_key(&list_key(Field::Subject, "case/1"), 0);
+        batch.put(Table::Postings, &key, &[3, 3]);
+        index.store.apply(batch).unwrap();
+        assert!(matches!(index.version("case/1"), Err(IndexError::Failed(_))));
+        assert!(matches!(index.find(&[0; 16]), Err(IndexError::Failed(_))));
+        assert!(matches!(index.list(&Filter::default(), 0, 9, false, 9), Err(IndexError::Failed(_))));
+        assert!(matches!(index.apply(&[]), Err(IndexError::Failed(_))));
+        assert_eq!(index.state(), IndexState::Failed(UNREADABLE.to_owned()));
+        drop(index);
+        let (index, found) = opened(dir.path(), *kind, &log);
+        let reason = RebuildReason::FailedBefore(UNREADABLE.to_owned());
+        assert!(matches!(found, Opened::Rebuilt(why) if why == reason));
+        check_answers(&index, &log.entries(), &[(0, 600)]).unwrap();
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_read_does_not_cost_the_index() {
+    let dir = TempDir::new().unwrap();
+    let log = MemoryLog::of(history(1, 0..600));
+    drop(opened(dir.path(), EngineKind::Fjall, &log));
+    let broken = MemoryLog::of(log.entries()).broken_from(0);
+    assert!(matches!(Index::open(dir.path(), EngineKind::Fjall, LEDGER, &broken), Err(IndexError::Feed(_))));
+    assert!(matches!(opened(dir.path(), EngineKind::Fjall, &log).1, Opened::Kept));
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for item in fs::read_dir(dir).unwrap() {
+        let path = item.unwrap().path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Damage {
+    Truncate,
+    Flip,
+    Zero,
+    Remove,
+}
+
+/// An index that was closed half way and opened again, so that its engine has made files of more than one kind.
+fn index_of_two_sessions(kind: EngineKind, dir: &Path, log: &MemoryLog) {
+    let (index, _) = open(dir, kind, log);
+    catch_up(&index, log, log.committed() / 2, &mut |_, _| ()).unwrap();
+    drop(index);
+    drop(opened(dir, kind, log));
+}
+
+/// Whatever is done to the engine's files: opening ends, every answer is right or refused, and after a refusal the
+/// next opening builds the index anew.
+#[test]
+fn damaged_files_never_give_a_wrong_answer() {
+    let damage = prop::sample::select(&[Damage::Truncate, Damage::Flip, Damage::Zero, Damage::Remove][..]);
+    let inputs =
+        prop::collection::vec((any::<prop::sample::Index>(), damage, any::<prop::sample::Index>()), 1..3);
+    for kind in ENGINES {
+        let pristine = TempDir::new().unwrap();
+        let log = MemoryLog::of(history(1, 0..2_000));
+        index_of_two_sessions(*kind, pristine.path(), &log);
+        let all = log.entries();
+        let config = Config {
+            cases: std::env::var("CASES").map_or(60, |c| c.parse().unwrap()),
+            failure_persistence: None,
+            ..Config::default()
+        };
+        TestRunner::new(config)
+            .run(&inputs, |damages| {
+                let dir = TempDir::new().unwrap();
+                copy_folder(pristine.path(), dir.path());
+                for (file, damage, place) in &damages {
+                    let files = files(&dir.path().join(kind.name()));
+                    let path = file.get(&files);
+                    let mut bytes = fs::read(path).unwrap();
+                    // The engines keep empty room at the end of files: aim at what is used.
+                    let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+                    if used == 0 {
+                        continue;
+                    }
+                    let at = place.index(used);
+                    match damage {
+                        Damage::Truncate => bytes.truncate(at),
+                        Damage::Flip => bytes[at] ^= 0x55,
+                        Damage::Zero => bytes[at..used.min(at + 64)].fill(0),
+                        Damage::Remove => {
+                            fs::remove_file(path).unwrap();
+                            continue;
+                        }
+                    }
+                    fs::write(path, bytes).unwrap();
+                }
+                let (index, _) = open(dir.path(), *kind, &log);
+                let caught_up = catch_up(&index, &log, log.committed(), &mut |_, _| ());
+                if caught_up.and_then(|()| check_answers(&index, &all, &[(0, 2_000)])).is_err() {
+                    assert!(matches!(index.state(), IndexState::Failed(_)));
+                    drop(index);
+                    let (index, found) = opened(dir.path(), *kind, &log);
+                    assert!(matches!(found, Opened::Rebuilt(RebuildReason::FailedBefore(_))));
+                    check_answers(&index, &all, &[(0, 2_000)]).unwrap();
+                }
+                Ok(())
+            })
+            .unwrap();
+    }
+}
