@@ -1,0 +1,21 @@
+//! Projections of the log: what answers questions faster than reading the log from its beginning.
+//!
+//! Here live the small key-value [`store`] (one trait, two engines), the [`index`] of identities and lists that the
+//! log itself needs, and the [`projector`], the one thread that applies entries to them in order.
+//!
+//! Everything here may use `spec` and `catalog`, and sees the log only through [`Feed`]. It must never be the only
+//! place that knows something: each file below the index's folder can be deleted and comes back the same from the
+//! entries. So nothing here asks for an fsync, and nothing here is ever repaired: what is doubtful is built again.
+
+pub mod feed;
+pub mod index;
+pub mod projector;
+pub mod store;
+
+#[cfg(test)]
+mod testing;
+
+pub use feed::{Feed, FeedEntry, FeedError};
+pub use index::{Filter, Index, IndexError, IndexState, OpenReport, Opened, RebuildReason, identity};
+pub use projector::{Projector, ProjectorState};
+pub use store::EngineKind;
