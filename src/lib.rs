@@ -2,5 +2,17 @@
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "server")]
+pub mod api;
+#[cfg(feature = "server")]
+pub mod catalog;
+#[cfg(feature = "server")]
+pub mod demo;
+#[cfg(feature = "server")]
+pub mod identity;
+#[cfg(feature = "server")]
+pub mod intake;
+#[cfg(feature = "server")]
 pub mod log;
 pub mod spec;
+#[cfg(feature = "server")]
+pub mod views;

@@ -20,7 +20,10 @@ impl Caller {
         if self.0.has(role) {
             return Ok(());
         }
-        Err(Problem::new(ProblemType::Forbidden, format!("this needs a token with the role {role:?}", role = role.to_string())))
+        Err(Problem::new(
+            ProblemType::Forbidden,
+            format!("this needs a token with the role {role:?}", role = role.to_string()),
+        ))
     }
 
     /// Refuses callers that may read only what they posted themselves.
@@ -64,7 +67,8 @@ fn authenticate(request: &HttpRequest) -> Result<Caller, Problem> {
         return Err(Problem::new(ProblemType::Unauthenticated, detail));
     };
     if service.rates.as_ref().is_some_and(|rates| !rates.allow(&principal.actor)) {
-        let detail = "this caller made more requests than it may; nothing was recorded, send the same again later";
+        let detail =
+            "this caller made more requests than it may; nothing was recorded, send the same again later";
         return Err(Problem::new(ProblemType::RateLimited, detail));
     }
     Ok(Caller(principal))
@@ -78,7 +82,8 @@ impl FromRequest for LogReader {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let public = request.app_data::<web::Data<Service>>().is_some_and(|service| service.settings.public_log);
+        let public =
+            request.app_data::<web::Data<Service>>().is_some_and(|service| service.settings.public_log);
         if public {
             return ready(Ok(LogReader));
         }

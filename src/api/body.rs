@@ -34,15 +34,21 @@ impl Drop for Body {
 pub async fn read(mut payload: web::Payload, limit: usize, budget: &Budget) -> Result<Body, Problem> {
     let mut body = Body { bytes: Vec::new(), budget: budget.clone() };
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Problem::new(ProblemType::Malformed, "the body broke off; send it again whole"))?;
+        let chunk = chunk
+            .map_err(|_| Problem::new(ProblemType::Malformed, "the body broke off; send it again whole"))?;
         if body.bytes.len() + chunk.len() > limit {
-            let detail = format!("the body has more than {limit} bytes; split it, or refer to large evidence by uri and sha256");
+            let detail = format!(
+                "the body has more than {limit} bytes; split it, or refer to large evidence by uri and sha256"
+            );
             return Err(Problem::new(ProblemType::TooLarge, detail));
         }
         let held = budget.0.fetch_add(chunk.len(), Ordering::Relaxed);
         body.bytes.extend_from_slice(&chunk);
         if held + chunk.len() > MAX_BODIES_BYTES {
-            return Err(Problem::new(ProblemType::Overloaded, "nothing was recorded; send the same again in a moment"));
+            return Err(Problem::new(
+                ProblemType::Overloaded,
+                "nothing was recorded; send the same again in a moment",
+            ));
         }
     }
     Ok(body)

@@ -20,8 +20,11 @@ pub struct Done {
 }
 
 /// What the ledger answers for an event of its own.
-pub async fn done(answer: tokio::sync::oneshot::Receiver<crate::log::append::Answer>) -> Result<Done, Problem> {
-    let outcomes = answer.await.unwrap_or(Err(AppendError::Stopped)).map_err(|error| Problem::append(&error))?;
+pub async fn done(
+    answer: tokio::sync::oneshot::Receiver<crate::log::append::Answer>,
+) -> Result<Done, Problem> {
+    let outcomes =
+        answer.await.unwrap_or(Err(AppendError::Stopped)).map_err(|error| Problem::append(&error))?;
     match outcomes.first() {
         Some(Outcome::Recorded { seq, time, .. }) => Ok(Done { seq: *seq, time: time.to_string() }),
         _ => Err(Problem::internal(&"an event of the ledger's own was not recorded")),

@@ -7,6 +7,7 @@ use crate::log::store::Store;
 use crate::spec::entry::Entry;
 use crate::spec::time::Timestamp;
 use crate::views::{Filter, LogIndex};
+
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use serde::Deserialize;
@@ -73,7 +74,11 @@ pub enum Order {
     (status = 404, description = "No such entry, or (producers) not one of the caller's", body = Problem, content_type = "application/problem+json"),
 ))]
 #[get("/events/{seq}")]
-pub async fn get_event(service: web::Data<Service>, caller: Caller, path: web::Path<u64>) -> Result<HttpResponse, Problem> {
+pub async fn get_event(
+    service: web::Data<Service>,
+    caller: Caller,
+    path: web::Path<u64>,
+) -> Result<HttpResponse, Problem> {
     let seq = *path;
     let bytes = read_own(&service, &caller, seq).await?;
     Ok(HttpResponse::Ok().content_type("application/json").body(event_json(seq, &bytes)?))
@@ -82,7 +87,9 @@ pub async fn get_event(service: web::Data<Service>, caller: Caller, path: web::P
 /// An entry's bytes, if the caller may see it.
 async fn read_own(service: &web::Data<Service>, caller: &Caller, seq: u64) -> Result<Vec<u8>, Problem> {
     let reading = service.clone();
-    let bytes = web::block(move || reading.log.store().entry(seq)).await.map_err(|error| Problem::internal(&error))??;
+    let bytes = web::block(move || reading.log.store().entry(seq))
+        .await
+        .map_err(|error| Problem::internal(&error))??;
     if !caller.0.reads_all() {
         let entry = Entry::parse(&bytes).map_err(|error| Problem::internal(&error))?;
         if entry.actor != caller.0.actor {
@@ -112,8 +119,11 @@ pub async fn get_receipt(
     let seq = *path;
     read_own(&service, &caller, seq).await?;
     let reading = service.clone();
-    let receipt = web::block(move || reading.log.store().receipt(seq)).await.map_err(|error| Problem::internal(&error))??;
-    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let receipt = web::block(move || reading.log.store().receipt(seq))
+        .await
+        .map_err(|error| Problem::internal(&error))??;
+    let accept =
+        request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut response = HttpResponse::Ok();
     response.insert_header((header::VARY, "Accept"));
     Ok(if accept.contains("application/json") {
@@ -134,11 +144,16 @@ pub async fn get_receipt(
     (status = 503, description = "`index-unavailable`, `starting`", body = Problem, content_type = "application/problem+json"),
 ))]
 #[get("/events")]
-pub async fn list_events(service: web::Data<Service>, caller: Caller, query: web::Query<ListQuery>) -> Result<HttpResponse, Problem> {
+pub async fn list_events(
+    service: web::Data<Service>,
+    caller: Caller,
+    query: web::Query<ListQuery>,
+) -> Result<HttpResponse, Problem> {
     caller.must_read_all()?;
     let query = query.into_inner();
     let reading = service.clone();
-    let page = web::block(move || list(&reading, &query)).await.map_err(|error| Problem::internal(&error))??;
+    let page =
+        web::block(move || list(&reading, &query)).await.map_err(|error| Problem::internal(&error))??;
     let body = format!(
         "{{\"items\":[{}],\"next\":{}}}",
         page.items.join(","),
@@ -168,16 +183,21 @@ fn list(service: &Service, query: &ListQuery) -> Result<Page, Problem> {
         let detail = format!("the index has {} entries and did not reach {seq} in time", index.applied());
         return Err(Problem::new(ProblemType::Starting, detail));
     }
-    let filter = filter_of(query);
-    let index = service.index.as_ref().filter(|_| !filter.is_empty());
-    if index.is_none() && !filter.is_empty() {
+    let wanted = Wanted {
+        kind: query.kind.clone(),
+        source: query.source.clone(),
+        subject: query.subject.clone(),
+        actor: query.actor.clone(),
+    };
+    let index = service.index.as_ref().filter(|_| !wanted.is_anything());
+    if index.is_none() && !wanted.is_anything() {
         return Err(Problem::new(ProblemType::IndexUnavailable, "this server was started without an index"));
     }
     let applied = index.map_or_else(|| store.size(), LogIndex::applied);
     let from = query.from.as_deref().map_or(Ok(0), |from| place(store, "from", from))?;
     let to = query.to.as_deref().map_or(Ok(u64::MAX), |to| place(store, "to", to))?.min(applied);
     let newest_first = query.order.unwrap_or_default() == Order::Desc;
-    let identity = format!("{:?}", (&filter, &query.from, &query.to, newest_first));
+    let identity = format!("{:?}", (&wanted, &query.from, &query.to, newest_first));
     let resumed = query.cursor.as_deref().map(|cursor| cursor::decode(&identity, cursor)).transpose()?;
     let (mut from, mut to) = match resumed {
         Some(seq) if newest_first => (from, seq.min(to)),
@@ -187,13 +207,15 @@ fn list(service: &Service, query: &ListQuery) -> Result<Page, Problem> {
     let mut page = Page { items: Vec::new(), next: None, applied };
     while from < to {
         // One more than is missing, to know whether there is a next page.
-        let wanted = limit - page.items.len() + 1;
+        let missing = limit - page.items.len() + 1;
         let candidates = match index {
-            Some(index) => index.list(&filter, from, to, newest_first, wanted).map_err(|error| Problem::internal(&error))?,
-            None if newest_first => (from..to).rev().take(wanted).collect(),
-            None => (from..to).take(wanted).collect(),
+            Some(index) => index
+                .list(wanted.filter(), from, to, newest_first, missing)
+                .map_err(|error| Problem::internal(&error))?,
+            None if newest_first => (from..to).rev().take(missing).collect(),
+            None => (from..to).take(missing).collect(),
         };
-        let exhausted = candidates.len() < wanted;
+        let exhausted = candidates.len() < missing;
         for seq in candidates {
             if page.items.len() == limit {
                 let resume = if newest_first { seq + 1 } else { seq };
@@ -208,7 +230,7 @@ fn list(service: &Service, query: &ListQuery) -> Result<Page, Problem> {
             let bytes = store.entry(seq)?;
             let entry = Entry::parse(&bytes).map_err(|error| Problem::internal(&error))?;
             // The index answers by hashes; the entry itself decides.
-            if matches(&filter, &entry) {
+            if wanted.matches(&entry) {
                 page.items.push(entry_json(&entry, &bytes));
             }
         }
@@ -219,22 +241,40 @@ fn list(service: &Service, query: &ListQuery) -> Result<Page, Problem> {
     Ok(page)
 }
 
-fn filter_of(query: &ListQuery) -> Filter {
-    Filter {
-        event_type: query.kind.clone(),
-        source: query.source.clone(),
-        subject: query.subject.clone(),
-        actor: query.actor.clone(),
-    }
+/// What a client asks entries to be.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    pub kind: Option<String>,
+    pub source: Option<String>,
+    pub subject: Option<String>,
+    pub actor: Option<String>,
 }
 
-/// Whether an entry is one of those asked for.
-pub fn matches(filter: &Filter, entry: &Entry<'_>) -> bool {
-    let same = |wanted: &Option<String>, is: Option<&str>| wanted.as_deref().is_none_or(|wanted| is == Some(wanted));
-    same(&filter.event_type, entry.attribute("type"))
-        && same(&filter.source, entry.attribute("source"))
-        && same(&filter.subject, entry.attribute("subject"))
-        && same(&filter.actor, Some(&entry.actor))
+impl Wanted {
+    fn is_anything(&self) -> bool {
+        self.kind.is_none() && self.source.is_none() && self.subject.is_none() && self.actor.is_none()
+    }
+
+    /// The question to the index, which answers by hashes.
+    fn filter(&self) -> Filter<'_> {
+        Filter {
+            ty: self.kind.as_deref(),
+            source: self.source.as_deref(),
+            subject: self.subject.as_deref(),
+            actor: self.actor.as_deref(),
+        }
+    }
+
+    /// Whether an entry is one of those asked for.
+    pub fn matches(&self, entry: &Entry<'_>) -> bool {
+        let same = |wanted: &Option<String>, is: Option<&str>| {
+            wanted.as_deref().is_none_or(|wanted| is == Some(wanted))
+        };
+        same(&self.kind, entry.attribute("type"))
+            && same(&self.source, entry.attribute("source"))
+            && same(&self.subject, entry.attribute("subject"))
+            && same(&self.actor, Some(&entry.actor))
+    }
 }
 
 /// A place in the log: a number, or a time turned into one.
@@ -242,7 +282,11 @@ pub fn place(store: &Store, name: &str, text: &str) -> Result<u64, Problem> {
     if let Some(seq) = crate::spec::encoding::from_decimal(text) {
         return Ok(seq);
     }
-    let time = chrono::DateTime::parse_from_rfc3339(text).ok().and_then(|time| Timestamp::from_micros(time.timestamp_micros()));
-    let time = time.ok_or_else(|| Problem::parameter(name, "an entry's number or an RFC 3339 time such as 2026-03-01T00:00:00Z"))?;
+    let time = chrono::DateTime::parse_from_rfc3339(text)
+        .ok()
+        .and_then(|time| Timestamp::from_micros(time.timestamp_micros()));
+    let time = time.ok_or_else(|| {
+        Problem::parameter(name, "an entry's number or an RFC 3339 time such as 2026-03-01T00:00:00Z")
+    })?;
     Ok(store.first_at_or_after(time)?)
 }

@@ -29,7 +29,9 @@ pub struct KeyReceipt {
 #[derive(Serialize, ToSchema)]
 pub struct KeyView {
     /// `name+<key ID>+<base64>`.
-    #[schema(example = "northgate.example/ai-governance+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")]
+    #[schema(
+        example = "northgate.example/ai-governance+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
+    )]
     pub vkey: String,
     /// The first entry that this key alone signs.
     #[schema(example = 0)]
@@ -117,16 +119,22 @@ pub struct RotateAnswer {
     (status = 503, description = "`read-only`, `stopped`, `overloaded`", body = Problem, content_type = "application/problem+json"),
 ))]
 #[post("/keys/rotate")]
-pub async fn rotate_key(service: web::Data<Service>, caller: Caller, payload: web::Payload) -> Result<HttpResponse, Problem> {
+pub async fn rotate_key(
+    service: web::Data<Service>,
+    caller: Caller,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     caller.must_be(Role::Admin)?;
     let body = crate::api::body::read(payload, 64 << 10, &service.budget).await?;
     let request: RotateRequest = if body.bytes.is_empty() {
         RotateRequest::default()
     } else {
-        serde_json::from_slice(&body.bytes).map_err(|error| Problem::new(ProblemType::Malformed, format!("the body: {error}")))?
+        serde_json::from_slice(&body.bytes)
+            .map_err(|error| Problem::new(ProblemType::Malformed, format!("the body: {error}")))?
     };
     let next = request.next.as_deref().map(|next| {
-        hash_from_base64(next).ok_or_else(|| Problem::parameter("next", "base64 of 32 bytes, as `daybook keygen` prints it"))
+        hash_from_base64(next)
+            .ok_or_else(|| Problem::parameter("next", "base64 of 32 bytes, as `daybook keygen` prints it"))
     });
     let overlap_until = request.overlap_until.as_deref().map(|until| {
         let time = chrono::DateTime::parse_from_rfc3339(until).ok();
@@ -142,12 +150,16 @@ pub async fn rotate_key(service: web::Data<Service>, caller: Caller, payload: we
     let key = key.await.map_err(|error| Problem::internal(&error))?.map_err(|error| match error {
         KeyFileError::Io { .. } | KeyFileError::Randomness(_) => {
             tracing::error!(%error, "no key for a rotation");
-            Problem::new(ProblemType::RotationConflict, "the key file cannot be read or written in the ledger's key folder")
+            Problem::new(
+                ProblemType::RotationConflict,
+                "the key file cannot be read or written in the ledger's key folder",
+            )
         }
         other => Problem::new(ProblemType::RotationConflict, other_text(&other)),
     })?;
     let vkey = key.verifier().to_string();
-    let rotation = Rotation { signer: Arc::new(key), next, overlap_until, old_key_lost: request.old_key_lost };
+    let rotation =
+        Rotation { signer: Arc::new(key), next, overlap_until, old_key_lost: request.old_key_lost };
     let answer = service.log.rotate(rotation).map_err(|error| match error {
         RotateError::Append(error) => Problem::append(&error),
         other => Problem::new(ProblemType::RotationConflict, other.to_string()),

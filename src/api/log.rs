@@ -24,7 +24,8 @@ fn audience(service: &Service) -> &'static str {
 #[get("/log/checkpoint")]
 pub async fn checkpoint(service: web::Data<Service>, _reader: LogReader) -> Result<HttpResponse, Problem> {
     let signed = service.log.store().checkpoint();
-    let signed = signed.ok_or_else(|| Problem::new(ProblemType::NotFound, "this copy has no signed checkpoint"))?;
+    let signed =
+        signed.ok_or_else(|| Problem::new(ProblemType::NotFound, "this copy has no signed checkpoint"))?;
     Ok(HttpResponse::Ok()
         .content_type("text/plain; charset=utf-8")
         .insert_header((header::CACHE_CONTROL, format!("{}, max-age=2", audience(&service))))
@@ -41,9 +42,14 @@ pub async fn checkpoint(service: web::Data<Service>, _reader: LogReader) -> Resu
     (status = 404, description = "No such tile, or not yet", body = Problem, content_type = "application/problem+json"),
 ))]
 #[get("/log/tile/{tile:.*}")]
-pub async fn tile(service: web::Data<Service>, _reader: LogReader, path: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub async fn tile(
+    service: web::Data<Service>,
+    _reader: LogReader,
+    path: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
     let size = service.log.store().size();
-    let not_there = || Problem::new(ProblemType::NotFound, format!("no such tile in a log of {size} entries"));
+    let not_there =
+        || Problem::new(ProblemType::NotFound, format!("no such tile in a log of {size} entries"));
     let tile = Tile::parse(&path).ok_or_else(not_there)?;
     if tile.needs_size().is_none_or(|needed| needed > size) {
         return Err(not_there());
@@ -52,9 +58,9 @@ pub async fn tile(service: web::Data<Service>, _reader: LogReader, path: web::Pa
     let bytes = web::block(move || {
         let store = reading.log.store();
         match tile {
-            Tile::Hashes { level, number, width } => {
-                store.tile_hashes(level, number, 0..usize::from(width)).map(|hashes| hashes.as_flattened().to_vec())
-            }
+            Tile::Hashes { level, number, width } => store
+                .tile_hashes(level, number, 0..usize::from(width))
+                .map(|hashes| hashes.as_flattened().to_vec()),
             Tile::Entries { number, width } => {
                 let first = number * TILE_WIDTH;
                 store.framed(first..first + u64::from(width))

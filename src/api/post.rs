@@ -5,7 +5,8 @@ use crate::api::event_view::receipt_path;
 use crate::api::{Problem, ProblemType, Service, body};
 use crate::identity::Role;
 use crate::intake::{
-    Accepted, MAX_BATCH_BYTES, MAX_EVENT_BYTES, Mode, Refusal, Rules, accept, from_batch, from_binary, from_structured,
+    Accepted, MAX_BATCH_BYTES, MAX_EVENT_BYTES, Mode, Refusal, Rules, accept, from_batch, from_binary,
+    from_structured,
 };
 use crate::log::append::{AppendError, ExpectedVersion, Outcome, Submission};
 use crate::log::fingerprint;
@@ -116,7 +117,9 @@ fn expected_version(request: &HttpRequest, mode: Mode) -> Result<Option<u64>, Pr
         return Err(Problem::new(ProblemType::BadParameter, detail));
     }
     let version = value.to_str().ok().and_then(crate::spec::encoding::from_decimal);
-    version.map(Some).ok_or_else(|| Problem::parameter("Daybook-Expected-Version", "a number of events, 0 or more"))
+    version
+        .map(Some)
+        .ok_or_else(|| Problem::parameter("Daybook-Expected-Version", "a number of events, 0 or more"))
 }
 
 fn accept_all(
@@ -181,7 +184,9 @@ async fn record(
     let mut known = Vec::with_capacity(accepted.len());
     for event in &accepted {
         known.push(match &service.index {
-            Some(index) => index.find(&event.item.identity).map_err(|e| Problem::append(&AppendError::Index(e)))?,
+            Some(index) => {
+                index.find(&event.item.identity).map_err(|e| Problem::append(&AppendError::Index(e)))?
+            }
             None => None,
         });
     }
@@ -190,7 +195,8 @@ async fn record(
         return Err(Problem::conflict(&conflicts, mode == Mode::Batch));
     }
     let new: Vec<usize> = (0..accepted.len()).filter(|place| known[*place].is_none()).collect();
-    let mut outcomes: Vec<Option<Outcome>> = known.iter().map(|seq| seq.map(|seq| Outcome::Replayed { seq })).collect();
+    let mut outcomes: Vec<Option<Outcome>> =
+        known.iter().map(|seq| seq.map(|seq| Outcome::Replayed { seq })).collect();
     if !new.is_empty() {
         let mut accepted: Vec<_> = accepted.into_iter().map(|event| Some(event.item)).collect();
         let items = new.iter().filter_map(|place| accepted[*place].take()).collect();
@@ -208,7 +214,11 @@ async fn record(
             outcomes[*place] = Some(outcome);
         }
     }
-    let items = outcomes.into_iter().flatten().map(|outcome| recorded(service, outcome)).collect::<Result<Vec<_>, _>>()?;
+    let items = outcomes
+        .into_iter()
+        .flatten()
+        .map(|outcome| recorded(service, outcome))
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(respond(items, mode))
 }
 

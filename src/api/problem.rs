@@ -106,17 +106,29 @@ impl ProblemType {
             ProblemType::BadCursor => (400, "bad-cursor", "The cursor does not belong to this query"),
             ProblemType::Unauthenticated => (401, "unauthenticated", "No valid token"),
             ProblemType::Forbidden => (403, "forbidden", "The token's roles do not allow this"),
-            ProblemType::SourceNotAllowed => (403, "source-not-allowed", "The token may not post for this source"),
+            ProblemType::SourceNotAllowed => {
+                (403, "source-not-allowed", "The token may not post for this source")
+            }
             ProblemType::NotFound => (404, "not-found", "Not there"),
-            ProblemType::MethodNotAllowed => (405, "method-not-allowed", "The resource does not know this method"),
-            ProblemType::IdentityConflict => (409, "identity-conflict", "The event is recorded with other content"),
-            ProblemType::VersionConflict => (409, "version-conflict", "The subject has another number of events"),
+            ProblemType::MethodNotAllowed => {
+                (405, "method-not-allowed", "The resource does not know this method")
+            }
+            ProblemType::IdentityConflict => {
+                (409, "identity-conflict", "The event is recorded with other content")
+            }
+            ProblemType::VersionConflict => {
+                (409, "version-conflict", "The subject has another number of events")
+            }
             ProblemType::RotationConflict => (409, "rotation-conflict", "The key cannot come into force"),
             ProblemType::TooLarge => (413, "too-large", "Too large"),
-            ProblemType::UnsupportedMediaType => (415, "unsupported-media-type", "Not a content type of CloudEvents"),
+            ProblemType::UnsupportedMediaType => {
+                (415, "unsupported-media-type", "Not a content type of CloudEvents")
+            }
             ProblemType::UnknownType => (422, "unknown-type", "The event type is not in the catalogue"),
             ProblemType::ReservedType => (422, "reserved-type", "The event type is the ledger's own"),
-            ProblemType::SchemaViolation => (422, "schema-violation", "The data is not what its type asks for"),
+            ProblemType::SchemaViolation => {
+                (422, "schema-violation", "The data is not what its type asks for")
+            }
             ProblemType::PersonalDataUnsupported => {
                 (422, "personal-data-unsupported", "This ledger cannot seal personal data")
             }
@@ -228,7 +240,10 @@ impl Problem {
     /// An error that is nobody's business but the operator's.
     pub fn internal(error: &dyn fmt::Display) -> Self {
         tracing::error!(%error, "a request failed");
-        Self::new(ProblemType::Internal, "the server's log says more; try again, and tell the operator if it stays")
+        Self::new(
+            ProblemType::Internal,
+            "the server's log says more; try again, and tell the operator if it stays",
+        )
     }
 
     /// What intake refused, all of it.
@@ -254,7 +269,8 @@ impl Problem {
         match error {
             AppendError::Conflict { items } => Self::conflict(items, false),
             AppendError::WrongVersion { actual } => {
-                let detail = format!("the subject has {actual} events; read them, decide again, and say {actual}");
+                let detail =
+                    format!("the subject has {actual} events; read them, decide again, and say {actual}");
                 let mut problem = Self::new(ProblemType::VersionConflict, detail);
                 problem.actual = Some(*actual);
                 problem
@@ -264,7 +280,9 @@ impl Problem {
             }
             AppendError::IndexBehind { applied, size } => Self::new(
                 ProblemType::Starting,
-                format!("the index of identities has {applied} of {size} entries; reading works, send this again soon"),
+                format!(
+                    "the index of identities has {applied} of {size} entries; reading works, send this again soon"
+                ),
             ),
             AppendError::NoRoom => Self::new(
                 ProblemType::NoRoom,
@@ -332,7 +350,8 @@ impl From<ReadError> for Problem {
             }
             ReadError::Damaged { seq } => {
                 tracing::error!(seq, "an entry is damaged on the disk; run `daybook check`");
-                let detail = format!("entry {seq} is not what was committed and is not served; tell the operator");
+                let detail =
+                    format!("entry {seq} is not what was committed and is not served; tell the operator");
                 Self::new(ProblemType::DamagedEntry, detail)
             }
             ReadError::Io(error) => Self::internal(&error),

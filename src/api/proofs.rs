@@ -56,13 +56,22 @@ fn latest(store: &Store) -> u64 {
     (status = 404, description = "The log does not reach that far", body = Problem, content_type = "application/problem+json"),
 ))]
 #[get("/proofs/inclusion")]
-pub async fn inclusion(service: web::Data<Service>, _reader: LogReader, query: web::Query<InclusionQuery>) -> Result<HttpResponse, Problem> {
+pub async fn inclusion(
+    service: web::Data<Service>,
+    _reader: LogReader,
+    query: web::Query<InclusionQuery>,
+) -> Result<HttpResponse, Problem> {
     let store: Arc<Store> = service.log.store().clone();
     let size = query.size.unwrap_or_else(|| latest(&store));
     if query.seq >= size {
-        return Err(Problem::new(ProblemType::NotFound, format!("a tree of {size} entries has no entry {}", query.seq)));
+        return Err(Problem::new(
+            ProblemType::NotFound,
+            format!("a tree of {size} entries has no entry {}", query.seq),
+        ));
     }
-    let hashes = web::block(move || store.inclusion(query.seq, size)).await.map_err(|error| Problem::internal(&error))??;
+    let hashes = web::block(move || store.inclusion(query.seq, size))
+        .await
+        .map_err(|error| Problem::internal(&error))??;
     Ok(answer(&hashes))
 }
 
@@ -74,12 +83,21 @@ pub async fn inclusion(service: web::Data<Service>, _reader: LogReader, query: w
     (status = 404, description = "The log does not reach that far", body = Problem, content_type = "application/problem+json"),
 ))]
 #[get("/proofs/consistency")]
-pub async fn consistency(service: web::Data<Service>, _reader: LogReader, query: web::Query<ConsistencyQuery>) -> Result<HttpResponse, Problem> {
+pub async fn consistency(
+    service: web::Data<Service>,
+    _reader: LogReader,
+    query: web::Query<ConsistencyQuery>,
+) -> Result<HttpResponse, Problem> {
     let store: Arc<Store> = service.log.store().clone();
     let to = query.to.unwrap_or_else(|| latest(&store));
     if query.from > to {
-        return Err(Problem::new(ProblemType::BadParameter, "\"from\" must not be greater than \"to\": a log only grows"));
+        return Err(Problem::new(
+            ProblemType::BadParameter,
+            "\"from\" must not be greater than \"to\": a log only grows",
+        ));
     }
-    let hashes = web::block(move || store.consistency(query.from, to)).await.map_err(|error| Problem::internal(&error))??;
+    let hashes = web::block(move || store.consistency(query.from, to))
+        .await
+        .map_err(|error| Problem::internal(&error))??;
     Ok(answer(&hashes))
 }

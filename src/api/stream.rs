@@ -5,10 +5,9 @@
 
 use crate::api::auth::Caller;
 use crate::api::event_view::entry_json;
-use crate::api::events::{matches, place};
+use crate::api::events::{Wanted, place};
 use crate::api::{Problem, ProblemType, Service};
 use crate::spec::entry::Entry;
-use crate::views::Filter;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use serde::Deserialize;
@@ -69,28 +68,32 @@ pub async fn stream_events(
 ) -> Result<HttpResponse, Problem> {
     caller.must_read_all()?;
     let permit = service.streams.clone().try_acquire_owned().map_err(|_| {
-        Problem::new(ProblemType::Overloaded, format!("{MAX_STREAMS} subscribers are connected; try again later"))
+        Problem::new(
+            ProblemType::Overloaded,
+            format!("{MAX_STREAMS} subscribers are connected; try again later"),
+        )
     })?;
     let query = query.into_inner();
     let store = service.log.store();
     let next = match request.headers().get("last-event-id") {
         Some(id) => {
             let seq = id.to_str().ok().and_then(crate::spec::encoding::from_decimal);
-            seq.and_then(|seq| seq.checked_add(1)).ok_or_else(|| Problem::parameter("Last-Event-ID", "an entry's number"))?
+            seq.and_then(|seq| seq.checked_add(1))
+                .ok_or_else(|| Problem::parameter("Last-Event-ID", "an entry's number"))?
         }
         None => match &query.from {
             Some(from) => place(store, "from", from)?,
             None => store.size(),
         },
     };
-    let filter =
-        Filter { event_type: query.kind, source: query.source, subject: query.subject, actor: query.actor };
+    let wanted =
+        Wanted { kind: query.kind, source: query.source, subject: query.subject, actor: query.actor };
     let (send, receive) = mpsc::channel(WAITING);
     let follower = service.clone();
     actix_web::rt::spawn(async move {
         // Held until the subscriber is gone.
         let _permit = permit;
-        follow(&follower, &filter, next, &send).await;
+        follow(&follower, &wanted, next, &send).await;
     });
     let body = futures_util::stream::unfold(receive, |mut receive| async {
         receive.recv().await.map(|chunk| (Ok::<_, actix_web::Error>(chunk), receive))
@@ -103,13 +106,18 @@ pub async fn stream_events(
 }
 
 /// Sends entries from `next` on until the subscriber is gone, too slow, or the log cannot be read.
-async fn follow(service: &web::Data<Service>, filter: &Filter, mut next: u64, send: &mpsc::Sender<web::Bytes>) {
+async fn follow(
+    service: &web::Data<Service>,
+    wanted: &Wanted,
+    mut next: u64,
+    send: &mpsc::Sender<web::Bytes>,
+) {
     let mut size = service.log.store().watch();
     loop {
         let committed = *size.borrow_and_update();
         if next < committed {
             let to = committed.min(next + CHUNK);
-            let (reading, wanted) = (service.clone(), filter.clone());
+            let (reading, wanted) = (service.clone(), wanted.clone());
             let messages = match web::block(move || messages(&reading, &wanted, next..to)).await {
                 Ok(Ok(messages)) => messages,
                 Ok(Err(error)) => {
@@ -136,12 +144,16 @@ async fn deliver(send: &mpsc::Sender<web::Bytes>, messages: String) -> bool {
     matches!(tokio::time::timeout(PATIENCE, send.send(messages.into())).await, Ok(Ok(())))
 }
 
-fn messages(service: &Service, filter: &Filter, seqs: std::ops::Range<u64>) -> Result<String, crate::log::store::ReadError> {
+fn messages(
+    service: &Service,
+    wanted: &Wanted,
+    seqs: std::ops::Range<u64>,
+) -> Result<String, crate::log::store::ReadError> {
     let mut messages = String::new();
     for seq in seqs {
         let bytes = service.log.store().entry(seq)?;
         let entry = Entry::parse(&bytes).map_err(|_| crate::log::store::ReadError::Damaged { seq })?;
-        if matches(filter, &entry) {
+        if wanted.matches(&entry) {
             messages.push_str(&format!("id: {seq}\ndata: {}\n\n", entry_json(&entry, &bytes)));
         }
     }

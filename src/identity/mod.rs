@@ -89,8 +89,11 @@ mod tests {
 
     #[test]
     fn sources_are_exact_or_prefixes() {
-        let mut principal =
-            Principal { actor: "app:x".into(), roles: vec![Role::Producer], sources: vec!["/a".into(), "/b/*".into()] };
+        let mut principal = Principal {
+            actor: "app:x".into(),
+            roles: vec![Role::Producer],
+            sources: vec!["/a".into(), "/b/*".into()],
+        };
         assert!(principal.may_post_for("/a") && principal.may_post_for("/b/c"));
         assert!(!principal.may_post_for("/a/x") && !principal.may_post_for("/b"));
         principal.sources.clear();

@@ -120,7 +120,9 @@ impl Tokens {
                 *self.by_hash.write().unwrap_or_else(PoisonError::into_inner) = index(file);
                 seen.1 = now;
             }
-            Err(error) => tracing::error!(%error, "the changed token file cannot be read; the old tokens stay"),
+            Err(error) => {
+                tracing::error!(%error, "the changed token file cannot be read; the old tokens stay")
+            }
         }
     }
 
@@ -191,9 +193,8 @@ fn index(file: TokenFile) -> ByHash {
 
 fn read(path: &Path) -> Result<TokenFile, TokenError> {
     match fs::read(path) {
-        Ok(bytes) => {
-            serde_json::from_slice(&bytes).map_err(|error| TokenError::Malformed { path: path.to_owned(), error })
-        }
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map_err(|error| TokenError::Malformed { path: path.to_owned(), error }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(TokenFile::default()),
         Err(error) => Err(TokenError::Io { path: path.to_owned(), error }),
     }
@@ -204,7 +205,8 @@ fn write(path: &Path, file: &TokenFile) -> Result<(), TokenError> {
     let beside = path.with_extension("new");
     let written = (|| {
         let text = serde_json::to_vec_pretty(file)?;
-        let mut out = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        let mut out =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
         out.write_all(&text)?;
         out.write_all(b"\n")?;
         out.sync_all()?;

@@ -94,12 +94,20 @@ fn check_attributes(event: &Json<'_>) -> Vec<Refusal> {
             ("data", _) => {}
             ("data_base64", Json::String(text)) if from_base64(text).is_some() => {}
             ("data_base64", _) => refuse(name, "not standard padded base64".into()),
-            (_, _) if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) => {
-                refuse(name, "attribute names are lower-case letters and digits; other things go into data".into());
+            (_, _)
+                if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) =>
+            {
+                refuse(
+                    name,
+                    "attribute names are lower-case letters and digits; other things go into data".into(),
+                );
             }
             (_, Json::Null) => refuse(name, "an attribute without a value is left out".into()),
             (_, Json::Array(_) | Json::Object(_)) => {
-                refuse(name, "attributes are strings, whole numbers or booleans; structures go into data".into());
+                refuse(
+                    name,
+                    "attributes are strings, whole numbers or booleans; structures go into data".into(),
+                );
             }
             ("specversion", Json::String(version)) if version == "1.0" => {}
             ("specversion", _) => refuse(name, "must be \"1.0\"".into()),
@@ -157,7 +165,11 @@ fn check_type(event: &Json<'_>, kind: &str, rules: &Rules<'_>, refusals: &mut Ve
     }
     let Some(known) = rules.catalog.get(kind) else {
         if !rules.open_types {
-            let hint = rules.catalog.suggest(kind).map(|name| format!("; did you mean {name:?}?")).unwrap_or_default();
+            let hint = rules
+                .catalog
+                .suggest(kind)
+                .map(|name| format!("; did you mean {name:?}?"))
+                .unwrap_or_default();
             let detail = format!("this type is not in the ledger's catalogue{hint}");
             refusals.push(Refusal::new(Kind::UnknownType, "/type", detail));
         }
@@ -169,7 +181,8 @@ fn check_type(event: &Json<'_>, kind: &str, rules: &Rules<'_>, refusals: &mut Ve
     }
     let content_type = event.get("datacontenttype").and_then(Json::as_str);
     if event.get("data_base64").is_some() || content_type.is_some_and(|content_type| !is_json(content_type)) {
-        let detail = "events of the catalogue carry JSON in \"data\", with datacontenttype application/json or none";
+        let detail =
+            "events of the catalogue carry JSON in \"data\", with datacontenttype application/json or none";
         refusals.push(Refusal::new(Kind::Schema, "/datacontenttype", detail));
         return;
     }
@@ -217,7 +230,8 @@ mod tests {
         refusals.into_iter().map(|refusal| (refusal.kind, refusal.pointer)).collect()
     }
 
-    const EVENT: &str = r#"{"specversion":"1.0","id":"1","source":"/s","type":"x.y","ok1":true,"subject":"c"}"#;
+    const EVENT: &str =
+        r#"{"specversion":"1.0","id":"1","source":"/s","type":"x.y","ok1":true,"subject":"c"}"#;
 
     #[test]
     fn an_open_type_is_accepted_where_the_ledger_is_open() {
@@ -253,7 +267,10 @@ mod tests {
         let with = |member: &str| refused(&EVENT.replace("\"ok1\":true", member))[0].clone();
         assert_eq!(with("\"datasubject\":\"p\""), (Kind::Personal, "/datasubject".into()));
         assert_eq!(with("\"data\":{\"personal\":{}}"), (Kind::Personal, "/data/personal".into()));
-        assert_eq!(with("\"producersignature\":\"x\""), (Kind::ProducerSignature, "/producersignature".into()));
+        assert_eq!(
+            with("\"producersignature\":\"x\""),
+            (Kind::ProducerSignature, "/producersignature".into())
+        );
         assert_eq!(refused(&EVENT.replace("x.y", "ledger.created"))[0].0, Kind::ReservedType);
         assert_eq!(refused(&EVENT.replace("/s", "/other"))[0].0, Kind::Source);
         let long = format!("\"data\":\"{}\"", "x".repeat(65_535));

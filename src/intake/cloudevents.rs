@@ -22,7 +22,8 @@ impl Mode {
     /// content type.
     #[must_use]
     pub fn of(content_type: Option<&str>, has_ce_headers: bool) -> Option<Self> {
-        let essence = content_type.map(|text| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+        let essence =
+            content_type.map(|text| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
         match essence.as_deref() {
             Some("application/cloudevents-batch+json") => Some(Mode::Batch),
             Some("application/cloudevents+json") => Some(Mode::Structured),
@@ -87,7 +88,9 @@ pub fn from_binary<'a>(
     let mut members: Vec<(std::borrow::Cow<'a, str>, Json<'a>)> = Vec::new();
     for (name, value) in headers {
         let pointer = format!("/{name}");
-        let bad = |detail: &str| Refusal::new(Kind::NotACloudEvent, pointer.clone(), format!("header ce-{name}: {detail}"));
+        let bad = |detail: &str| {
+            Refusal::new(Kind::NotACloudEvent, pointer.clone(), format!("header ce-{name}: {detail}"))
+        };
         if matches!(*name, "data" | "data_base64" | "datacontenttype") {
             return Err(bad("the data is the body, its type is the Content-Type header"));
         }
@@ -166,7 +169,10 @@ mod tests {
 
     #[test]
     fn the_mode_is_told_by_content_type_and_headers() {
-        assert_eq!(Mode::of(Some("application/cloudevents+json; charset=utf-8"), false), Some(Mode::Structured));
+        assert_eq!(
+            Mode::of(Some("application/cloudevents+json; charset=utf-8"), false),
+            Some(Mode::Structured)
+        );
         assert_eq!(Mode::of(Some("application/cloudevents-batch+json"), true), Some(Mode::Batch));
         assert_eq!(Mode::of(Some("application/json"), true), Some(Mode::Binary));
         assert_eq!(Mode::of(Some("application/json"), false), Some(Mode::Structured));

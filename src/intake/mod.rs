@@ -9,7 +9,7 @@ mod cloudevents;
 mod refusal;
 
 pub use accept::{Accepted, Rules, accept};
-pub use cloudevents::{BinaryHeader, Mode, from_binary, from_batch, from_structured};
+pub use cloudevents::{BinaryHeader, Mode, from_batch, from_binary, from_structured};
 pub use refusal::{Kind, Refusal};
 
 /// Events in one batch.

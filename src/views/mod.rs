@@ -3,12 +3,13 @@
 //! Here live the small key-value [`store`] (one trait, two engines), the [`index`] of identities and lists that the
 //! log itself needs, and the [`projector`], the one thread that applies entries to them in order.
 //!
-//! Everything here may use `spec` and `catalog`, and sees the log only through [`Feed`]. It must never be the only
+//! Everything here may use `spec` and `catalog`, and sees the log only through [`Feed`], which [`LogIndex`] joins to it. It must never be the only
 //! place that knows something: each file below the index's folder can be deleted and comes back the same from the
 //! entries. So nothing here asks for an fsync, and nothing here is ever repaired: what is doubtful is built again.
 
 pub mod feed;
 pub mod index;
+mod log_index;
 pub mod projector;
 pub mod store;
 
@@ -16,6 +17,7 @@ pub mod store;
 mod testing;
 
 pub use feed::{Feed, FeedEntry, FeedError};
-pub use index::{Filter, Index, IndexError, IndexState, OpenReport, Opened, RebuildReason, identity};
+pub use index::{Filter, Index, IndexError, IndexState, OpenReport, Opened, RebuildReason};
+pub use log_index::LogIndex;
 pub use projector::{Projector, ProjectorState};
 pub use store::EngineKind;

@@ -20,7 +20,6 @@ pub(super) const HEADER_KEY: &[u8] = b"header";
 /// Shorter than the other keys of each table, so it is none of them.
 pub(super) const SEAL_KEY: &[u8] = b"seal";
 
-const IDENTITY_DOMAIN: &[u8] = b"daybook/index/identity/v1\n";
 const LIST_DOMAIN: &[u8] = b"daybook/index/list/v1\n";
 
 /// An identity or a list's name. 128 bits of SHA-256: two values of an attacker's choice meet after some 2^64 tries,
@@ -34,16 +33,6 @@ pub(super) enum Field {
     Source,
     Subject,
     Actor,
-}
-
-/// The name under which the index keeps an event's identity: 16 bytes of SHA-256 over `source` and `id`, each with its
-/// length before it, so that no two pairs are written alike.
-#[must_use]
-pub fn identity(source: &str, id: &str) -> [u8; 16] {
-    let mut hash = Sha256::new_with_prefix(IDENTITY_DOMAIN);
-    hash_sized(&mut hash, source);
-    hash_sized(&mut hash, id);
-    first_16(hash)
 }
 
 /// The name of the list of all entries whose `field` is `value`.

@@ -16,7 +16,6 @@ mod postings;
 #[cfg(test)]
 mod tests;
 
-pub use keys::identity;
 pub use open::{OpenReport, Opened, RebuildReason};
 
 use super::feed::{FeedEntry, FeedError};
@@ -200,7 +199,7 @@ impl Index {
 
         let mut batch = Batch::default();
         for entry in entries {
-            let id = identity(&entry.source, &entry.id);
+            let id = crate::log::identity(&entry.source, &entry.id);
             batch.put(Table::Ids, &id, seq_record(entry.seq, &mut [0; 8]));
             tail.add_entry(entry);
             if (entry.seq + 1).is_multiple_of(BUNDLE) {
@@ -215,7 +214,7 @@ impl Index {
         Ok(())
     }
 
-    /// The entry with this [`identity`], if it has been applied.
+    /// The entry with this identity ([`crate::log::identity`]), if it has been applied.
     ///
     /// # Errors
     /// [`IndexError::Failed`].

@@ -6,7 +6,7 @@
 
 use super::folder::{Folder, remove_folder};
 use super::keys::{
-    FORMAT_VERSION, HEADER_KEY, SEAL_KEY, Seal, header_record, identity, posting_key, read_header, read_seq,
+    FORMAT_VERSION, HEADER_KEY, SEAL_KEY, Seal, header_record, posting_key, read_header, read_seq,
 };
 use super::postings::{BUNDLE, Offsets};
 use super::{Index, IndexError, Result, Tail, bundle_of, lists_of, put_seal};
@@ -271,7 +271,7 @@ fn spot_check(store: &dyn Store, applied: u64, log: &dyn Feed) -> std::result::R
         let Some(entry) = entries.first().filter(|entry| entry.seq == seq) else {
             return Err(FeedError(format!("entry {seq} is not there").into()).into());
         };
-        let id = store.get(Table::Ids, &identity(&entry.source, &entry.id))?;
+        let id = store.get(Table::Ids, &crate::log::identity(&entry.source, &entry.id))?;
         if id.as_deref().and_then(read_seq) != Some(seq) {
             return Err(damaged(format!("entry {seq} is not found by its identity")));
         }

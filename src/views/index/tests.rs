@@ -1,6 +1,7 @@
 //! The index against a model that reads the whole log, and against everything that may happen to its files.
 
 use super::*;
+use crate::log::identity;
 use crate::views::feed::Feed;
 use crate::views::projector::catch_up;
 use crate::views::store::EngineKind;

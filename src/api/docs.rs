@@ -1,0 +1,294 @@
+//! The description of the API: OpenAPI 3.1 at `/openapi.json`, and Swagger UI at `/docs` from the binary.
+
+use crate::api::{Problem, ProblemType, clock, events, health, keys, log, post, problem, proofs, stream};
+use crate::catalog::Catalog;
+use actix_web::{HttpResponse, get, web};
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi, ToSchema};
+
+/// An entry as the API shows it.
+#[derive(Serialize, ToSchema)]
+#[allow(dead_code, reason = "describes JSON that is written from the entry's own bytes")]
+pub struct EventView {
+    #[schema(example = 428)]
+    pub seq: u64,
+    /// When the ledger recorded it.
+    #[schema(example = "2026-11-24T09:30:00.000000Z")]
+    pub time: String,
+    /// Who posted it, as authenticated.
+    #[schema(example = "app:credit-line")]
+    pub actor: String,
+    /// Leaf hash of the entry, base64.
+    #[schema(example = "B95lDa8R83lS8n0eG+o0buTxRKQTYFi//1U8anccXmA=")]
+    pub hash: String,
+    /// Where the receipt is.
+    #[schema(example = "/v1/events/428/receipt")]
+    pub receipt: String,
+    /// The CloudEvent exactly as it was recorded.
+    #[schema(value_type = Object)]
+    pub event: Value,
+}
+
+/// A page of entries.
+#[derive(Serialize, ToSchema)]
+#[allow(dead_code, reason = "describes JSON that is written from the entries' own bytes")]
+pub struct EventList {
+    pub items: Vec<EventView>,
+    /// Give it as `cursor` to go on; null at the end.
+    pub next: Option<String>,
+}
+
+/// A receipt as JSON.
+#[derive(Serialize, ToSchema)]
+#[allow(dead_code, reason = "describes JSON that the formats write")]
+pub struct ReceiptView {
+    #[schema(example = 428)]
+    pub seq: u64,
+    /// The whole entry, a signed note.
+    pub entry: String,
+    /// RFC 6962 audit path, base64, the leaf's sibling first.
+    pub proof: Vec<String>,
+    /// The whole checkpoint, a signed note.
+    pub checkpoint: String,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Daybook",
+        description = "An audit ledger for decisions that people and machines will be asked about later. Events are posted as \
+                       CloudEvents; each is signed, chained and put in a Merkle log, and answered with a receipt that anyone can \
+                       check offline.\n\nErrors are `application/problem+json` (RFC 9457) with a stable `type`, a JSON Pointer to \
+                       the place, and a next step; `Problem` lists the types.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags(
+        (name = "applications", description = "Post events, read them back"),
+        (name = "regulators", description = "Checkpoint, tiles, proofs, keys: what offline verification needs"),
+        (name = "administrators", description = "Keys and clock"),
+        (name = "operators", description = "Is it alive, is it ready"),
+    ),
+    paths(
+        health::healthz, health::readyz, log::checkpoint, log::tile,
+    ),
+    nest((path = "/v1", api = V1)),
+    components(schemas(post::RecordedBatch, problem::ProblemItem)),
+    modifiers(&BearerToken),
+    security(("token" = [])),
+)]
+struct Api;
+
+#[derive(OpenApi)]
+#[openapi(paths(
+    post::post_events,
+    events::list_events,
+    stream::stream_events,
+    events::get_event,
+    events::get_receipt,
+    proofs::inclusion,
+    proofs::consistency,
+    keys::list_keys,
+    keys::rotate_key,
+    clock::confirm_clock,
+))]
+struct V1;
+
+struct BearerToken;
+
+impl Modify for BearerToken {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let scheme = Http::builder()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("`daybook token create` makes one"))
+            .build();
+        api.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The description, with the event types of a catalogue in it.
+#[must_use]
+pub fn openapi(catalog: &Catalog) -> Value {
+    let mut api = serde_json::to_value(Api::openapi()).unwrap_or_default();
+    let mut variants = Vec::new();
+    let mut examples = serde_json::Map::new();
+    for kind in catalog.types() {
+        let name = format!("data.{}", kind.name);
+        let mut schema = kind.schema.clone();
+        if let Some(members) = schema.as_object_mut() {
+            members.remove("$schema");
+            members.insert("description".into(), json!(kind.summary));
+            members.insert("examples".into(), json!([kind.example]));
+        }
+        api["components"]["schemas"][&name] = inline_definitions(schema);
+        variants.push(json!({"properties": {
+            "type": {"const": kind.name},
+            "data": {"$ref": format!("#/components/schemas/{name}")},
+        }}));
+        examples.insert(
+            kind.name.clone(),
+            json!({"summary": kind.summary, "value": example_event(&kind.name, &kind.example)}),
+        );
+    }
+    let string = |description: &str| json!({"type": "string", "minLength": 1, "description": description});
+    api["components"]["schemas"]["CloudEvent"] = json!({
+        "type": "object",
+        "description": "A CloudEvent 1.0. `data` is checked against the schema of its `type`; further attributes are lower-case \
+                        letters and digits, with strings, booleans or whole numbers.",
+        "required": ["specversion", "id", "source", "type", "time"],
+        "properties": {
+            "specversion": {"const": "1.0"},
+            "id": string("Together with `source` who the event is, for ever"),
+            "source": string("Which application or part of it"),
+            "type": string("One of the catalogue's types"),
+            "subject": string("The case, never a person"),
+            "time": {"type": "string", "format": "date-time", "description": "When it happened"},
+            "datacontenttype": {"const": "application/json"},
+        },
+        "anyOf": variants,
+    });
+    let cloud_event = json!({"$ref": "#/components/schemas/CloudEvent"});
+    let content = &mut api["paths"]["/v1/events"]["post"]["requestBody"]["content"];
+    content["application/cloudevents+json"] = json!({"schema": cloud_event, "examples": examples});
+    let batch: Vec<Value> =
+        catalog.types().take(2).map(|kind| example_event(&kind.name, &kind.example)).collect();
+    content["application/cloudevents-batch+json"] = json!({
+        "schema": {"type": "array", "minItems": 1, "maxItems": crate::intake::MAX_BATCH_EVENTS, "items": cloud_event},
+        "example": batch,
+    });
+    content["application/json"] = json!({"schema": cloud_event});
+    let both = json!({"anyOf": [{"$ref": "#/components/schemas/Recorded"}, {"$ref": "#/components/schemas/RecordedBatch"}]});
+    for status in ["200", "201"] {
+        api["paths"]["/v1/events"]["post"]["responses"][status]["content"]["application/json"]["schema"] =
+            both.clone();
+    }
+    let types = ProblemType::ALL.map(|kind| {
+        let (status, _, title) = kind.parts();
+        json!({"const": kind.uri(), "description": format!("{status}: {title}")})
+    });
+    api["components"]["schemas"]["Problem"]["properties"]["type"] =
+        json!({"type": "string", "description": "Stable; clients may decide by it", "oneOf": types});
+    api
+}
+
+/// A whole event around the example of its data.
+fn example_event(kind: &str, data: &Value) -> Value {
+    json!({
+        "specversion": "1.0",
+        "id": format!("example-{kind}"),
+        "source": "/example",
+        "type": kind,
+        "subject": "case-1",
+        "time": "2026-03-02T09:30:00Z",
+        "data": data,
+    })
+}
+
+/// `#/$defs/x` of a type's own schema would point into the whole description: the definitions are put in their place.
+fn inline_definitions(mut schema: Value) -> Value {
+    let definitions = schema.as_object_mut().and_then(|schema| schema.remove("$defs")).unwrap_or_default();
+    fn walk(value: &mut Value, definitions: &Value, depth: usize) {
+        // Definitions of the catalogue are not recursive; the bound keeps a mistake from hanging the start.
+        if depth > 16 {
+            return;
+        }
+        let target =
+            value.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix("#/$defs/"));
+        if let Some(definition) = target.and_then(|name| definitions.get(name)).cloned() {
+            let mut members = value.as_object().cloned().unwrap_or_default();
+            members.remove("$ref");
+            *value = definition;
+            if let Some(object) = value.as_object_mut() {
+                object.extend(members);
+            }
+        }
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(|item| walk(item, definitions, depth + 1)),
+            Value::Object(members) => {
+                members.values_mut().for_each(|item| walk(item, definitions, depth + 1))
+            }
+            _ => {}
+        }
+    }
+    walk(&mut schema, &definitions, 0);
+    schema
+}
+
+/// The description as it is served.
+pub struct ServedOpenApi(pub String);
+
+/// The OpenAPI description.
+#[get("/openapi.json")]
+pub async fn openapi_json(description: web::Data<ServedOpenApi>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(description.0.clone())
+}
+
+/// Which methods a path knows; for telling 405 from 404.
+#[must_use]
+pub fn methods(api: &Value, path: &str) -> Vec<String> {
+    let matches = |template: &str| {
+        let (mut parts, mut given) = (template.split('/'), path.split('/'));
+        loop {
+            match (parts.next(), given.next()) {
+                (None, None) => return true,
+                // The tile path takes the rest, slashes and all.
+                (Some("{tile}"), Some(_)) => return true,
+                (Some(part), Some(segment))
+                    if part == segment || (part.starts_with('{') && !segment.is_empty()) => {}
+                _ => return false,
+            }
+        }
+    };
+    let paths = api["paths"].as_object();
+    let found = paths.and_then(|paths| {
+        paths.get(path).or_else(|| {
+            paths.iter().find(|(template, _)| matches(template)).map(|(_, operations)| operations)
+        })
+    });
+    found
+        .and_then(Value::as_object)
+        .map(|operations| operations.keys().map(|m| m.to_uppercase()).collect())
+        .unwrap_or_default()
+}
+
+/// What is wrong, for a path or method that is not there.
+pub fn not_there(allowed: &[String], path: &str) -> Problem {
+    if allowed.is_empty() {
+        return Problem::new(
+            ProblemType::NotFound,
+            format!("there is nothing at {path:.200}; /docs shows what there is"),
+        );
+    }
+    Problem::new(ProblemType::MethodNotAllowed, format!("this resource knows {}", allowed.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_told_from_methods() {
+        let api = openapi(&Catalog::embedded().unwrap());
+        assert_eq!(methods(&api, "/v1/events"), ["GET", "POST"]);
+        assert_eq!(methods(&api, "/v1/events/7"), ["GET"]);
+        assert_eq!(methods(&api, "/log/tile/0/x001/000"), ["GET"]);
+        assert!(methods(&api, "/v1/nothing").is_empty());
+    }
+
+    #[test]
+    fn no_reference_points_nowhere() {
+        let api = openapi(&Catalog::embedded().unwrap());
+        fn check(value: &Value, api: &Value) {
+            if let Some(target) = value.get("$ref").and_then(Value::as_str) {
+                assert!(api.pointer(&target[1..]).is_some(), "{target}");
+            }
+            match value {
+                Value::Array(items) => items.iter().for_each(|item| check(item, api)),
+                Value::Object(members) => members.values().for_each(|item| check(item, api)),
+                _ => {}
+            }
+        }
+        check(&api, &api);
+    }
+}
