@@ -37,8 +37,6 @@ pub struct Settings {
     pub open_types: bool,
     /// Anyone may read the log's checkpoint, tiles and proofs without a token.
     pub public_log: bool,
-    /// Requests a second that one token may make; none: as many as the machine takes.
-    pub requests_per_second: Option<std::num::NonZeroU32>,
 }
 
 /// Everything that handlers use.

@@ -24,6 +24,8 @@ pub struct Keys {
     pub current: Arc<dyn Signer>,
     /// The commitment to the key after it.
     pub next: Option<Hash>,
+    /// False while the current key is lost: then nothing can be signed but the rotation to the next one.
+    pub usable: bool,
     /// The old key, which signs checkpoints too until this time.
     pub overlap: Option<(Arc<dyn Signer>, Timestamp)>,
 }
@@ -34,6 +36,7 @@ impl Keys {
         let old = std::mem::replace(&mut self.current, rotation.signer);
         self.overlap = rotation.overlap_until.filter(|_| !rotation.old_key_lost).map(|until| (old, until));
         self.next = rotation.next;
+        self.usable = true;
     }
 }
 
@@ -149,8 +152,8 @@ impl Committer {
     /// Runs until the sequencer is gone or the disk fails.
     pub fn run(mut self) {
         // A checkpoint of what is there: the same bytes as before, if the key is the same.
-        if self.store.size() > 0 {
-            let cursor = self.committed.read().1;
+        let cursor = self.committed.read().1;
+        if self.store.size() > 0 && cursor.keys.usable {
             self.sign_checkpoint(&cursor);
         }
         while let Ok(batch) = self.batches.recv() {

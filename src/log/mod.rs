@@ -27,7 +27,7 @@ use clock::Clock;
 use committer::{Committed, Committer, Cursor, Keys};
 use disk::{Disk, replace};
 use home::Lock;
-use keys::{KeyFileError, LedgerKey};
+use keys::KeyFileError;
 use recovery::{RecoverError, Recovered};
 use sequencer::{Command, Sequencer};
 use sha2::{Digest as _, Sha256};
@@ -106,6 +106,8 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// Open for reading though nothing forbids writing.
     pub read_only: bool,
+    /// The current key is lost: open without it, for the rotation to the key that was committed to and nothing else.
+    pub key_lost: bool,
     /// The newest checkpoint that anyone is known to hold; with it a copy becomes the ledger.
     pub adopt: Option<Vec<u8>>,
 }
@@ -173,7 +175,7 @@ pub fn create(options: &Options, origin: &str, next: Option<Hash>) -> Result<Ver
     laid_out.map_err(io_error(&log_dir))?;
     let (store, _) = recovery::recover(options.disk.clone(), &log_dir, false)?;
     let store = Arc::new(store.with_history(origin.to_owned(), Vec::new(), EPOCH, None));
-    let keys = Keys { current: key.clone(), next, overlap: None };
+    let keys = Keys { current: key.clone(), next, usable: true, overlap: None };
     let parts = Parts { store, keys, clock: options.clock.clone(), lock };
     let log = Log::start(parts, Arc::new(NoIndex)).map_err(|error| OpenError::Start(error.to_string()))?;
     let recorded = log.own(OwnEvent::Created { next }).map(|answer| answer.blocking_recv());
@@ -231,9 +233,14 @@ impl Opened {
         let passphrase = self.options.passphrase.as_deref();
         let history = self.store.keys();
         let last = history.last().ok_or_else(|| OpenError::Start("the log has no entry 0".into()))?;
-        let current: Arc<LedgerKey> = Arc::new(keys::find(&self.options.keys_dir, &last.key, passphrase)?);
+        let usable = !self.options.key_lost;
+        let current: Arc<dyn Signer> = if usable {
+            Arc::new(keys::find(&self.options.keys_dir, &last.key, passphrase)?)
+        } else {
+            Arc::new(keys::LostKey(last.key.clone()))
+        };
         let overlap = last.rotation.and_then(|seq| overlap(&self.store, seq, &self.options));
-        let keys = Keys { current, next: last.next, overlap };
+        let keys = Keys { current, next: last.next, usable, overlap };
         let adopting =
             self.options.adopt.as_deref().map(|note| check_adoption(&self.store, note)).transpose()?;
         let data_dir = self.options.data_dir;
@@ -318,6 +325,8 @@ struct Parts {
 pub struct Log {
     store: Arc<Store>,
     commands: Option<SyncSender<Command>>,
+    /// False when opened without its key.
+    accepts: bool,
     waiting_bytes: Arc<AtomicUsize>,
     committed: Option<Arc<Committed>>,
     checkpoints: watch::Sender<Option<SignedCheckpoint>>,
@@ -332,6 +341,7 @@ impl Log {
             checkpoints: watch::Sender::new(store.checkpoint()),
             store,
             commands: None,
+            accepts: false,
             waiting_bytes: Arc::default(),
             committed: None,
             failure: watch::Sender::new(None),
@@ -342,6 +352,7 @@ impl Log {
 
     fn start(parts: Parts, identities: Arc<dyn Identities>) -> io::Result<Self> {
         let Parts { store, keys, clock, lock } = parts;
+        let accepts = keys.usable;
         let cursor = {
             let state = store.state();
             Cursor { size: state.head.size, chain: state.head.chain, time: state.last_time, keys }
@@ -387,6 +398,7 @@ impl Log {
         Ok(Self {
             store,
             commands: Some(commands),
+            accepts,
             waiting_bytes,
             committed: Some(committed),
             checkpoints,
@@ -425,7 +437,7 @@ impl Log {
     /// # Errors
     /// Nothing was taken: too much is waiting, the ledger is read-only or stopped.
     pub fn append(&self, submission: Submission) -> Result<oneshot::Receiver<append::Answer>, AppendError> {
-        let commands = self.commands.as_ref().ok_or(AppendError::ReadOnly)?;
+        let commands = self.commands.as_ref().filter(|_| self.accepts).ok_or(AppendError::ReadOnly)?;
         let bytes = submission.items.iter().map(|item| item.draft.len()).sum();
         let waiting = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
         if waiting + bytes > MAX_WAITING_BYTES && waiting > 0 {
@@ -449,6 +461,10 @@ impl Log {
     /// As [`Log::append`].
     pub fn own(&self, event: OwnEvent) -> Result<oneshot::Receiver<append::Answer>, AppendError> {
         let commands = self.commands.as_ref().ok_or(AppendError::ReadOnly)?;
+        let only_rotation = self.committed.as_ref().is_some_and(|committed| !committed.read().1.keys.usable);
+        if only_rotation && !matches!(event, OwnEvent::KeyRotated(_)) {
+            return Err(AppendError::ReadOnly);
+        }
         let (reply, answer) = oneshot::channel();
         commands.try_send(Command::Own { event, reply }).map_err(|error| match error {
             TrySendError::Full(_) => AppendError::Overloaded,

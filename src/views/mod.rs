@@ -20,4 +20,4 @@ pub use feed::{Feed, FeedEntry, FeedError};
 pub use index::{Filter, Index, IndexError, IndexState, OpenReport, Opened, RebuildReason};
 pub use log_index::LogIndex;
 pub use projector::{Projector, ProjectorState};
-pub use store::EngineKind;
+pub use store::{EngineKind, UnknownEngine};

@@ -1,0 +1,199 @@
+//! `daybook demo`: a ledger to try, filled with a bank's year.
+
+use crate::cli::config::Config;
+use crate::cli::ledger::{self, IndexChoice, Run, options};
+use crate::demo::scenario;
+use crate::identity::{NewToken, Principal, Role, Tokens};
+use crate::intake::{Rules, accept};
+use crate::log::append::Submission;
+use crate::log::clock::ManualClock;
+use crate::log::{self, NoIndex};
+use crate::spec::json::{Json, MAX_EVENT_DEPTH};
+use crate::spec::layout::{HEAD_FILE, LOG_DIR};
+use crate::spec::time::Timestamp;
+use crate::views::EngineKind;
+use anyhow::Context as _;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Who the demo's ledger is.
+const ORIGIN: &str = "northgate.example/ai-governance";
+
+/// Where the demo keeps its tokens in clear, so that it can print them again. Only the demo does that.
+const TOKENS_FILE: &str = "demo-tokens.json";
+
+/// A ledger on this machine with a bank's year in it.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Address and port; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: String,
+    /// Where the ledger is; made the first time, used again after.
+    #[arg(long, value_name = "DIR", default_value = "demo-ledger")]
+    data: PathBuf,
+    /// Print one JSON line {"url", "key", "tokens"} when ready.
+    #[arg(long)]
+    json: bool,
+    /// Without the bank's year: entry 0 alone.
+    #[arg(long)]
+    empty: bool,
+    /// fjall, or sled where it is built in; none: for measuring the log alone.
+    #[arg(long, value_name = "ENGINE")]
+    index: Option<IndexChoice>,
+}
+
+/// The demo's tokens, one a role.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct DemoTokens {
+    producer: String,
+    compliance: String,
+    auditor: String,
+    admin: String,
+}
+
+impl Demo {
+    pub fn run(self) -> anyhow::Result<()> {
+        let tokens = if self.data.join(LOG_DIR).join(HEAD_FILE).exists() {
+            let path = self.data.join(TOKENS_FILE);
+            let text = fs::read(&path).with_context(|| {
+                format!("{} is missing: this ledger is not the demo's; use `daybook serve`", path.display())
+            })?;
+            serde_json::from_slice(&text).with_context(|| path.display().to_string())?
+        } else {
+            // Made beside and moved into place, so that an interrupted start leaves no half-filled year.
+            let beside = self.data.with_extension("new");
+            if beside.exists() {
+                fs::remove_dir_all(&beside).with_context(|| beside.display().to_string())?;
+            }
+            if self.data.exists()
+                && fs::read_dir(&self.data).is_ok_and(|mut entries| entries.next().is_some())
+            {
+                anyhow::bail!(
+                    "{} is there and holds no ledger; give another folder with --data",
+                    self.data.display()
+                );
+            }
+            make(&beside, !self.empty)?;
+            let tokens = make_tokens(&beside)?;
+            if self.data.exists() {
+                fs::remove_dir(&self.data).with_context(|| self.data.display().to_string())?;
+            }
+            fs::rename(&beside, &self.data).with_context(|| self.data.display().to_string())?;
+            tokens
+        };
+        let config = Config::read(&self.data)?;
+        let index = self.index.unwrap_or(IndexChoice::Engine(EngineKind::Fjall));
+        let run = Run { config, listen: self.listen.clone(), index, read_only: false, adopt: None };
+        ledger::run(&self.data, run, |url, key| {
+            if self.json {
+                println!("{}", serde_json::json!({"url": url, "key": key.to_string(), "tokens": tokens}));
+            } else {
+                println!("{}", introduction(url, &key.to_string(), &tokens, &self.data));
+            }
+        })
+    }
+}
+
+/// A new ledger whose clock is simulated while the year is told, so that "as of last March" has an answer.
+fn make(data_dir: &Path, filled: bool) -> anyhow::Result<()> {
+    let now = chrono::Utc::now();
+    let events = if filled { scenario(now)? } else { Vec::new() };
+    let stamp = |time: chrono::DateTime<chrono::Utc>| {
+        Timestamp::from_micros(time.timestamp_micros()).context("a time outside the years 0 to 9999")
+    };
+    let begin = events.first().map_or(now, |event| event.recorded_at - chrono::Duration::hours(1));
+    let clock = Arc::new(ManualClock::new(stamp(begin)?));
+    let mut options = options(data_dir, &Config::default());
+    options.clock = clock.clone();
+    log::create(&options, ORIGIN, None)?;
+    if events.is_empty() {
+        return Ok(());
+    }
+    let catalog = crate::catalog::Catalog::embedded()?;
+    let rules = Rules { origin: ORIGIN, catalog: &catalog, open_types: false };
+    let log = log::open(options)?.start(Arc::new(NoIndex))?;
+    let bar = crate::cli::progress::bar("a bank's year", events.len() as u64);
+    for event in &events {
+        clock.advance_to(stamp(event.recorded_at)?);
+        let principal =
+            Principal { actor: event.actor.clone(), roles: vec![Role::Producer], sources: vec![] };
+        let text = serde_json::to_vec(&event.event)?;
+        let json = Json::parse(&text, MAX_EVENT_DEPTH)?;
+        let accepted = accept(&json, &principal, &rules).map_err(|refusals| {
+            anyhow::anyhow!("the demo's own event is refused: {refusals:?}\n{}", event.event)
+        })?;
+        let submission =
+            Submission { items: vec![accepted.item], expected_version: None, looked_up_at: u64::MAX };
+        log.append(submission)?.blocking_recv().context("the ledger stopped")??;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    log.close();
+    Ok(())
+}
+
+fn make_tokens(data_dir: &Path) -> anyhow::Result<DemoTokens> {
+    let make = |actor: &str, role: Role| {
+        let new = NewToken { actor: actor.into(), roles: vec![role], sources: vec![], expires: None };
+        anyhow::Ok(Tokens::create(data_dir, new)?.0)
+    };
+    let tokens = DemoTokens {
+        producer: make("app:demo", Role::Producer)?,
+        compliance: make("user:demo-compliance", Role::Compliance)?,
+        auditor: make("user:demo-auditor", Role::Auditor)?,
+        admin: make("user:demo-admin", Role::Admin)?,
+    };
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(data_dir.join(TOKENS_FILE))?;
+    file.write_all(&serde_json::to_vec_pretty(&tokens)?)?;
+    Ok(tokens)
+}
+
+fn introduction(url: &str, key: &str, tokens: &DemoTokens, data: &Path) -> String {
+    let DemoTokens { producer, compliance, auditor, admin } = tokens;
+    let data = data.display();
+    format!(
+        r#"
+Daybook's demo: Northgate Bank's year, in {data}
+
+  API         {url}
+  Docs        {url}/docs
+  First key   {key}
+
+  Tokens      producer    {producer}
+              compliance  {compliance}
+              auditor     {auditor}
+              admin       {admin}
+
+Three things to try:
+
+1. Post a decision. You get its number; a retry never records twice.
+
+curl -sS {url}/v1/events -H 'Authorization: Bearer {producer}' \
+  -H 'Content-Type: application/cloudevents+json' -d '{{
+  "specversion": "1.0", "id": "try-1", "source": "/try", "type": "approval.withdrawn",
+  "subject": "APR-0001", "time": "2026-01-15T09:30:00Z",
+  "data": {{"approval": "APR-0001", "by": "user:u-1001", "reason": "asked twice"}}}}'
+
+2. Ask what happened: decisions, newest first.
+
+curl -sS '{url}/v1/events?type=decision.made&order=desc&limit=2' -H 'Authorization: Bearer {compliance}'
+
+3. Trust nobody: verify everything from outside, or one receipt offline.
+
+daybook verify {url} --token {auditor} --key '{key}'
+
+curl -sS {url}/v1/events/3/receipt -H 'Authorization: Bearer {auditor}' > entry-3.tlog-proof
+daybook verify entry-3.tlog-proof --key '{key}'
+"#
+    )
+}

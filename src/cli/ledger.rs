@@ -1,0 +1,198 @@
+//! Putting a ledger together and running it: what `serve` and `demo` have in common.
+
+use crate::api::body::Budget;
+use crate::api::rate::Rates;
+use crate::api::stream::MAX_STREAMS;
+use crate::api::{Service, Settings};
+use crate::catalog::Catalog;
+use crate::cli::config::{Config, passphrase};
+use crate::identity::Tokens;
+use crate::log::clock::SystemClock;
+use crate::log::disk::RealDisk;
+use crate::log::keys::KeyFolder;
+use crate::log::publish::{Publisher, Sink};
+use crate::log::recovery::Recovered;
+use crate::log::{self, NoIndex, Options};
+use crate::spec::note::VerifierKey;
+use crate::views::{EngineKind, LogIndex, Opened};
+use actix_web::web;
+use anyhow::{Context as _, bail};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Which index a ledger runs with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IndexChoice {
+    Engine(EngineKind),
+    /// None: for measuring the log alone. Repeated events are noticed only for a while.
+    None,
+}
+
+impl std::str::FromStr for IndexChoice {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        if name == "none" {
+            return Ok(IndexChoice::None);
+        }
+        name.parse().map(IndexChoice::Engine).map_err(|error: crate::views::UnknownEngine| error.to_string())
+    }
+}
+
+/// How to run.
+pub struct Run {
+    pub config: Config,
+    pub listen: String,
+    pub index: IndexChoice,
+    pub read_only: bool,
+    pub adopt: Option<Vec<u8>>,
+}
+
+/// The options of the log in a data folder, on the system's disk and clock.
+#[must_use]
+pub fn options(data_dir: &Path, config: &Config) -> Options {
+    Options {
+        data_dir: data_dir.to_owned(),
+        keys_dir: config.keys_dir(data_dir),
+        passphrase: passphrase(),
+        disk: Arc::new(RealDisk),
+        clock: Arc::new(SystemClock),
+        read_only: false,
+        key_lost: false,
+        adopt: None,
+    }
+}
+
+/// The catalogue of a ledger: what comes with the program, and what the organisation added.
+///
+/// # Errors
+/// A file of its own is wrong; says file, line and cause.
+pub fn catalog(data_dir: &Path, config: &Config) -> anyhow::Result<Catalog> {
+    let catalog = Catalog::embedded()?;
+    Ok(match &config.catalog_dir {
+        Some(dir) => catalog.with_dir(&data_dir.join(dir))?,
+        None => catalog,
+    })
+}
+
+/// Runs a ledger until it is told to end, and calls `ready(url, first key)` when it serves.
+///
+/// # Errors
+/// It cannot start, or its disk failed.
+pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) -> anyhow::Result<()> {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("DAYBOOK_LOG")
+                .unwrap_or_else(|_| "info,actix=warn".into()),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    let mut log_options = options(data_dir, &run.config);
+    log_options.read_only = run.read_only;
+    log_options.adopt = run.adopt;
+    let keys = KeyFolder {
+        folder: log_options.keys_dir.clone(),
+        origin: String::new(),
+        passphrase: log_options.passphrase.clone(),
+    };
+    let opened = log::open(log_options)?;
+    report(&opened.recovered, opened.read_only.as_deref());
+    let read_only = opened.read_only.clone();
+    let store = opened.store.clone();
+    let index = match run.index {
+        IndexChoice::Engine(kind) => {
+            let (index, report) =
+                LogIndex::start(&data_dir.join("index"), kind, &store).context("the index")?;
+            if let Opened::Rebuilt(why) = &report.opened {
+                tracing::warn!(%why, "the index is made anew from the log");
+            }
+            if report.behind > 0 {
+                tracing::info!(
+                    behind = report.behind,
+                    "the index catches up with the log; posting waits for it"
+                );
+            }
+            Some(index)
+        }
+        IndexChoice::None => None,
+    };
+    let identities = index.as_ref().map_or_else(|| Arc::new(NoIndex) as _, LogIndex::identities);
+    let log = opened.start(identities)?;
+    let first_key = store.keys().first().map(|key| key.key.clone()).context("the log has no key")?;
+    let sinks = run.config.publish.file.iter().map(|path| Sink::File(data_dir.join(path)));
+    let sinks = sinks.chain(run.config.publish.url.iter().cloned().map(Sink::Url)).collect();
+    let publisher = Publisher::start(sinks, &log.checkpoints())?;
+    let mut failure = log.failure();
+    let service = web::Data::new(Service {
+        index,
+        catalog: catalog(data_dir, &run.config)?,
+        tokens: Tokens::load(data_dir)?,
+        settings: Settings { open_types: run.config.open_types, public_log: run.config.public_log },
+        keys: KeyFolder { origin: store.origin().to_owned(), ..keys },
+        budget: Budget::default(),
+        streams: Arc::new(tokio::sync::Semaphore::new(MAX_STREAMS)),
+        rates: run.config.limits.requests_per_second.map(Rates::per_second),
+        read_only,
+        log,
+    });
+    let failed = actix_web::rt::System::new().block_on(async {
+        let running = crate::api::start(service.clone(), &run.listen)?;
+        let handle = running.handle.clone();
+        ready(&format!("http://{}", running.address), &first_key);
+        let mut server = std::pin::pin!(running.wait());
+        let failed = tokio::select! {
+            result = &mut server => { result?; None }
+            () = told_to_end() => None,
+            failure = failure.wait_for(Option::is_some) => failure.ok().and_then(|why| why.clone()),
+        };
+        if let Some(why) = &failed {
+            tracing::error!(%why, "the ledger stops");
+        } else {
+            tracing::info!("ending: requests that were begun are answered");
+        }
+        handle.stop(true).await;
+        anyhow::Ok(failed)
+    })?;
+    drop(publisher);
+    drop(service);
+    if let Some(why) = failed {
+        bail!(
+            "stopped because of the disk: {why}. Nothing acknowledged is lost; look at the disk, then start again"
+        );
+    }
+    Ok(())
+}
+
+fn report(recovered: &Recovered, read_only: Option<&str>) {
+    if recovered.cut_bytes > 0 {
+        tracing::warn!(bytes = recovered.cut_bytes, "cut off what was written and never acknowledged");
+    }
+    if recovered.mended_head_copies > 0 {
+        tracing::warn!(
+            copies = recovered.mended_head_copies,
+            "copies of the head were damaged; the others were not"
+        );
+    }
+    if !recovered.resealed.is_empty() {
+        tracing::warn!(segments = ?recovered.resealed, "derived files of segments were made again");
+    }
+    if let Some(why) = read_only {
+        tracing::warn!("open for reading only: {why}");
+    }
+}
+
+/// SIGINT or SIGTERM.
+async fn told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    match (interrupt, terminate) {
+        (Ok(mut interrupt), Ok(mut terminate)) => {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        // Without signal handlers the default applies: the process ends, and recovery does the rest.
+        _ => std::future::pending().await,
+    }
+}

@@ -1,0 +1,85 @@
+//! `daybook serve`.
+
+use crate::cli::config::Config;
+use crate::cli::ledger::{self, IndexChoice, Run, options};
+use crate::log;
+use crate::spec::encoding::hash_from_base64;
+use crate::spec::layout::{HEAD_FILE, LOG_DIR};
+use crate::views::EngineKind;
+use anyhow::Context as _;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Serve the ledger in a folder; the first time, make it.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The data folder.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Who the ledger is, such as bank.example/ai-governance. Needed once, when it is made.
+    #[arg(long)]
+    origin: Option<String>,
+    /// Address and port [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// fjall, or sled where it is built in [default: fjall].
+    #[arg(long, value_name = "ENGINE")]
+    index: Option<IndexChoice>,
+    /// When the ledger is made: commitment to the next key, as `daybook keygen` prints it.
+    #[arg(long, value_name = "BASE64")]
+    next: Option<String>,
+    /// Open for reading though nothing forbids writing.
+    #[arg(long, conflicts_with = "adopt")]
+    read_only: bool,
+    /// Let a copy go on as the ledger: a file with the newest checkpoint that anyone holds.
+    #[arg(long, value_name = "FILE")]
+    adopt: Option<PathBuf>,
+    /// Print one JSON line {"url", "key"} when ready.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Serve {
+    pub fn run(self) -> anyhow::Result<()> {
+        let config = Config::read(&self.data)?;
+        let index = match (self.index, &config.index) {
+            (Some(choice), _) => choice,
+            (None, Some(name)) => name.parse().map_err(anyhow::Error::msg)?,
+            (None, None) => IndexChoice::Engine(EngineKind::Fjall),
+        };
+        if !self.data.join(LOG_DIR).join(HEAD_FILE).exists() {
+            let origin = self.origin.or_else(|| config.origin.clone()).context(
+                "there is no ledger in this folder yet; give --origin (for example bank.example/ai-governance) to make it",
+            )?;
+            let next = self.next.as_deref().map(|next| {
+                hash_from_base64(next).context("--next is base64 of 32 bytes, as `daybook keygen` prints it")
+            });
+            let key = log::create(&options(&self.data, &config), &origin, next.transpose()?)?;
+            eprintln!("A new ledger. Its first key, for everyone who will verify it:\n{key}");
+        }
+        let adopt = self.adopt.map(|path| newest_checkpoint(&path)).transpose()?;
+        let listen = self.listen.or_else(|| config.listen.clone()).unwrap_or_else(|| "127.0.0.1:8080".into());
+        let run = Run { config, listen, index, read_only: self.read_only, adopt };
+        ledger::run(&self.data, run, |url, key| {
+            if self.json {
+                println!("{}", serde_json::json!({"url": url, "key": key.to_string()}));
+            } else {
+                println!("Serving on {url}\nFirst key: {key}\nAPI: {url}/docs");
+            }
+        })
+    }
+}
+
+/// A checkpoint from a file: the note itself, or the last line of what `[publish] file` wrote.
+fn newest_checkpoint(path: &std::path::Path) -> anyhow::Result<Vec<u8>> {
+    use crate::spec::export::Line;
+    let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+    if bytes.first() != Some(&b'{') {
+        return Ok(bytes);
+    }
+    let last = bytes.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty()).unwrap_or_default();
+    match Line::parse(last) {
+        Some(Line::Checkpoint(note)) => Ok(note.into_bytes()),
+        _ => anyhow::bail!("{}: the last line holds no checkpoint", path.display()),
+    }
+}
