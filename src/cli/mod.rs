@@ -3,14 +3,18 @@
 //! Commands read arguments and the configuration, put the parts together, and say what happened. What they do is
 //! done elsewhere.
 
+mod backup;
+mod check;
 mod config;
 mod demo;
+mod export;
 mod key;
 mod keygen;
 mod ledger;
 mod progress;
 mod serve;
 mod token;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -29,6 +33,12 @@ enum Command {
     Demo(demo::Demo),
     /// Serve a ledger.
     Serve(serve::Serve),
+    /// Verify a data folder, an export, a receipt, or a running server, trusting nobody.
+    Verify(verify::Verify),
+    /// Derive everything again from the entries and say what differs.
+    Check(check::Check),
+    /// Make the index anew.
+    Rebuild(check::Rebuild),
     /// Make a signing key.
     Keygen(keygen::Keygen),
     /// Make, list and revoke tokens.
@@ -37,6 +47,14 @@ enum Command {
     /// Rotate the ledger's signing key.
     #[command(subcommand)]
     Key(key::Key),
+    /// Write a whole ledger as NDJSON that verifies on its own.
+    Export(export::Export),
+    /// Make a data folder from an export, verified while it is read.
+    Import(export::Import),
+    /// Copy a ledger, also while it is served.
+    Backup(backup::Backup),
+    /// Make a data folder from a backup, verified while it is read.
+    Restore(backup::Restore),
 }
 
 /// Runs a command.
@@ -45,9 +63,16 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let result = match arguments.command {
         Command::Demo(command) => command.run(),
         Command::Serve(command) => command.run(),
+        Command::Verify(command) => return command.run(),
+        Command::Check(command) => return command.run(),
+        Command::Rebuild(command) => command.run(),
         Command::Keygen(command) => command.run(),
         Command::Token(command) => command.run(),
         Command::Key(command) => command.run(),
+        Command::Export(command) => command.run(),
+        Command::Import(command) => command.run(),
+        Command::Backup(command) => command.run(),
+        Command::Restore(command) => command.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -228,7 +228,7 @@ pub(super) fn note_key_change(entry: &[u8], seq: u64, key_changes: &mut Vec<u64>
 
 /// The text hash of an entry without parsing it: the text ends before the empty line. An entry without one hashes
 /// to something that is not in the head.
-fn last_text_hash(entry: &[u8]) -> Hash {
+pub(super) fn last_text_hash(entry: &[u8]) -> Hash {
     let end = entry.windows(2).rposition(|pair| pair == b"\n\n").map_or(0, |at| at + 1);
     crate::spec::entry::text_hash(entry.get(..end).unwrap_or_default())
 }

@@ -1,0 +1,108 @@
+//! `daybook backup` and `daybook restore`.
+//!
+//! A backup is a data folder: entries up to the latest checkpoint, that checkpoint, configuration and hashed tokens.
+//! Never keys; they are backed up apart from data. It opens read-only until it is adopted.
+
+use crate::cli::progress;
+use crate::log::bulk::{copy, latest_checkpoint};
+use crate::log::disk::RealDisk;
+use crate::spec::layout::LOG_DIR;
+use crate::spec::note::VerifierKey;
+use crate::verify::{Options, Outcome, Quiet, Source, verify};
+use anyhow::{Context as _, bail};
+use clap::Args;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Files beside the log that belong to a ledger.
+const BESIDE: [&str; 2] = ["daybook.toml", "tokens.json"];
+
+/// Copy a ledger, also while it is served. Keys are not copied.
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// The data folder.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The folder to make.
+    out: PathBuf,
+}
+
+/// Make a data folder from a backup. It opens read-only until it is adopted.
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The backup.
+    backup: PathBuf,
+    /// The data folder to make.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The ledger's first key, from somewhere you trust.
+    #[arg(long, value_name = "VKEY")]
+    key: Option<String>,
+}
+
+impl Backup {
+    pub fn run(self) -> anyhow::Result<()> {
+        let entries = copy_verified(&self.data, &self.out, None)?;
+        println!("{entries} entries in {}, verified.", self.out.display());
+        println!("Signing keys are not in it; keep them elsewhere.");
+        Ok(())
+    }
+}
+
+impl Restore {
+    pub fn run(self) -> anyhow::Result<()> {
+        let key = self.key.as_deref().map(VerifierKey::parse).transpose().context("--key")?;
+        let entries = copy_verified(&self.backup, &self.data, key.clone())?;
+        println!("{entries} entries in {}, verified.", self.data.display());
+        if key.is_none() {
+            println!("Checked only against itself: give --key to check against a key you trust.");
+        }
+        println!(
+            "It opens read-only until it is adopted: put the keys back, then daybook serve --data {} --adopt FILE, \
+             where FILE is the newest checkpoint that anyone holds.",
+            self.data.display()
+        );
+        Ok(())
+    }
+}
+
+/// Copies beside, verifies the copy, and only then puts it in place.
+fn copy_verified(from: &Path, to: &Path, key: Option<VerifierKey>) -> anyhow::Result<u64> {
+    if fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) {
+        bail!("{} is not empty", to.display());
+    }
+    let beside = to.with_extension("copying");
+    if beside.exists() {
+        fs::remove_dir_all(&beside).with_context(|| beside.display().to_string())?;
+    }
+    fs::create_dir_all(&beside).with_context(|| beside.display().to_string())?;
+    let (_, checkpoint) = latest_checkpoint(&RealDisk, &from.join(LOG_DIR))?;
+    let bar = progress::bar("copied", checkpoint.size);
+    let copied = copy(&RealDisk, &from.join(LOG_DIR), &beside.join(LOG_DIR), |seq, _| bar.set_position(seq + 1));
+    bar.finish_and_clear();
+    let result = copied.map_err(anyhow::Error::from).and_then(|head| {
+        let options = Options { key, ..Options::default() };
+        match verify(Source::Folder(beside.clone()), &options, &Quiet) {
+            Outcome::Verified(_) => Ok(head.size),
+            Outcome::Failed(failure) => bail!("the copy does not verify: {failure}"),
+            Outcome::CouldNotCheck(why) => bail!("the copy cannot be verified: {why}"),
+        }
+    });
+    let size = match result {
+        Ok(size) => size,
+        Err(error) => {
+            fs::remove_dir_all(&beside)?;
+            return Err(error);
+        }
+    };
+    for name in BESIDE {
+        if from.join(name).exists() {
+            fs::copy(from.join(name), beside.join(name))?;
+        }
+    }
+    if to.exists() {
+        fs::remove_dir(to)?;
+    }
+    fs::rename(&beside, to).with_context(|| to.display().to_string())?;
+    Ok(size)
+}
