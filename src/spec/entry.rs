@@ -325,7 +325,7 @@ impl Draft {
         let mut text = String::with_capacity(self.head.len() + 256);
         text.push_str(&self.head);
         text.push_str(&to_base64(prev));
-        let _ = write!(text, "\",\"seq\":{seq},\"time\":\"{time}\",\"v\":1}}\n");
+        let _ = writeln!(text, "\",\"seq\":{seq},\"time\":\"{time}\",\"v\":1}}");
         text
     }
 

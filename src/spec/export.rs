@@ -12,6 +12,8 @@ pub const EXPORT_FORMAT: &str = "export/1";
 pub const MAX_LINE_BYTES: usize = 6 * crate::spec::entry::MAX_ENTRY_BYTES + 64;
 
 /// One line of an export.
+// There is one header in an export; boxing its key would cost every caller and gain nothing.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Line {
     /// The first: which ledger, and its first key.
