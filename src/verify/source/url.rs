@@ -1,0 +1,269 @@
+//! A running ledger, over its tiles (C2SP tlog-tiles, FORMATS.md section 5).
+//!
+//! The server is not trusted: every answer is bounded in bytes and in time, nothing is allocated by the size that the
+//! checkpoint claims, and no redirect is followed, so that neither the token nor the verifier ever goes elsewhere.
+
+use crate::spec::checkpoint::{Checkpoint, MAX_CHECKPOINT_BYTES};
+use crate::spec::entry::MAX_ENTRY_BYTES;
+use crate::spec::tile::{LENGTH_BYTES, TILE_WIDTH, Tile, split_framed};
+use crate::verify::entries::{Chunk, Framing};
+use crate::verify::failure::{Code, Fault, Problem};
+use crate::verify::source::{Claims, EntrySource};
+use std::collections::VecDeque;
+use std::io::Read as _;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Requests under way at once, and bundles read ahead.
+///
+/// Reason: enough to hide the way to the server and back, few enough not to be a burden to it.
+const READ_AHEAD: usize = 4;
+
+/// Bytes of the longest bundle.
+const MAX_BUNDLE_BYTES: usize = TILE_WIDTH as usize * (LENGTH_BYTES + MAX_ENTRY_BYTES);
+
+/// How often a request is made before it counts as failed, and the pause before the second time; doubled each time.
+const ATTEMPTS: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(250);
+
+pub(crate) struct UrlSource {
+    checkpoint: Vec<u8>,
+    size: u64,
+    /// The next bundle to ask for.
+    next_bundle: u64,
+    entries: u64,
+    jobs: Sender<Job>,
+    /// Answers to come, in order.
+    pending: VecDeque<Receiver<Result<Bundle, Problem>>>,
+    held: Option<Problem>,
+    warnings: Vec<String>,
+}
+
+struct Job {
+    number: u64,
+    width: u64,
+    reply: SyncSender<Result<Bundle, Problem>>,
+}
+
+struct Bundle {
+    width: u64,
+    entries: Vec<u8>,
+    hashes: Vec<u8>,
+}
+
+/// What asks the server.
+struct Client {
+    agent: ureq::Agent,
+    base: String,
+    token: Option<String>,
+}
+
+/// An answer that is not the one hoped for.
+enum Miss {
+    /// 404.
+    NotFound,
+    TooLong,
+    /// May be better next time.
+    Passing(String),
+    Final(String),
+}
+
+impl UrlSource {
+    pub(crate) fn open(base: &str, token: Option<&str>, timeout: Duration) -> Result<Self, Problem> {
+        let client = Arc::new(Client::new(base, token, timeout)?);
+        let checkpoint = client.get("checkpoint", MAX_CHECKPOINT_BYTES).map_err(|miss| match miss {
+            Miss::NotFound => {
+                Problem::could_not(format!("{base} has no ledger's checkpoint at /log/checkpoint"))
+            }
+            Miss::TooLong => Problem::failed(Code::CheckpointInvalid, "the checkpoint is longer than any"),
+            Miss::Passing(text) | Miss::Final(text) => Problem::could_not(text),
+        })?;
+        let size = match Checkpoint::parse(&checkpoint) {
+            Ok((checkpoint, _)) => checkpoint.size,
+            Err(error) => {
+                let text = format!("the checkpoint is malformed: {error}");
+                return Err(Problem::failed(Code::CheckpointInvalid, text));
+            }
+        };
+        let mut warnings = Vec::new();
+        if token.is_some() && base.starts_with("http://") {
+            warnings.push("the token was sent without encryption (http, not https)".to_owned());
+        }
+        let (jobs, waiting) = channel::<Job>();
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..READ_AHEAD {
+            let (client, waiting) = (Arc::clone(&client), Arc::clone(&waiting));
+            // They end when the source is dropped, after the request that they are at.
+            std::thread::spawn(move || {
+                loop {
+                    let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok(job) = job else { return };
+                    let _ = job.reply.send(client.bundle(job.number, job.width));
+                }
+            });
+        }
+        let pending = VecDeque::with_capacity(READ_AHEAD);
+        Ok(Self { checkpoint, size, next_bundle: 0, entries: 0, jobs, pending, held: None, warnings })
+    }
+
+    fn ask_ahead(&mut self) {
+        while self.pending.len() < READ_AHEAD && self.next_bundle < self.size.div_ceil(TILE_WIDTH) {
+            let number = self.next_bundle;
+            let width = (self.size - number * TILE_WIDTH).min(TILE_WIDTH);
+            let (reply, answer) = sync_channel(1);
+            // If nobody takes the job, the answer's channel is closed, which the reader sees.
+            let _ = self.jobs.send(Job { number, width, reply });
+            self.pending.push_back(answer);
+            self.next_bundle += 1;
+        }
+    }
+}
+
+impl EntrySource for UrlSource {
+    fn next(&mut self) -> Result<Option<Chunk>, Problem> {
+        if let Some(problem) = self.held.take() {
+            return Err(problem);
+        }
+        self.ask_ahead();
+        let Some(answer) = self.pending.pop_front() else { return Ok(None) };
+        let bundle =
+            answer.recv().map_err(|_| Problem::could_not("an internal error: a request got lost"))??;
+        let mut chunk = Chunk::new(self.entries, Framing::Lengths);
+        chunk.bytes = bundle.entries;
+        let mut at = 0;
+        while chunk.count < bundle.width {
+            let Some((entry, _)) = chunk.bytes.get(at..).and_then(split_framed) else { break };
+            let start = at + LENGTH_BYTES;
+            at = start + entry.len();
+            chunk.note(start..at);
+        }
+        let whole = chunk.count == bundle.width && at == chunk.bytes.len();
+        chunk.bytes.truncate(at);
+        self.entries += chunk.count;
+        if !whole {
+            let text = format!(
+                "the server's bundle should hold {} entries and nothing else; it does not",
+                bundle.width
+            );
+            self.held = Some(Fault::new(Code::BundleInvalid, text).at(self.entries));
+        } else if bundle.hashes.len() as u64 != bundle.width * 32 {
+            let text = format!(
+                "the server's tile should hold {} hashes and nothing else; it does not",
+                bundle.width
+            );
+            self.held = Some(Fault::new(Code::BundleInvalid, text).at(chunk.first));
+        } else {
+            chunk.leaves = Some(bundle.hashes);
+        }
+        if chunk.count == 0 { self.held.take().map_or(Ok(None), Err) } else { Ok(Some(chunk)) }
+    }
+
+    fn total(&self) -> Option<u64> {
+        Some(self.size)
+    }
+
+    fn checkpoint_size(&self) -> Option<u64> {
+        Some(self.size)
+    }
+
+    fn claims(&mut self) -> Result<Claims, Problem> {
+        Ok(Claims {
+            checkpoint: std::mem::take(&mut self.checkpoint),
+            may_trail: false,
+            head: None,
+            header: None,
+            warnings: std::mem::take(&mut self.warnings),
+        })
+    }
+}
+
+impl Client {
+    fn new(base: &str, token: Option<&str>, timeout: Duration) -> Result<Self, Problem> {
+        let base = base.trim_end_matches('/');
+        let host = base.strip_prefix("http://").or_else(|| base.strip_prefix("https://"));
+        if host.is_none_or(|host| host.is_empty() || host.contains(['?', '#', '@', ' '])) {
+            return Err(Problem::could_not(format!(
+                "{base:?} is not a server's address: http(s)://host[:port]"
+            )));
+        }
+        if token.is_some_and(|token| token.is_empty() || token.bytes().any(|b| !b.is_ascii_graphic())) {
+            return Err(Problem::could_not("the token holds characters that no token has"));
+        }
+        let agent = ureq::Agent::config_builder()
+            .timeout_global(Some(timeout))
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .user_agent(concat!("daybook-verify/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .new_agent();
+        Ok(Self { agent, base: base.to_owned(), token: token.map(str::to_owned) })
+    }
+
+    fn bundle(&self, number: u64, width: u64) -> Result<Bundle, Problem> {
+        // A width is at most 256.
+        let w = u16::try_from(width).unwrap_or(u16::MAX);
+        let get = |tile: Tile, limit| {
+            self.get(&format!("tile/{tile}"), limit).map_err(|miss| {
+                let first = number * TILE_WIDTH;
+                match miss {
+                    Miss::NotFound => Fault::new(
+                        Code::Truncated,
+                        format!("the server has no {tile}, although its checkpoint covers it"),
+                    )
+                    .at(first),
+                    Miss::TooLong => {
+                        let text = format!("the server's answer for {tile} is longer than it can be");
+                        Fault::new(Code::BundleInvalid, text).at(first)
+                    }
+                    Miss::Passing(text) | Miss::Final(text) => Problem::could_not(text),
+                }
+            })
+        };
+        let hashes = get(Tile::Hashes { level: 0, number, width: w }, TILE_WIDTH as usize * 32)?;
+        let entries = get(Tile::Entries { number, width: w }, MAX_BUNDLE_BYTES)?;
+        Ok(Bundle { width, entries, hashes })
+    }
+
+    fn get(&self, path: &str, limit: usize) -> Result<Vec<u8>, Miss> {
+        let mut pause = PAUSE;
+        for _ in 1..ATTEMPTS {
+            match self.get_once(path, limit) {
+                Err(Miss::Passing(_)) => std::thread::sleep(pause),
+                other => return other,
+            }
+            pause *= 2;
+        }
+        self.get_once(path, limit)
+    }
+
+    fn get_once(&self, path: &str, limit: usize) -> Result<Vec<u8>, Miss> {
+        let url = format!("{}/log/{path}", self.base);
+        let mut request = self.agent.get(&url);
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        let mut response = request.call().map_err(|error| Miss::Passing(format!("{url}: {error}")))?;
+        match response.status().as_u16() {
+            200 => {}
+            404 => return Err(Miss::NotFound),
+            401 | 403 => {
+                let text = "the server does not let this token read the log (or none was given: --token)";
+                return Err(Miss::Final(format!("{url}: {text}")));
+            }
+            status @ 300..400 => {
+                let text = "it answers with a redirect, which is not followed; give the address it leads to";
+                return Err(Miss::Final(format!("{url}: {text} ({status})")));
+            }
+            status @ (429 | 500..) => {
+                return Err(Miss::Passing(format!("{url}: the server answers {status}")));
+            }
+            status => return Err(Miss::Final(format!("{url}: the server answers {status}"))),
+        }
+        let mut body = Vec::new();
+        let read = response.body_mut().as_reader().take(limit as u64 + 1).read_to_end(&mut body);
+        read.map_err(|error| Miss::Passing(format!("{url}: {error}")))?;
+        if body.len() > limit { Err(Miss::TooLong) } else { Ok(body) }
+    }
+}
