@@ -16,5 +16,6 @@ pub mod intake;
 #[cfg(feature = "server")]
 pub mod log;
 pub mod spec;
+pub mod verify;
 #[cfg(feature = "server")]
 pub mod views;

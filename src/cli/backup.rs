@@ -78,7 +78,8 @@ fn copy_verified(from: &Path, to: &Path, key: Option<VerifierKey>) -> anyhow::Re
     fs::create_dir_all(&beside).with_context(|| beside.display().to_string())?;
     let (_, checkpoint) = latest_checkpoint(&RealDisk, &from.join(LOG_DIR))?;
     let bar = progress::bar("copied", checkpoint.size);
-    let copied = copy(&RealDisk, &from.join(LOG_DIR), &beside.join(LOG_DIR), |seq, _| bar.set_position(seq + 1));
+    let copied =
+        copy(&RealDisk, &from.join(LOG_DIR), &beside.join(LOG_DIR), |seq, _| bar.set_position(seq + 1));
     bar.finish_and_clear();
     let result = copied.map_err(anyhow::Error::from).and_then(|head| {
         let options = Options { key, ..Options::default() };

@@ -103,7 +103,8 @@ impl Check {
         let mut log_options = options(&self.data, &config);
         log_options.read_only = true;
         let opened = log::open(log_options)?;
-        let differs = |what: String, repaired| crate::log::check::Difference { place: "index".into(), what, repaired };
+        let differs =
+            |what: String, repaired| crate::log::check::Difference { place: "index".into(), what, repaired };
         let (index, report) = LogIndex::start(&self.data.join("index"), engine(&config)?, &opened.store)?;
         if let Opened::Rebuilt(why) = report.opened {
             checked.differences.push(differs(format!("{why}; it is made anew"), true));
@@ -122,7 +123,8 @@ impl Check {
     }
 
     fn print(&self, checked: &Checked) -> usize {
-        let open = checked.differences.iter().filter(|difference| !(difference.repaired && self.repair)).count();
+        let open =
+            checked.differences.iter().filter(|difference| !(difference.repaired && self.repair)).count();
         if self.json {
             let differences: Vec<_> = checked
                 .differences
@@ -150,7 +152,9 @@ impl Check {
             return Ok(0);
         }
         let covered = match found.covered {
-            Some(covered) => format!("the stored checkpoint covers {covered}, so these were acknowledged for certain"),
+            Some(covered) => {
+                format!("the stored checkpoint covers {covered}, so these were acknowledged for certain")
+            }
             None => "there is no stored checkpoint".to_owned(),
         };
         println!(
@@ -198,8 +202,12 @@ fn compare(index: &LogIndex, store: &Arc<Store>) -> anyhow::Result<Option<String
         if known.map_err(anyhow::Error::msg)? != Some(seq) {
             return Ok(Some(format!("entry {seq} is not found by its identity")));
         }
-        let filter =
-            Filter { ty: text("type"), source: text("source"), subject: text("subject"), actor: Some(&entry.actor) };
+        let filter = Filter {
+            ty: text("type"),
+            source: text("source"),
+            subject: text("subject"),
+            actor: Some(&entry.actor),
+        };
         if index.list(filter, seq, seq + 1, false, 1)? != [seq] {
             return Ok(Some(format!("entry {seq} is not listed under its type, source, subject and actor")));
         }

@@ -1,7 +1,7 @@
 //! `daybook export` and `daybook import`.
 
 use crate::cli::progress;
-use crate::log::bulk::{BulkError, Builder, latest_checkpoint, read_entries};
+use crate::log::bulk::{Builder, BulkError, latest_checkpoint, read_entries};
 use crate::log::disk::RealDisk;
 use crate::spec::entry::Entry;
 use crate::spec::export::{Line, MAX_LINE_BYTES};
@@ -47,7 +47,11 @@ impl Export {
             let broken = |why: &str| BulkError::Entry { seq, why: why.to_owned() };
             if seq == 0 {
                 let entry = Entry::parse(bytes).map_err(|error| broken(&error.to_string()))?;
-                let change = entry.key_change().ok().flatten().ok_or_else(|| broken("it does not name the first key"))?;
+                let change = entry
+                    .key_change()
+                    .ok()
+                    .flatten()
+                    .ok_or_else(|| broken("it does not name the first key"))?;
                 let header = Line::Header { key: change.key, origin: entry.ledger };
                 out.write_all(header.to_line().as_bytes())?;
             }
@@ -123,7 +127,10 @@ impl Import {
         if key.is_none() {
             println!("Checked only against itself: give --key to check against a key you trust.");
         }
-        println!("It opens read-only until it is adopted: daybook serve --data {} --adopt FILE", self.data.display());
+        println!(
+            "It opens read-only until it is adopted: daybook serve --data {} --adopt FILE",
+            self.data.display()
+        );
         Ok(())
     }
 }
@@ -151,7 +158,10 @@ impl Writing {
         }
         self.line.extend_from_slice(bytes);
         if self.line.len() > MAX_LINE_BYTES {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a line is longer than any line of an export"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a line is longer than any line of an export",
+            ));
         }
         Ok(())
     }

@@ -141,7 +141,7 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
         ready(&format!("http://{}", running.address), &first_key);
         let mut server = std::pin::pin!(running.wait());
         let failed = tokio::select! {
-            result = &mut server => { result?; None }
+            result = &mut server => return result.map(|()| None).map_err(anyhow::Error::from),
             () = told_to_end() => None,
             failure = failure.wait_for(Option::is_some) => failure.ok().and_then(|why| why.clone()),
         };
@@ -150,7 +150,9 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
         } else {
             tracing::info!("ending: requests that were begun are answered");
         }
-        handle.stop(true).await;
+        // The server does the stopping, so it must go on being polled.
+        let (_, result) = tokio::join!(handle.stop(true), &mut server);
+        result?;
         anyhow::Ok(failed)
     })?;
     drop(publisher);

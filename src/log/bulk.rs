@@ -198,7 +198,12 @@ impl<'a> Builder<'a> {
 ///
 /// # Errors
 /// See [`BulkError`].
-pub fn copy(disk: &dyn Disk, from: &Path, to: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Head, BulkError> {
+pub fn copy(
+    disk: &dyn Disk,
+    from: &Path,
+    to: &Path,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Head, BulkError> {
     let (note, checkpoint) = latest_checkpoint(disk, from)?;
     let mut builder = Builder::new(disk, to)?;
     read_entries(disk, from, checkpoint.size, |seq, bytes| {

@@ -53,7 +53,11 @@ pub fn check(
         if repair {
             write_head(disk, log_dir, &head)?;
         }
-        checked.differs("log/head", format!("{damaged_copies} of {COPIES} stored copies are damaged"), repair);
+        checked.differs(
+            "log/head",
+            format!("{damaged_copies} of {COPIES} stored copies are damaged"),
+            repair,
+        );
     }
     let mut upper: Vec<Vec<Hash>> = Vec::new();
     let mut frontier = Frontier::new();
@@ -109,7 +113,8 @@ fn check_segment(
     checked: &mut Checked,
 ) -> io::Result<()> {
     let number = tail.segment;
-    let expected = Seal { end: tail.end(), root: tail.root().unwrap_or_default(), key_changes: key_changes.clone() };
+    let expected =
+        Seal { end: tail.end(), root: tail.root().unwrap_or_default(), key_changes: key_changes.clone() };
     let sealed = Seal::read(disk, log_dir, number);
     if sealed.is_none() && last {
         // Just full: it is sealed in the background, or at the next start.
@@ -136,7 +141,8 @@ fn check_segment(
         segment::seal(disk, log_dir, tail, key_changes)?;
     }
     for (name, _) in wrong {
-        let place = if name == "levels/1" { "log/levels/1".to_owned() } else { format!("log/{number:08}/{name}") };
+        let place =
+            if name == "levels/1" { "log/levels/1".to_owned() } else { format!("log/{number:08}/{name}") };
         checked.differs(place, format!("not what the entries of segment {number} lead to"), repair);
     }
     Ok(())
@@ -219,7 +225,11 @@ pub struct WithoutHead {
 ///
 /// # Errors
 /// `accept` is less than was handed out or more than there is; or the disk cannot be read or written.
-pub fn without_head(disk: &dyn Disk, log_dir: &Path, accept: Option<u64>) -> Result<WithoutHead, RecoverError> {
+pub fn without_head(
+    disk: &dyn Disk,
+    log_dir: &Path,
+    accept: Option<u64>,
+) -> Result<WithoutHead, RecoverError> {
     let covered = read_all(disk, &log_dir.join(CHECKPOINT_FILE), MAX_CHECKPOINT_BYTES as u64)
         .ok()
         .and_then(|bytes| Checkpoint::parse(&bytes).map(|(checkpoint, _)| checkpoint.size).ok());
@@ -239,7 +249,8 @@ pub fn without_head(disk: &dyn Disk, log_dir: &Path, accept: Option<u64>) -> Res
             frontier.push(leaf_hash(entry));
             end += (LENGTH_BYTES + entry.len()) as u64;
             if accept == Some(frontier.size()) {
-                new_head = Some(Head { size: frontier.size(), segment: number, end, chain, root: frontier.root() });
+                new_head =
+                    Some(Head { size: frontier.size(), segment: number, end, chain, root: frontier.root() });
             }
             rest = after;
         }
@@ -251,7 +262,9 @@ pub fn without_head(disk: &dyn Disk, log_dir: &Path, accept: Option<u64>) -> Res
     let found = WithoutHead { entries: frontier.size(), covered };
     if let Some(size) = accept {
         if covered.is_some_and(|covered| size < covered) {
-            return Err(RecoverError::Damaged(format!("the stored checkpoint covers more than {size} entries")));
+            return Err(RecoverError::Damaged(format!(
+                "the stored checkpoint covers more than {size} entries"
+            )));
         }
         let head = new_head.ok_or_else(|| {
             RecoverError::Damaged(format!("there are {} whole entries, not {size}", found.entries))

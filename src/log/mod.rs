@@ -92,8 +92,11 @@ pub fn fingerprint(actor: &str, event: &str) -> Hash {
 
 /// Names the first damaged entry of a data folder, for the operator who is told that it does not open.
 pub(crate) fn locate_damage(data_dir: &Path) -> Option<String> {
-    let _ = data_dir;
-    None
+    use crate::verify::{Options, Outcome, Quiet, Source, verify};
+    match verify(Source::Folder(data_dir.to_owned()), &Options::default(), &Quiet) {
+        Outcome::Failed(failure) => Some(failure.to_string()),
+        Outcome::Verified(_) | Outcome::CouldNotCheck(_) => None,
+    }
 }
 
 /// Where a ledger is and who it is.

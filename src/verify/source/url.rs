@@ -252,7 +252,7 @@ impl Client {
                 let text = "the server does not let this token read the log (or none was given: --token)";
                 return Err(Miss::Final(format!("{url}: {text}")));
             }
-            status @ 300..400 => {
+            status @ 300..=399 => {
                 let text = "it answers with a redirect, which is not followed; give the address it leads to";
                 return Err(Miss::Final(format!("{url}: {text} ({status})")));
             }

@@ -1,0 +1,77 @@
+//! `daybook verify`: the verifier's own command with a progress bar.
+
+use crate::cli::progress;
+use crate::verify::command::{Command, Token, run};
+use crate::verify::{Progress, Quiet};
+use clap::Args;
+use indicatif::ProgressBar;
+use std::io::{IsTerminal as _, stderr, stdout};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Exit code 0: everything holds. 1: it does not, with the first bad entry and why. 2: could not check.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// A data folder, an export (- for standard input), a receipt, or the address of a server.
+    source: String,
+    /// The ledger's first key, from somewhere you trust.
+    #[arg(long, value_name = "VKEY")]
+    key: Option<String>,
+    /// For a receipt across key rotations: the answer of GET /v1/keys.
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// For a server: a token with the role auditor, compliance or admin.
+    #[arg(long, env = "DAYBOOK_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// Keep what was verified here, and next time prove that the ledger only grew.
+    #[arg(long, value_name = "FILE")]
+    remember: Option<PathBuf>,
+    /// Worker threads [default: as many as cores].
+    #[arg(long, value_name = "N")]
+    threads: Option<std::num::NonZeroUsize>,
+    /// Print one JSON line.
+    #[arg(long)]
+    json: bool,
+    /// No progress, and no text if everything holds.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+impl Verify {
+    pub fn run(self) -> ExitCode {
+        let quiet = self.quiet;
+        let command = Command {
+            source: self.source,
+            key: self.key,
+            keys: self.keys,
+            token: self.token.filter(|token| !token.is_empty()).map(Token),
+            remember: self.remember,
+            threads: self.threads.map(std::num::NonZeroUsize::get),
+            json: self.json,
+            quiet,
+        };
+        let bar = Bar(progress::bar("verified", 0));
+        let plain = crate::verify::command::StderrProgress::new();
+        let progress: &dyn Progress = match (quiet, stderr().is_terminal()) {
+            (true, _) => &Quiet,
+            (false, true) => &bar,
+            (false, false) => &plain,
+        };
+        ExitCode::from(run(&command, &mut stdout().lock(), progress))
+    }
+}
+
+struct Bar(ProgressBar);
+
+impl Progress for Bar {
+    fn entries(&self, done: u64, total: Option<u64>) {
+        if let Some(total) = total {
+            self.0.set_length(total);
+        }
+        self.0.set_position(done);
+    }
+
+    fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
