@@ -14,6 +14,8 @@ mod open;
 mod postings;
 
 #[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
 mod tests;
 
 pub use open::{OpenReport, Opened, RebuildReason};

@@ -5,22 +5,22 @@ use crate::log::identity;
 use crate::views::feed::Feed;
 use crate::views::projector::catch_up;
 use crate::views::store::EngineKind;
-use crate::views::testing::{ENGINES, MemoryLog, copy_folder, entry, history};
+use crate::views::testing::{ENGINES, MemoryLog, entry, history};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tempfile::TempDir;
 
-const LEDGER: [u8; 32] = [7; 32];
+pub(super) const LEDGER: [u8; 32] = [7; 32];
 
-fn open(dir: &Path, kind: EngineKind, log: &dyn Feed) -> (Index, OpenReport) {
+pub(super) fn open(dir: &Path, kind: EngineKind, log: &dyn Feed) -> (Index, OpenReport) {
     Index::open(dir, kind, LEDGER, log).unwrap()
 }
 
 /// Opens, catches up, and says what opening found.
-fn opened(dir: &Path, kind: EngineKind, log: &MemoryLog) -> (Index, Opened) {
+pub(super) fn opened(dir: &Path, kind: EngineKind, log: &MemoryLog) -> (Index, Opened) {
     let (index, report) = open(dir, kind, log);
     catch_up(&index, log, log.committed(), &mut |_, _| ()).unwrap();
     (index, report.opened)
@@ -47,7 +47,7 @@ const FILTERS: &[Filter<'_>] = &[
 ];
 
 /// An index answers as the log does, or not at all.
-fn check_answers(index: &Index, log: &[FeedEntry], windows: &[(u64, u64)]) -> Result<()> {
+pub(super) fn check_answers(index: &Index, log: &[FeedEntry], windows: &[(u64, u64)]) -> Result<()> {
     assert_eq!(index.applied(), log.len() as u64);
     for entry in log {
         assert_eq!(index.find(&identity(&entry.source, &entry.id))?, Some(entry.seq));
@@ -275,87 +275,4 @@ fn a_log_that_cannot_be_read_does_not_cost_the_index() {
     let broken = MemoryLog::of(log.entries()).broken_from(0);
     assert!(matches!(Index::open(dir.path(), EngineKind::Fjall, LEDGER, &broken), Err(IndexError::Feed(_))));
     assert!(matches!(opened(dir.path(), EngineKind::Fjall, &log).1, Opened::Kept));
-}
-
-fn files(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for item in fs::read_dir(dir).unwrap() {
-        let path = item.unwrap().path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
-    }
-    found.sort();
-    found
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Damage {
-    Truncate,
-    Flip,
-    Zero,
-    Remove,
-}
-
-/// An index that was closed half way and opened again, so that its engine has made files of more than one kind.
-fn index_of_two_sessions(kind: EngineKind, dir: &Path, log: &MemoryLog) {
-    let (index, _) = open(dir, kind, log);
-    catch_up(&index, log, log.committed() / 2, &mut |_, _| ()).unwrap();
-    drop(index);
-    drop(opened(dir, kind, log));
-}
-
-/// Whatever is done to the engine's files: opening ends, every answer is right or refused, and after a refusal the
-/// next opening builds the index anew.
-#[test]
-fn damaged_files_never_give_a_wrong_answer() {
-    let damage = prop::sample::select(&[Damage::Truncate, Damage::Flip, Damage::Zero, Damage::Remove][..]);
-    let inputs =
-        prop::collection::vec((any::<prop::sample::Index>(), damage, any::<prop::sample::Index>()), 1..3);
-    for kind in ENGINES {
-        let pristine = TempDir::new().unwrap();
-        let log = MemoryLog::of(history(1, 0..2_000));
-        index_of_two_sessions(*kind, pristine.path(), &log);
-        let all = log.entries();
-        let config = Config {
-            cases: std::env::var("CASES").map_or(60, |c| c.parse().unwrap()),
-            failure_persistence: None,
-            ..Config::default()
-        };
-        TestRunner::new(config)
-            .run(&inputs, |damages| {
-                let dir = TempDir::new().unwrap();
-                copy_folder(pristine.path(), dir.path());
-                for (file, damage, place) in &damages {
-                    let files = files(&dir.path().join(kind.name()));
-                    let path = file.get(&files);
-                    let mut bytes = fs::read(path).unwrap();
-                    // The engines keep empty room at the end of files: aim at what is used.
-                    let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-                    if used == 0 {
-                        continue;
-                    }
-                    let at = place.index(used);
-                    match damage {
-                        Damage::Truncate => bytes.truncate(at),
-                        Damage::Flip => bytes[at] ^= 0x55,
-                        Damage::Zero => bytes[at..used.min(at + 64)].fill(0),
-                        Damage::Remove => {
-                            fs::remove_file(path).unwrap();
-                            continue;
-                        }
-                    }
-                    fs::write(path, bytes).unwrap();
-                }
-                let (index, _) = open(dir.path(), *kind, &log);
-                let caught_up = catch_up(&index, &log, log.committed(), &mut |_, _| ());
-                if caught_up.and_then(|()| check_answers(&index, &all, &[(0, 2_000)])).is_err() {
-                    assert!(matches!(index.state(), IndexState::Failed(_)));
-                    drop(index);
-                    let (index, found) = opened(dir.path(), *kind, &log);
-                    assert!(matches!(found, Opened::Rebuilt(RebuildReason::FailedBefore(_))));
-                    check_answers(&index, &all, &[(0, 2_000)]).unwrap();
-                }
-                Ok(())
-            })
-            .unwrap();
-    }
 }
