@@ -78,6 +78,16 @@ pub fn cpu_s(pid: &str) -> Result<f64> {
     Ok(ticks / TICKS_PER_S)
 }
 
+/// CPU seconds that the whole machine has been busy, or was kept from us by its host (`proc_stat(5)`).
+pub fn busy_cpu_s() -> Result<f64> {
+    let stat = read("/proc/stat")?;
+    let total = stat.lines().next().context("an empty stat")?;
+    let ticks: Vec<f64> = total.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
+    // user nice system idle iowait irq softirq steal; what follows is counted in user already.
+    let busy = |at: &usize| ticks.get(*at).copied().unwrap_or(0.0);
+    Ok([0, 1, 2, 5, 6, 7].iter().map(busy).sum::<f64>() / TICKS_PER_S)
+}
+
 /// The most memory that a process has had resident.
 pub fn peak_memory_bytes(pid: u32) -> Result<u64> {
     let status = read(&format!("/proc/{pid}/status"))?;

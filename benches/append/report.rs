@@ -11,11 +11,12 @@ use std::path::Path;
 /// One line as a run ends, so that a long benchmark is seen to live.
 pub fn print_progress(run: &Run) {
     println!(
-        "round {}  {:6}  {:30} {:>9}/s{}",
+        "round {}  {:6}  {:30} {:>9}/s  other programs {:.2} cores{}",
         run.round,
         run.mode.name(),
         run.server,
         thousands(run.events_per_s),
+        run.other_cores,
         errors(run).map(|errors| format!("  {errors}")).unwrap_or_default()
     );
 }
@@ -40,6 +41,7 @@ pub fn print_table(runs: &[Run]) {
             "MiB",
             "bytes/event",
             "load cores",
+            "other cores",
             "errors",
         ]
         .map(str::to_owned)
@@ -59,7 +61,8 @@ pub fn print_table(runs: &[Run]) {
     println!(
         "\nMedians over {} round(s). ratio: to the floor of the same round. p50, p99: a request's latency at half of the \
          server's own highest rate,\nfrom when it was due. CPU: the server's, work after the last answer (catch-up) \
-         included. MiB: most resident. load cores: used by the generator.",
+         included. MiB: most resident. load cores: used by the generator; other \
+         cores: by other programs,\nwhich should be next to none.",
         runs.iter().map(|run| run.round).max().unwrap_or(0)
     );
     for run in runs.iter().filter(|run| run.errors > 0) {
@@ -99,6 +102,7 @@ fn row(runs: &[Run], own: &[&Run], mode: Mode, server: &str) -> Vec<String> {
         format!("{:.0}", of(|run| run.peak_memory_bytes as f64 / f64::from(1 << 20))),
         format!("{:.0}", of(|run| run.disk_bytes_per_event)),
         format!("{:.2}", of(|run| run.generator_cores)),
+        format!("{:.2}", of(|run| run.other_cores)),
         if failed == 0 { "0".to_owned() } else { format!("in {failed} of {} runs", own.len()) },
     ]
 }
@@ -121,6 +125,7 @@ pub fn write_json(path: &Path, options: &Options, machine: &Machine, runs: &[Run
                 "half_p99_ms": run.half_p99_ms,
                 "server_cpu_s_per_1000": run.server_cpu_s_per_1000,
                 "generator_cores": run.generator_cores,
+                "other_cores": run.other_cores,
                 "catch_up_s": run.catch_up_s,
                 "peak_memory_bytes": run.peak_memory_bytes,
                 "disk_bytes_per_event": run.disk_bytes_per_event,

@@ -5,7 +5,7 @@ use crate::load::{Load, Measured, Pace};
 use crate::options::{Mode, Options, Server, ServerKind};
 use crate::process::Process;
 use crate::response::Response;
-use crate::{events, stop};
+use crate::{events, machine, stop};
 use anyhow::{Context, Result, bail};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -34,6 +34,8 @@ pub struct Run {
     pub server_cpu_s_per_1000: f64,
     /// Share of one core that the generator used at the highest rate.
     pub generator_cores: f64,
+    /// Cores that neither server nor generator used at the highest rate: other programs. They make a run doubtful.
+    pub other_cores: f64,
     /// How long the server went on working after the last answer.
     pub catch_up_s: f64,
     pub peak_memory_bytes: u64,
@@ -50,7 +52,7 @@ pub fn measure(options: &Options, event: &Event, round: u32, mode: Mode, server:
     }
     first_write(&process, event, &mut next_event)?;
     let outcome = load(options, event, mode, &process, &mut next_event);
-    let Outcome { warm_up, max, half, cpu_s, catch_up } =
+    let Outcome { warm_up, max, half, cpu_s, other_cores, catch_up } =
         outcome.with_context(|| format!("the server's last messages:\n{}", process.messages()))?;
 
     let events = warm_up.events + max.events + half.events + 1;
@@ -67,6 +69,7 @@ pub fn measure(options: &Options, event: &Event, round: u32, mode: Mode, server:
         half_p99_ms: half.latency_ms(0.99),
         server_cpu_s_per_1000: cpu_s * 1_000.0 / max.events as f64,
         generator_cores: max.generator_cpu_s / max.seconds,
+        other_cores,
         catch_up_s: catch_up.as_secs_f64(),
         peak_memory_bytes: process.peak_memory_bytes()?,
         disk_bytes_per_event: process.disk_bytes() as f64 / events as f64,
@@ -81,14 +84,18 @@ struct Outcome {
     half: Measured,
     /// From the beginning of the measured load to the end of the work that it caused.
     cpu_s: f64,
+    other_cores: f64,
     catch_up: Duration,
 }
 
 fn load(options: &Options, event: &Event, mode: Mode, process: &Process, next: &mut u64) -> Result<Outcome> {
     let mut load = Load::connect(process.address, &process.token, mode, event, next)?;
     let warm_up = load.run(Pace::Closed, WARM_UP)?;
-    let cpu_before_s = process.cpu_s()?;
+    let (cpu_before_s, busy_before_s) = (process.cpu_s()?, machine::busy_cpu_s()?);
     let max = load.run(Pace::Closed, options.measured())?;
+    let busy_s = machine::busy_cpu_s()? - busy_before_s;
+    let other_cpu_s = busy_s - (process.cpu_s()? - cpu_before_s) - max.generator_cpu_s;
+    let other_cores = (other_cpu_s / max.seconds).max(0.0);
     drop(load);
     let catch_up = process.catch_up()?;
     let cpu_s = process.cpu_s()? - cpu_before_s;
@@ -98,7 +105,7 @@ fn load(options: &Options, event: &Event, mode: Mode, process: &Process, next: &
     // At least one, so that a server that refused everything is reported like any other.
     let requests_per_s = (max.rate() / 2.0 / mode.events_per_request() as f64).max(1.0);
     let half = load.run(Pace::Open { requests_per_s }, options.measured())?;
-    Ok(Outcome { warm_up, max, half, cpu_s, catch_up })
+    Ok(Outcome { warm_up, max, half, cpu_s, other_cores, catch_up })
 }
 
 /// Posts what the ledger should know before the load (see `--scene`).
