@@ -27,7 +27,7 @@ const CHUNK: u64 = 64;
 const WAITING: usize = 8;
 
 /// How long a subscriber may leave its messages unread.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often a quiet stream shows that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);

@@ -1,1 +1,20 @@
-fn main() {}
+//! Integration tests: the real binary, over HTTP and its command line. One binary, one module per promise.
+
+mod kit;
+
+mod adoption;
+mod appending;
+mod checking;
+mod commands;
+mod crashing;
+mod describing;
+mod disk_full;
+mod intake;
+mod listing;
+mod overload;
+mod proving;
+mod publishing;
+mod rotating;
+mod streaming;
+mod tampering;
+mod verifying;

@@ -1,0 +1,348 @@
+//! Starting the real binary on a free port with a folder of its own, talking to it, and always stopping it.
+
+use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+pub const ORIGIN: &str = "northgate.example/ai-governance";
+
+/// How long anything here may take before the test fails instead of hanging.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program under test.
+pub fn daybook() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_daybook"));
+    command.env_remove("DAYBOOK_TOKEN").env_remove("DAYBOOK_KEY_PASSPHRASE");
+    command
+}
+
+/// Runs a command to its end, within bounds.
+pub fn run(command: &mut Command) -> Output {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
+    let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let reading = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        out.read_to_end(&mut bytes).unwrap();
+        bytes
+    });
+    let reading_err = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        err.read_to_end(&mut bytes).unwrap();
+        bytes
+    });
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if begun.elapsed() > PATIENCE {
+            let _ = child.kill();
+            panic!("{command:?} did not end");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    Output { status, stdout: reading.join().unwrap(), stderr: reading_err.join().unwrap() }
+}
+
+/// Runs a command that must succeed; answers what it printed.
+pub fn succeeds(command: &mut Command) -> String {
+    let output = run(command);
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {:?}\n{out}\n{err}", output.status);
+    out
+}
+
+/// Runs a command that must fail with this exit code; answers all that it printed.
+pub fn fails(command: &mut Command, code: i32) -> String {
+    let output = run(command);
+    let all = text(&output.stdout) + &text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{command:?}\n{all}");
+    all
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// An answer over HTTP.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: ureq::http::HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", text(&self.body)))
+    }
+
+    pub fn text(&self) -> String {
+        text(&self.body)
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The slug of a problem, after its form is checked.
+    pub fn problem(&self) -> String {
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{}", self.text());
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status);
+        assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
+        problem["type"].as_str().unwrap().strip_prefix("urn:daybook:problem:").unwrap().to_owned()
+    }
+}
+
+/// A running ledger. Stopped, hard if need be, when it is dropped.
+pub struct Ledger {
+    pub dir: TempDir,
+    pub url: String,
+    pub key: String,
+    pub tokens: Value,
+    child: Option<Child>,
+    agent: ureq::Agent,
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+impl Ledger {
+    /// A new ledger with entry 0 alone.
+    pub fn empty() -> Self {
+        Self::start(tempfile::tempdir().unwrap(), &["--empty"])
+    }
+
+    /// A new ledger with the demo's year in it.
+    pub fn demo() -> Self {
+        Self::start(tempfile::tempdir().unwrap(), &[])
+    }
+
+    /// A new ledger with this configuration.
+    pub fn with_config(config: &str) -> Self {
+        let mut ledger = Self::empty();
+        ledger.stop();
+        std::fs::write(ledger.data().join("daybook.toml"), config).unwrap();
+        ledger.restart();
+        ledger
+    }
+
+    pub fn start(dir: TempDir, more: &[&str]) -> Self {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(PATIENCE))
+            .max_redirects(0)
+            .build()
+            .into();
+        let mut ledger =
+            Self { dir, url: String::new(), key: String::new(), tokens: Value::Null, child: None, agent };
+        ledger.launch(more);
+        ledger
+    }
+
+    fn launch(&mut self, more: &[&str]) {
+        let mut command = daybook();
+        command.args(["demo", "--json", "--listen", "127.0.0.1:0", "--data"]).arg(self.data()).args(more);
+        let ready = self.spawn(&mut command);
+        self.url = ready["url"].as_str().unwrap().to_owned();
+        self.key = ready["key"].as_str().unwrap().to_owned();
+        self.tokens = ready["tokens"].clone();
+    }
+
+    /// Starts a server and waits for its line of JSON.
+    fn spawn(&mut self, command: &mut Command) -> Value {
+        let err = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.path().join("stderr")).unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(err).stdin(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        self.child = Some(child);
+        serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON line, but {line:?}\n{}", self.stderr()))
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("ledger")
+    }
+
+    pub fn stderr(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("stderr")).unwrap_or_default()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    /// Ends the server as an operator does.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = Command::new("kill").arg(child.id().to_string()).status();
+            let begun = Instant::now();
+            while child.try_wait().unwrap().is_none() {
+                if begun.elapsed() > PATIENCE {
+                    let _ = child.kill();
+                    panic!("the server did not end when it was told to");
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+
+    /// Ends the server as a power cut does, less the disk.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Whether the server has ended by itself, waiting for it a while.
+    pub fn ended(&mut self) -> Option<i32> {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
+                self.child = None;
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        None
+    }
+
+    pub fn restart(&mut self) {
+        self.stop();
+        self.launch(&[]);
+        self.wait_until_ready();
+    }
+
+    pub fn restart_with(&mut self, more: &[&str]) {
+        self.stop();
+        self.launch(more);
+    }
+
+    pub fn wait_until_ready(&self) {
+        let begun = Instant::now();
+        loop {
+            let ready = self.get("/readyz", "auditor").json();
+            if ready["size"] == ready["indexed"] {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{ready}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub fn token(&self, role: &str) -> &str {
+        self.tokens[role].as_str().unwrap()
+    }
+
+    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = self.agent.run(request.body(body).unwrap()).unwrap();
+        let body = response.body_mut().with_config().limit(64 << 20).read_to_vec().unwrap();
+        Answer { status: response.status().as_u16(), headers: response.headers().clone(), body }
+    }
+
+    pub fn get(&self, path: &str, role: &str) -> Answer {
+        self.request("GET", path, &[("authorization", &format!("Bearer {}", self.token(role)))], b"")
+    }
+
+    /// Posts a body as this content type with the producer's token and more headers.
+    pub fn post_with(&self, content_type: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let token = format!("Bearer {}", self.token("producer"));
+        let mut all = vec![("authorization", token.as_str()), ("content-type", content_type)];
+        all.extend_from_slice(headers);
+        self.request("POST", "/v1/events", &all, body)
+    }
+
+    pub fn post(&self, event: &Value) -> Answer {
+        self.post_with("application/cloudevents+json", &[], event.to_string().as_bytes())
+    }
+
+    pub fn post_batch(&self, events: &[Value]) -> Answer {
+        let body = Value::Array(events.to_vec()).to_string();
+        self.post_with("application/cloudevents-batch+json", &[], body.as_bytes())
+    }
+
+    /// Posts an event that must be recorded; answers its number.
+    pub fn record(&self, event: &Value) -> u64 {
+        let answer = self.post(event);
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        answer.json()["seq"].as_u64().unwrap()
+    }
+
+    pub fn size(&self) -> u64 {
+        self.get("/readyz", "auditor").json()["size"].as_u64().unwrap()
+    }
+
+    /// `daybook verify` on this ledger's folder with its first key: what it printed, and its exit code.
+    pub fn verify(&self) -> (String, i32) {
+        verify(&self.data(), &self.key)
+    }
+
+    pub fn checkpoint(&self) -> (u64, String) {
+        let note = self.get("/log/checkpoint", "auditor").text();
+        (note.lines().nth(1).unwrap().parse().unwrap(), note)
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+pub fn verify(source: &Path, key: &str) -> (String, i32) {
+    let output = run(daybook().arg("verify").arg(source).args(["--key", key]));
+    (text(&output.stdout) + &text(&output.stderr), output.status.code().unwrap())
+}
+
+/// A `daybook serve` on a folder that may not be the demo's.
+pub fn serve(data: &Path, more: &[&str]) -> std::process::Child {
+    let mut command = daybook();
+    command.args(["serve", "--json", "--listen", "127.0.0.1:0", "--data"]).arg(data).args(more);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap()
+}
+
+/// A small valid event with an id of its own.
+pub fn event() -> Value {
+    let number = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+    event_with_id(&format!("it-{number}"))
+}
+
+pub fn event_with_id(id: &str) -> Value {
+    json!({
+        "specversion": "1.0",
+        "id": id,
+        "source": "/it",
+        "type": "approval.withdrawn",
+        "subject": "APR-1",
+        "time": "2026-03-02T09:30:00Z",
+        "data": {"approval": "APR-1", "by": "user:u-1", "reason": "asked twice"},
+    })
+}
+
+/// Flips one bit of a file.
+pub fn flip(path: &Path, at: usize) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+}
+
+pub fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_dir(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
