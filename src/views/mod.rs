@@ -19,5 +19,5 @@ mod testing;
 pub use feed::{Feed, FeedEntry, FeedError};
 pub use index::{Filter, Index, IndexError, IndexState, OpenReport, Opened, RebuildReason};
 pub use log_index::LogIndex;
-pub use projector::{Projector, ProjectorState};
+pub use projector::{Progress, Projector, ProjectorState, catch_up};
 pub use store::{EngineKind, UnknownEngine};

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// Entries applied at once, at most. 32 bundles: beyond, a batch gains nothing more, and its memory (some 5 MB) does grow.
+/// Entries applied at once, at most. 32 bundles: beyond, a batch gains nothing more, and its memory (a few MB) does grow.
 pub const MAX_BATCH: usize = 8_192;
 
 /// With this many waiting there is nothing to linger for: two bundles, so that a list's record is written about once.
