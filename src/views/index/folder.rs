@@ -8,8 +8,16 @@ use std::path::{Path, PathBuf};
 /// The index's folder, locked for this process.
 pub(super) struct Folder {
     dir: PathBuf,
-    /// Holds the lock until it is dropped.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Folder {
+    /// Closing the file is not enough: a child process that is just being started may still share it.
+    fn drop(&mut self) {
+        if let Err(error) = self.lock.unlock() {
+            tracing::debug!(%error, "the index folder's lock is left to the operating system");
+        }
+    }
 }
 
 impl Folder {
@@ -18,7 +26,7 @@ impl Folder {
         // Not the engine's own lock: this one is there also while the engine's files are wiped.
         let lock = OpenOptions::new().create(true).write(true).truncate(false).open(dir.join("lock"))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Folder { dir: dir.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Folder { dir: dir.to_owned(), lock }),
             Err(TryLockError::WouldBlock) => Err(IndexError::InUse),
             Err(TryLockError::Error(error)) => Err(error.into()),
         }
