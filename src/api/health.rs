@@ -46,10 +46,8 @@ pub async fn readyz(service: web::Data<Service>) -> HttpResponse {
         Some(format!("read-only: {why}"))
     } else if let Some(failure) = failure {
         Some(format!("stopped: {failure}"))
-    } else if let Some(problem) = service.index.as_ref().and_then(crate::views::LogIndex::problem) {
-        Some(problem)
     } else {
-        None
+        service.index.as_ref().and_then(crate::views::LogIndex::problem)
     };
     let readiness = Readiness { reads: true, writes: reason.is_none(), size, indexed, reason };
     let mut response = if readiness.writes { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };

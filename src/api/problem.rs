@@ -185,11 +185,11 @@ pub struct ProblemItem {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
     /// Stable; clients may decide by it.
-    #[serde(rename = "type")]
-    #[schema(example = "urn:daybook:problem:schema-violation")]
-    pub kind: String,
+    #[serde(rename = "type", serialize_with = "as_uri")]
+    #[schema(value_type = String, example = "urn:daybook:problem:schema-violation")]
+    pub kind: ProblemType,
     #[schema(example = "The data is not what its type asks for")]
-    pub title: String,
+    pub title: &'static str,
     #[schema(example = 422)]
     pub status: u16,
     /// What is wrong and what to do.
@@ -198,15 +198,17 @@ pub struct Problem {
     /// JSON Pointer (RFC 6901) into the request's body, where one place is at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "/data")]
-    pub pointer: Option<String>,
+    pub pointer: Option<Box<str>>,
     /// All that is wrong, where it is more than one thing.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<ProblemItem>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub errors: Box<[ProblemItem]>,
     /// For `version-conflict`: how many events the subject has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actual: Option<u64>,
-    #[serde(skip)]
-    retry_after_s: Option<u32>,
+}
+
+fn as_uri<S: serde::Serializer>(kind: &ProblemType, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&kind.uri())
 }
 
 impl Problem {
@@ -214,20 +216,19 @@ impl Problem {
     pub fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
         let (status, _, title) = kind.parts();
         Self {
-            kind: kind.uri(),
-            title: title.to_owned(),
+            kind,
+            title,
             status,
             detail: detail.into(),
             pointer: None,
-            errors: Vec::new(),
+            errors: Box::default(),
             actual: None,
-            retry_after_s: kind.retry_after_s(),
         }
     }
 
     /// The same, with its place.
     #[must_use]
-    pub fn at(mut self, pointer: impl Into<String>) -> Self {
+    pub fn at(mut self, pointer: impl Into<Box<str>>) -> Self {
         self.pointer = Some(pointer.into());
         self
     }
@@ -377,7 +378,7 @@ impl ResponseError for Problem {
         if self.status == 401 {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"daybook\""));
         }
-        if let Some(seconds) = self.retry_after_s {
+        if let Some(seconds) = self.kind.retry_after_s() {
             response.insert_header((header::RETRY_AFTER, seconds.to_string()));
         }
         response.body(serde_json::to_string(self).unwrap_or_default())

@@ -39,7 +39,7 @@ pub struct Check {
 impl Check {
     pub fn run(self) -> ExitCode {
         match self.look() {
-            Ok(differences) if differences == 0 => ExitCode::SUCCESS,
+            Ok(0) => ExitCode::SUCCESS,
             Ok(_) => ExitCode::from(1),
             Err(error) => {
                 eprintln!("daybook: {error:#}");

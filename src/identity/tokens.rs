@@ -73,12 +73,15 @@ pub struct NewToken {
 
 type ByHash = HashMap<String, (Arc<Principal>, Option<chrono::DateTime<chrono::Utc>>)>;
 
+/// By what a changed file is told: its time of change, and its inode.
+type Stamp = (i64, i64, u64);
+
 /// The tokens of a ledger.
 pub struct Tokens {
     path: PathBuf,
     by_hash: RwLock<ByHash>,
     /// When the file was last looked at, and what it looked like.
-    seen: Mutex<(Instant, Option<(i64, i64, u64)>)>,
+    seen: Mutex<(Instant, Option<Stamp>)>,
 }
 
 impl Tokens {
@@ -178,7 +181,7 @@ impl Tokens {
     }
 }
 
-fn stamp(path: &Path) -> Option<(i64, i64, u64)> {
+fn stamp(path: &Path) -> Option<Stamp> {
     let metadata = fs::metadata(path).ok()?;
     Some((metadata.mtime(), metadata.mtime_nsec(), metadata.ino()))
 }

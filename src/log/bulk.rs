@@ -64,7 +64,7 @@ pub fn read_entries(
         let bytes = if number == head.segment {
             head.end
         } else {
-            disk.open(&segment::entries_path(log_dir, number), Mode::Read)?.len()?
+            disk.open(&segment::entries_path(log_dir, number), Mode::Read)?.size()?
         };
         let mut failed = Ok(());
         let walked = segment::walk(disk, log_dir, number, bytes, |_, _, entry| {

@@ -67,7 +67,7 @@ pub fn check(
         let bytes = if last {
             head.end
         } else {
-            disk.open(&segment::entries_path(log_dir, number), Mode::Read)?.len()?
+            disk.open(&segment::entries_path(log_dir, number), Mode::Read)?.size()?
         };
         let (mut tail, mut key_changes) = (Tail::new(number), Vec::new());
         let walked = segment::walk(disk, log_dir, number, bytes, |index, end, entry| {
@@ -237,7 +237,7 @@ pub fn without_head(
     let (mut chain, mut new_head) = (FIRST_PREV, None);
     let mut number = 0;
     'segments: while let Ok(file) = disk.open(&segment::entries_path(log_dir, number), Mode::Read) {
-        let mut bytes = vec![0; usize::try_from(file.len()?).map_err(io::Error::other)?];
+        let mut bytes = vec![0; usize::try_from(file.size()?).map_err(io::Error::other)?];
         file.read_exact_at(&mut bytes, 0)?;
         let (mut rest, mut end) = (&bytes[..], 0);
         while let Some((entry, after)) = split_framed(rest) {

@@ -45,7 +45,7 @@ pub trait File: Send + Sync {
     ///
     /// # Errors
     /// As the file system says.
-    fn len(&self) -> io::Result<u64>;
+    fn size(&self) -> io::Result<u64>;
     /// Fills the buffer from this position.
     ///
     /// # Errors
@@ -95,7 +95,7 @@ impl Disk for RealDisk {
 }
 
 impl File for fs::File {
-    fn len(&self) -> io::Result<u64> {
+    fn size(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
     }
 
@@ -136,7 +136,7 @@ pub fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// As the file system says; `InvalidData` if the file is larger than `limit` bytes.
 pub fn read_all(disk: &dyn Disk, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let file = disk.open(path, Mode::Read)?;
-    let len = file.len()?;
+    let len = file.size()?;
     if len > limit {
         return Err(io::Error::new(
             io::ErrorKind::InvalidData,

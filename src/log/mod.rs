@@ -535,3 +535,6 @@ pub enum RotateError {
 pub fn is_not_there(error: &ReadError) -> bool {
     matches!(error, ReadError::NotThere { .. })
 }
+
+#[cfg(test)]
+mod tests;

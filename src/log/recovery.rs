@@ -140,7 +140,7 @@ fn load(
     let mut unsealed = Vec::new();
     let mut scan = Scan { chain: FIRST_PREV, key_changes: Vec::new(), resealed_all: true };
     let levels_len =
-        disk.open(&segment::level_path(log_dir, 1), Mode::Read).and_then(|file| file.len()).unwrap_or(0);
+        disk.open(&segment::level_path(log_dir, 1), Mode::Read).and_then(|file| file.size()).unwrap_or(0);
     let levels_complete = levels_len >= head.segment * 256 * 32;
     for number in 0..head.segment {
         let sealed = if trust_seals && levels_complete { Seal::read(disk, log_dir, number) } else { None };
@@ -196,7 +196,7 @@ const EPOCH: Timestamp = match Timestamp::from_micros(0) {
 };
 
 fn derive_older(disk: &dyn Disk, log_dir: &Path, number: u64) -> Result<(Tail, Vec<u64>), RecoverError> {
-    let len = disk.open(&segment::entries_path(log_dir, number), Mode::Read).and_then(|file| file.len());
+    let len = disk.open(&segment::entries_path(log_dir, number), Mode::Read).and_then(|file| file.size());
     let len = match len {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(damage(log_dir, &format!("segment {number} is missing")));
@@ -279,7 +279,7 @@ fn read_checkpoint(
 fn cut_above(disk: &dyn Disk, log_dir: &Path, head: Head) -> io::Result<u64> {
     let mut cut = 0;
     let path = segment::entries_path(log_dir, head.segment);
-    match disk.open(&path, Mode::Read).and_then(|file| file.len()) {
+    match disk.open(&path, Mode::Read).and_then(|file| file.size()) {
         Ok(len) if len > head.end => {
             let file = disk.open(&path, Mode::Write)?;
             file.set_len(head.end)?;
@@ -292,7 +292,7 @@ fn cut_above(disk: &dyn Disk, log_dir: &Path, head: Head) -> io::Result<u64> {
     }
     // One batch can have begun the next segment, never the one after it.
     let next = segment::entries_path(log_dir, head.segment + 1);
-    if let Ok(len) = disk.open(&next, Mode::Read).and_then(|file| file.len())
+    if let Ok(len) = disk.open(&next, Mode::Read).and_then(|file| file.size())
         && len > 0
     {
         let file = disk.open(&next, Mode::Write)?;

@@ -217,7 +217,7 @@ impl Seal {
     #[must_use]
     pub fn read(disk: &dyn Disk, log_dir: &Path, segment: u64) -> Option<Self> {
         let seal = Self::parse(&read_all(disk, &seal_path(log_dir, segment), MAX_SEAL_BYTES).ok()?)?;
-        let len = |path: PathBuf| disk.open(&path, Mode::Read).and_then(|file| file.len()).ok();
+        let len = |path: PathBuf| disk.open(&path, Mode::Read).and_then(|file| file.size()).ok();
         let complete = len(offsets_path(log_dir, segment)) == Some(SEGMENT_ENTRIES * 8)
             && len(hashes_path(log_dir, segment)) == Some(SEGMENT_ENTRIES * 32)
             && len(entries_path(log_dir, segment)) == Some(seal.end);

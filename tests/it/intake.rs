@@ -9,7 +9,10 @@ fn all_three_modes_record_the_same_form() {
     let structured = event();
     ledger.record(&structured);
     let plain = event();
-    assert_eq!(ledger.post_with("application/json; charset=utf-8", &[], plain.to_string().as_bytes()).status, 201);
+    assert_eq!(
+        ledger.post_with("application/json; charset=utf-8", &[], plain.to_string().as_bytes()).status,
+        201
+    );
     assert_eq!(ledger.post_batch(&[event()]).status, 201);
     let headers = [
         ("ce-specversion", "1.0"),
@@ -36,9 +39,7 @@ fn all_three_modes_record_the_same_form() {
 #[test]
 fn what_cannot_be_carried_faithfully_is_refused_with_its_place() {
     let ledger = Ledger::empty();
-    let body = |data: &str| {
-        event().to_string().replace("\"asked twice\"", data)
-    };
+    let body = |data: &str| event().to_string().replace("\"asked twice\"", data);
     for (data, pointer) in [
         ("9007199254740993", "/data/reason"),
         ("[0,{\"x\":1e-400}]", "/data/reason/1/x"),
@@ -86,8 +87,12 @@ fn data_is_held_against_the_schema_of_its_type() {
     wrong["data"] = json!({"approval": 7, "by": "user:u-1", "surprise": true});
     let answer = ledger.post(&wrong);
     assert_eq!((answer.status, answer.problem().as_str()), (422, "schema-violation"));
-    let places: Vec<_> = answer.json()["errors"].as_array().unwrap().iter().map(|e| e["pointer"].to_string()).collect();
-    assert!(places.contains(&"\"/data/approval\"".into()) && places.contains(&"\"/data/surprise\"".into()), "{places:?}");
+    let places: Vec<_> =
+        answer.json()["errors"].as_array().unwrap().iter().map(|e| e["pointer"].to_string()).collect();
+    assert!(
+        places.contains(&"\"/data/approval\"".into()) && places.contains(&"\"/data/surprise\"".into()),
+        "{places:?}"
+    );
     let mut timeless = event();
     timeless.as_object_mut().unwrap().remove("time");
     assert_eq!(ledger.post(&timeless).json()["pointer"], "/time");
@@ -116,7 +121,8 @@ fn what_this_ledger_cannot_keep_safe_is_refused() {
 fn what_is_too_large_is_refused_before_it_takes_memory() {
     let ledger = Ledger::with_config("open_types = true\n");
     let with = |bytes: usize| {
-        json!({"specversion": "1.0", "id": "l", "source": "/it", "type": "x", "data": "x".repeat(bytes)}).to_string()
+        json!({"specversion": "1.0", "id": "l", "source": "/it", "type": "x", "data": "x".repeat(bytes)})
+            .to_string()
     };
     assert_eq!(ledger.post_with("application/json", &[], with(65_200).as_bytes()).problem(), "too-large");
     assert_eq!(ledger.post_with("application/json", &[], with(300_000).as_bytes()).status, 413);
@@ -140,7 +146,14 @@ fn other_content_types_are_told_what_to_send() {
 #[test]
 fn nobody_without_a_token_gets_in() {
     let ledger = Ledger::empty();
-    let paths = ["/v1/events", "/v1/events/0", "/v1/events/0/receipt", "/v1/keys", "/log/checkpoint", "/v1/events/stream"];
+    let paths = [
+        "/v1/events",
+        "/v1/events/0",
+        "/v1/events/0/receipt",
+        "/v1/keys",
+        "/log/checkpoint",
+        "/v1/events/stream",
+    ];
     for path in paths {
         let answer = ledger.request("GET", path, &[], b"");
         assert_eq!((answer.status, answer.problem().as_str()), (401, "unauthenticated"), "{path}");
@@ -155,7 +168,9 @@ fn nobody_without_a_token_gets_in() {
 fn each_role_may_do_its_own() {
     let ledger = Ledger::demo();
     let status = |method: &str, path: &str, role: &str| {
-        ledger.request(method, path, &[("authorization", &format!("Bearer {}", ledger.token(role)))], b"").status
+        ledger
+            .request(method, path, &[("authorization", &format!("Bearer {}", ledger.token(role)))], b"")
+            .status
     };
     for role in ["compliance", "auditor", "admin"] {
         assert_eq!(status("GET", "/v1/events?limit=1", role), 200, "{role}");
@@ -178,7 +193,17 @@ fn a_token_posts_for_its_own_sources_and_opens_nothing_once_revoked() {
     let ledger = Ledger::empty();
     let made = succeeds(
         daybook()
-            .args(["token", "create", "--actor", "app:loans", "--role", "producer", "--source", "/loans/*", "--data"])
+            .args([
+                "token",
+                "create",
+                "--actor",
+                "app:loans",
+                "--role",
+                "producer",
+                "--source",
+                "/loans/*",
+                "--data",
+            ])
             .arg(ledger.data()),
     );
     let token = format!("Bearer {}", made.trim());

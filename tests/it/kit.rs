@@ -22,7 +22,8 @@ pub fn daybook() -> Command {
 
 /// Runs a command to its end, within bounds.
 pub fn run(command: &mut Command) -> Output {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
+    let mut child =
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
     let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
     let reading = std::thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -155,12 +156,17 @@ impl Ledger {
 
     /// Starts a server and waits for its line of JSON.
     fn spawn(&mut self, command: &mut Command) -> Value {
-        let err = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.path().join("stderr")).unwrap();
+        let err = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.dir.path().join("stderr"))
+            .unwrap();
         let mut child = command.stdout(Stdio::piped()).stderr(err).stdin(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         self.child = Some(child);
-        serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON line, but {line:?}\n{}", self.stderr()))
+        serde_json::from_str(&line)
+            .unwrap_or_else(|_| panic!("no JSON line, but {line:?}\n{}", self.stderr()))
     }
 
     pub fn data(&self) -> PathBuf {

@@ -33,17 +33,23 @@ fn every_filter_answers_exactly_the_entries_that_have_it() {
     assert_eq!(numbers(&all), (0..all.len() as u64).collect::<Vec<_>>());
     let sample = all.iter().find(|item| item["event"]["type"] == "decision.made").unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let encode = |text: &str| text.replace('%', "%25").replace('/', "%2F").replace('#', "%23").replace(' ', "%20");
+    let encode =
+        |text: &str| text.replace('%', "%25").replace('/', "%2F").replace('#', "%23").replace(' ', "%20");
     let (kind, source) = (text(&sample["event"]["type"]), text(&sample["event"]["source"]));
     let (subject, actor) = (text(&sample["event"]["subject"]), text(&sample["actor"]));
     for (query, keep) in [
-        (format!("type={kind}"), Box::new(|e: &Value| e["event"]["type"] == *kind) as Box<dyn Fn(&Value) -> bool>),
+        (
+            format!("type={kind}"),
+            Box::new(|e: &Value| e["event"]["type"] == *kind) as Box<dyn Fn(&Value) -> bool>,
+        ),
         (format!("source={}", encode(&source)), Box::new(|e: &Value| e["event"]["source"] == *source)),
         (format!("subject={}", encode(&subject)), Box::new(|e: &Value| e["event"]["subject"] == *subject)),
         (format!("actor={actor}"), Box::new(|e: &Value| e["actor"] == *actor)),
         (
             format!("type={kind}&actor={actor}&subject={}", encode(&subject)),
-            Box::new(|e: &Value| e["event"]["type"] == *kind && e["actor"] == *actor && e["event"]["subject"] == *subject),
+            Box::new(|e: &Value| {
+                e["event"]["type"] == *kind && e["actor"] == *actor && e["event"]["subject"] == *subject
+            }),
         ),
     ] {
         let expected: Vec<_> = all.iter().filter(|item| keep(item)).cloned().collect();

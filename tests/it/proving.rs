@@ -31,7 +31,12 @@ fn entries(ledger: &Ledger, size: u64) -> Vec<Vec<u8>> {
 fn hashes(answer: &crate::kit::Answer) -> Vec<Hash> {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let proof = answer.json();
-    proof["hashes"].as_array().unwrap().iter().map(|h| hash_from_base64(h.as_str().unwrap()).unwrap()).collect()
+    proof["hashes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|h| hash_from_base64(h.as_str().unwrap()).unwrap())
+        .collect()
 }
 
 #[test]
@@ -75,7 +80,17 @@ fn every_width_that_some_size_had_is_served_and_never_changes() {
     let mut frontier = Frontier::new();
     leaves.iter().for_each(|leaf| frontier.push(*leaf));
     assert_eq!(above, frontier.root());
-    for path in ["0/001", "0/001.p/49", "1/000", "1/000.p/2", "2/000.p/1", "8/000.p/1", "entries/002", "0/000.p/256", "0/0"] {
+    for path in [
+        "0/001",
+        "0/001.p/49",
+        "1/000",
+        "1/000.p/2",
+        "2/000.p/1",
+        "8/000.p/1",
+        "entries/002",
+        "0/000.p/256",
+        "0/0",
+    ] {
         assert_eq!(ledger.get(&format!("/log/tile/{path}"), "auditor").status, 404, "{path}");
     }
 }
@@ -101,7 +116,8 @@ fn every_proof_leads_to_the_root_of_its_size() {
         }
         for from in [0, 1, 2, 5, size / 2, size] {
             if from <= size {
-                let proof = hashes(&ledger.get(&format!("/v1/proofs/consistency?from={from}&to={size}"), "auditor"));
+                let proof =
+                    hashes(&ledger.get(&format!("/v1/proofs/consistency?from={from}&to={size}"), "auditor"));
                 verify_consistency(from as u64, &root(from), size as u64, &root(size), &proof).unwrap();
             }
         }
@@ -120,10 +136,12 @@ fn both_forms_of_a_receipt_say_the_same_and_hold() {
         let path = format!("/v1/events/{seq}/receipt");
         let plain = Receipt::parse(&ledger.get(&path, "auditor").body).unwrap();
         let token = format!("Bearer {}", ledger.token("auditor"));
-        let json = ledger.request("GET", &path, &[("authorization", &token), ("accept", "application/json")], b"");
+        let json =
+            ledger.request("GET", &path, &[("authorization", &token), ("accept", "application/json")], b"");
         assert_eq!(json.header("content-type"), Some("application/json"));
         assert_eq!(Receipt::parse(&json.body).unwrap(), plain);
-        let (checkpoint, _) = Checkpoint::open(plain.checkpoint.as_bytes(), std::slice::from_ref(&key)).unwrap();
+        let (checkpoint, _) =
+            Checkpoint::open(plain.checkpoint.as_bytes(), std::slice::from_ref(&key)).unwrap();
         let leaf = leaf_hash(&plain.entry);
         verify_inclusion(&leaf, seq, checkpoint.size, &plain.proof, &checkpoint.root).unwrap();
         let view = ledger.get(&format!("/v1/events/{seq}"), "auditor").json();

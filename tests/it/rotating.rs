@@ -18,7 +18,8 @@ fn keys(ledger: &Ledger) -> PathBuf {
 
 fn keygen(ledger: &Ledger) -> (PathBuf, Value) {
     let out = ledger.dir.path().join("offline");
-    let made = succeeds(daybook().args(["keygen", "--json", "--origin", crate::kit::ORIGIN, "--out"]).arg(&out));
+    let made =
+        succeeds(daybook().args(["keygen", "--json", "--origin", crate::kit::ORIGIN, "--out"]).arg(&out));
     let made: Value = serde_json::from_str(&made).unwrap();
     (out.join(format!("{}.pem", made["key_id"].as_str().unwrap())), made)
 }
@@ -46,7 +47,14 @@ fn a_rotation_while_serving_keeps_everything_verifiable() {
     }
     let output = run(daybook().arg("verify").arg(&old).args(["--key", &ledger.key]));
     assert_ne!(output.status.code(), Some(0), "the checkpoint's key was not shown: {}", text(&output.stdout));
-    succeeds(daybook().args(["verify", &ledger.url, "--key", &ledger.key, "--token", ledger.token("auditor")]));
+    succeeds(daybook().args([
+        "verify",
+        &ledger.url,
+        "--key",
+        &ledger.key,
+        "--token",
+        ledger.token("auditor"),
+    ]));
 }
 
 #[test]
@@ -71,7 +79,10 @@ fn during_an_overlap_both_keys_sign_checkpoints() {
     let ledger = Ledger::empty();
     let token = format!("Bearer {}", ledger.token("admin"));
     let body = json!({"overlap_until": "2100-01-01T00:00:00Z"}).to_string();
-    assert_eq!(ledger.request("POST", "/v1/keys/rotate", &[("authorization", &token)], body.as_bytes()).status, 201);
+    assert_eq!(
+        ledger.request("POST", "/v1/keys/rotate", &[("authorization", &token)], body.as_bytes()).status,
+        201
+    );
     let (_, note) = ledger.checkpoint();
     assert_eq!(note.lines().filter(|line| line.starts_with('—')).count(), 2, "{note}");
     let key = daybook::spec::note::VerifierKey::parse(&ledger.key).unwrap();
@@ -85,13 +96,20 @@ fn a_lost_key_is_replaced_by_the_one_that_was_committed_to() {
     let (next_file, next) = keygen(&ledger);
     let token = format!("Bearer {}", ledger.token("admin"));
     let body = json!({"next": next["next"]}).to_string();
-    assert_eq!(ledger.request("POST", "/v1/keys/rotate", &[("authorization", &token)], body.as_bytes()).status, 201);
+    assert_eq!(
+        ledger.request("POST", "/v1/keys/rotate", &[("authorization", &token)], body.as_bytes()).status,
+        201
+    );
     ledger.record(&event());
     ledger.stop();
     std::fs::remove_dir_all(ledger.data().join("keys")).unwrap();
     let rotate = |file: &PathBuf| {
         let mut command = daybook();
-        command.args(["key", "rotate", "--old-key-lost", "--key-file"]).arg(file).arg("--data").arg(ledger.data());
+        command
+            .args(["key", "rotate", "--old-key-lost", "--key-file"])
+            .arg(file)
+            .arg("--data")
+            .arg(ledger.data());
         command
     };
     let (stranger, _) = keygen(&ledger);
@@ -116,7 +134,12 @@ fn a_key_never_comes_back_and_nobody_elses_comes_in() {
         ledger.request("POST", "/v1/keys/rotate", &[("authorization", &token)], body.to_string().as_bytes())
     };
     assert_eq!(rotate(json!({})).status, 201);
-    for body in [json!({"key_id": first}), json!({"key_id": "00000000"}), json!({"key_id": "../x"}), json!({"old_key_lost": true})] {
+    for body in [
+        json!({"key_id": first}),
+        json!({"key_id": "00000000"}),
+        json!({"key_id": "../x"}),
+        json!({"old_key_lost": true}),
+    ] {
         let answer = rotate(body);
         assert_eq!((answer.status, answer.problem().as_str()), (409, "rotation-conflict"));
     }
@@ -139,10 +162,17 @@ fn key_files_are_private_and_a_passphrase_is_asked_for() {
         command
     };
     let mut made = daybook();
-    made.env("DAYBOOK_KEY_PASSPHRASE", "correct horse").args(["demo", "--empty", "--json", "--listen", "127.0.0.1:0"]);
+    made.env("DAYBOOK_KEY_PASSPHRASE", "correct horse").args([
+        "demo",
+        "--empty",
+        "--json",
+        "--listen",
+        "127.0.0.1:0",
+    ]);
     let mut child = made.arg("--data").arg(&data).stdout(std::process::Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line)
+        .unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
     for entry in std::fs::read_dir(data.join("keys")).unwrap() {

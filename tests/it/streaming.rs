@@ -40,7 +40,8 @@ impl Subscriber {
                 let id = id.trim().parse().unwrap();
                 line.clear();
                 self.0.read_line(&mut line).unwrap();
-                let data: serde_json::Value = serde_json::from_str(line.strip_prefix("data: ").unwrap().trim()).unwrap();
+                let data: serde_json::Value =
+                    serde_json::from_str(line.strip_prefix("data: ").unwrap().trim()).unwrap();
                 assert_eq!(data["seq"], id);
                 return id;
             }
@@ -79,7 +80,10 @@ fn a_subscriber_gets_only_what_it_asked_for() {
     let mut decisions = Subscriber::connect(&ledger, "?from=0&type=decision.made", None);
     for _ in 0..5 {
         let seq = decisions.next();
-        assert_eq!(ledger.get(&format!("/v1/events/{seq}"), "auditor").json()["event"]["type"], "decision.made");
+        assert_eq!(
+            ledger.get(&format!("/v1/events/{seq}"), "auditor").json()["event"]["type"],
+            "decision.made"
+        );
     }
 }
 
@@ -101,7 +105,7 @@ fn a_subscriber_that_does_not_read_is_dropped_and_can_resume() {
     // It reads nothing for longer than the server is patient; appending goes on meanwhile.
     std::thread::sleep(Duration::from_secs(12));
     ledger.record(&event());
-    let (mut last, begun) = (0, Instant::now());
+    let (mut last, begun) = (0_u64, Instant::now());
     let mut rest = Vec::new();
     // What is left in the buffers, then the end.
     slow.0.read_to_end(&mut rest).ok();

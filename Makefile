@@ -1,0 +1,51 @@
+# run · test · bench · deps. `make test` is what continuous integration calls, and nothing else.
+# Parallel make would only have cargo wait for cargo.
+.NOTPARALLEL:
+SHELL := /bin/bash
+CARGO ?= cargo
+ARGS ?=
+
+.PHONY: run test deps fmt clippy unit core integration deny openapi bench
+
+# A ledger with a bank's year in it, on http://127.0.0.1:8080. `make run ARGS="--listen 0.0.0.0:9000"` for other arguments.
+run:
+	$(CARGO) run --release --bin daybook -- demo $(ARGS)
+
+test: deps fmt clippy core deny unit
+
+# Debian's packages that building and testing need, where they are missing; cargo-deny from crates.io.
+APT := gcc make pkg-config python3 python3-cryptography chromium
+deps:
+	@missing=""; for package in $(APT); do \
+	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q "ok installed" || missing="$$missing $$package"; done; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ]; then sudo=""; else sudo=sudo; fi; \
+	  $$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; fi
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked --quiet cargo-deny
+
+fmt:
+	$(CARGO) fmt --all --check
+
+clippy:
+	$(CARGO) clippy --quiet --locked --all-features --all-targets -- -D warnings
+	$(CARGO) clippy --quiet --locked --no-default-features --lib --bins -- -D warnings
+
+# The pure core and the verifier build and pass alone.
+core:
+	$(CARGO) test --quiet --locked --no-default-features --lib --bins
+
+deny:
+	cargo-deny --all-features check --hide-inclusion-graph licenses bans sources
+
+# Everything else: unit tests with all features, and the integration tests over the real binary. Last, so that its
+# summary is the last thing printed.
+unit:
+	$(CARGO) test --locked --all-features --lib --bins --test it
+
+# Writes openapi/daybook.json from the program.
+openapi:
+	DAYBOOK_UPDATE=1 $(CARGO) test --all-features --test it describing::the_checked_in -- --quiet
+
+# The whole system against a bare floor, in one run.
+bench:
+	$(CARGO) bench --bench append -- $(ARGS)

@@ -1,0 +1,100 @@
+//! What is written down about the product is what the product does.
+
+use crate::kit::{Ledger, event, succeeds, text};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn in_repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+#[test]
+fn the_checked_in_description_is_the_one_served() {
+    let ledger = Ledger::empty();
+    let served: Value = ledger.request("GET", "/openapi.json", &[], b"").json();
+    let pretty = serde_json::to_string_pretty(&served).unwrap() + "\n";
+    let path = in_repository("openapi/daybook.json");
+    if std::env::var_os("DAYBOOK_UPDATE").is_some() {
+        std::fs::write(&path, &pretty).unwrap();
+    }
+    let checked_in = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(checked_in == pretty, "openapi/daybook.json is out of date; `make openapi` writes it");
+}
+
+#[test]
+fn every_example_event_of_the_description_is_accepted() {
+    let ledger = Ledger::empty();
+    let served = ledger.request("GET", "/openapi.json", &[], b"").json();
+    let content = &served["paths"]["/v1/events"]["post"]["requestBody"]["content"];
+    let examples = content["application/cloudevents+json"]["examples"].as_object().unwrap();
+    assert!(examples.len() > 20);
+    for (name, example) in examples {
+        let answer = ledger.post(&example["value"]);
+        assert_eq!(answer.status, 201, "{name}: {}", answer.text());
+    }
+    let batch = content["application/cloudevents-batch+json"]["example"].as_array().unwrap();
+    assert_eq!(ledger.post_batch(batch).status, 200, "the same events: replayed");
+}
+
+#[test]
+fn the_readmes_python_checks_a_receipt_and_refuses_a_forged_one() {
+    let readme = std::fs::read_to_string(in_repository("README.md")).unwrap();
+    let code = readme.split("```python\n").nth(1).unwrap().split("```").next().unwrap();
+    let ledger = Ledger::demo();
+    let script = ledger.dir.path().join("check_receipt.py");
+    std::fs::write(&script, code).unwrap();
+    let receipt = ledger.dir.path().join("entry.tlog-proof");
+    let python = || {
+        let mut command = Command::new("/usr/bin/python3");
+        command.arg(&script).arg(&receipt).arg(&ledger.key);
+        command
+    };
+    for seq in [0, 1, 255, 256, ledger.size() - 1] {
+        std::fs::write(&receipt, ledger.get(&format!("/v1/events/{seq}/receipt"), "auditor").body).unwrap();
+        let said = succeeds(&mut python());
+        assert!(said.contains(&format!("entry {seq}")), "{said}");
+    }
+    let original = std::fs::read(&receipt).unwrap();
+    for at in (0..original.len()).step_by(original.len() / 40) {
+        crate::kit::flip(&receipt, at);
+        assert!(!crate::kit::run(&mut python()).status.success(), "byte {at} was changed and it holds");
+        std::fs::write(&receipt, &original).unwrap();
+    }
+}
+
+#[test]
+fn the_docs_show_the_operations_in_a_browser_without_any_other_host() {
+    let ledger = Ledger::empty();
+    ledger.record(&event());
+    let profile = ledger.dir.path().join("chromium");
+    let mut chromium = Command::new("chromium");
+    chromium
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
+        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .args(["--virtual-time-budget=15000", "--dump-dom"])
+        .arg(format!("{}/docs/", ledger.url));
+    let output = crate::kit::run(&mut chromium);
+    let page = text(&output.stdout);
+    for shown in ["/v1/events", "/v1/events/{seq}/receipt", "/log/checkpoint", "/v1/keys/rotate", "Daybook"] {
+        assert!(page.contains(shown), "{shown} is not on the page: {page:.2000}");
+    }
+    assert!(!page.contains("Failed to load API definition"), "{page:.2000}");
+    for outside in ["https://cdn", "http://cdn", "unpkg.com", "fonts.googleapis"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+}
+
+#[test]
+fn the_readmes_commands_are_the_programs() {
+    let readme = std::fs::read_to_string(in_repository("README.md")).unwrap();
+    let help = succeeds(crate::kit::daybook().arg("--help"));
+    for command in [
+        "demo", "serve", "verify", "check", "rebuild", "keygen", "token", "key", "export", "import",
+        "backup", "restore",
+    ] {
+        assert!(help.contains(command), "--help does not name {command}");
+        assert!(readme.contains(&format!("daybook {command}")), "README does not name daybook {command}");
+    }
+}

@@ -1,0 +1,70 @@
+//! A full disk refuses what does not fit, loses nothing, and goes on by itself when there is room.
+
+use crate::kit::{Ledger, event, verify};
+use std::path::Path;
+use std::process::Command;
+
+/// A small file system in memory, unmounted when dropped.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount(size: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(dir.path())
+            .status()
+            .unwrap();
+        assert!(mounted.success(), "this test mounts a small file system and needs to be root");
+        Self(dir)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
+    }
+}
+
+#[test]
+fn appending_stops_with_507_and_resumes_by_itself_when_there_is_room() {
+    let disk = SmallDisk::mount("24m");
+    let ledger = Ledger::start(tempfile::tempdir_in(disk.path()).unwrap(), &["--empty", "--index", "none"]);
+    let batch = || (0..200).map(|_| event()).collect::<Vec<_>>();
+    // Room is taken by something else, all but a little.
+    let filler = disk.path().join("filler");
+    let free = |path: &Path| {
+        let output = Command::new("df").args(["--output=avail", "-B1"]).arg(path).output().unwrap();
+        crate::kit::text(&output.stdout).lines().nth(1).unwrap().trim().parse::<u64>().unwrap()
+    };
+    let leave = 400 << 10;
+    std::fs::write(&filler, vec![1; (free(disk.path()) - leave) as usize]).unwrap();
+    let mut recorded = 1;
+    let refused = loop {
+        let answer = ledger.post_batch(&batch());
+        match answer.status {
+            201 => recorded += 200,
+            _ => break answer,
+        }
+        assert!(recorded < 10_000, "the disk never filled");
+    };
+    assert!(recorded > 1, "there was room for something");
+    assert_eq!((refused.status, refused.problem().as_str()), (507, "no-room"));
+    assert!(refused.header("retry-after").is_some());
+    // Reading goes on, and what was recorded is there.
+    assert_eq!(ledger.size(), recorded);
+    assert_eq!(ledger.get(&format!("/v1/events/{}", recorded - 1), "auditor").status, 200);
+    assert_eq!(ledger.post_batch(&batch()).status, 507, "still full");
+    std::fs::remove_file(&filler).unwrap();
+    let events = batch();
+    let resumed = ledger.post_batch(&events);
+    assert_eq!(resumed.status, 201, "{}", resumed.text());
+    assert_eq!(resumed.json()["items"][0]["seq"], recorded, "no gap");
+    assert_eq!(ledger.post_batch(&events).status, 200);
+    let (said, code) = verify(&ledger.data(), &ledger.key);
+    assert_eq!(code, 0, "{said}");
+}
