@@ -100,7 +100,9 @@ impl<'a> Entry<'a> {
         }
         // The event may nest as deep as events may; it stands one level down.
         let json = Json::parse(line.as_bytes(), MAX_EVENT_DEPTH + 1).map_err(EntryError::Json)?;
-        if canonical::to_string(&json) != line {
+        let mut canonical_text = String::with_capacity(line.len());
+        canonical::write(&json, &mut canonical_text);
+        if canonical_text != line {
             return Err(EntryError::NotCanonical);
         }
         Self::from_parts(note, json)

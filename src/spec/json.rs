@@ -308,6 +308,7 @@ impl<'a> Reader<'a> {
         let mut owned: Option<String> = None;
         let mut plain_from = start;
         loop {
+            self.at += crate::spec::canonical::plain_prefix(&self.text.as_bytes()[self.at..]);
             match self.peek() {
                 Some(b'"') => {
                     let plain = &self.text[plain_from..self.at];
@@ -327,8 +328,7 @@ impl<'a> Reader<'a> {
                     owned.get_or_insert_default().push(character);
                     plain_from = self.at;
                 }
-                Some(0..=0x1f) => return self.fail(Fault::Syntax("no bare control character in a string")),
-                Some(_) => self.at += 1,
+                Some(_) => return self.fail(Fault::Syntax("no bare control character in a string")),
                 None => return self.fail(Fault::Syntax("the closing '\"'")),
             }
         }
