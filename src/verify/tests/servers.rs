@@ -73,26 +73,31 @@ fn answer(stream: TcpStream, handler: &Handler, requests: &Mutex<Vec<String>>) {
     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
     requests.lock().unwrap().push(head);
     let mut stream = stream;
-    let mut send = |status: u16, length: Option<usize>, more: &str| {
-        let length = length.map_or(String::new(), |length| format!("Content-Length: {length}\r\n"));
-        write!(stream, "HTTP/1.1 {status} X\r\n{length}{more}Connection: close\r\n\r\n").map(|()| &mut stream)
-    };
     let _ = match handler(&path) {
-        Reply::Body(body) => send(200, Some(body.len()), "").and_then(|stream| stream.write_all(&body)),
-        Reply::Short(body) => send(200, Some(body.len() + 1), "").and_then(|stream| stream.write_all(&body)),
-        Reply::Status(status) => send(status, Some(0), "").map(drop),
-        Reply::Redirect(to) => send(302, Some(0), &format!("Location: {to}\r\n")).map(drop),
-        Reply::Endless => send(200, None, "").and_then(|stream| {
+        Reply::Body(body) => {
+            send(&mut stream, 200, Some(body.len()), "").and_then(|()| stream.write_all(&body))
+        }
+        Reply::Short(body) => {
+            send(&mut stream, 200, Some(body.len() + 1), "").and_then(|()| stream.write_all(&body))
+        }
+        Reply::Status(status) => send(&mut stream, status, Some(0), ""),
+        Reply::Redirect(to) => send(&mut stream, 302, Some(0), &format!("Location: {to}\r\n")),
+        Reply::Endless => send(&mut stream, 200, None, "").and_then(|()| {
             // Bounded, should the client be taken in.
             (0..1_000).try_for_each(|_| stream.write_all(&[0; 1 << 16]))
         }),
-        Reply::Drip => send(200, Some(100_000), "").and_then(|stream| {
+        Reply::Drip => send(&mut stream, 200, Some(100_000), "").and_then(|()| {
             (0..100).try_for_each(|_| {
                 std::thread::sleep(Duration::from_millis(50));
                 stream.write_all(b"x")
             })
         }),
     };
+}
+
+fn send(stream: &mut TcpStream, status: u16, length: Option<usize>, more: &str) -> std::io::Result<()> {
+    let length = length.map_or(String::new(), |length| format!("Content-Length: {length}\r\n"));
+    write!(stream, "HTTP/1.1 {status} X\r\n{length}{more}Connection: close\r\n\r\n")
 }
 
 /// What an honest server answers.
