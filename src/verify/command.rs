@@ -164,9 +164,9 @@ pub fn run(command: &Command, out: &mut dyn Write, progress: &dyn Progress) -> u
     let written = match &outcome {
         _ if command.json => writeln!(out, "{}", outcome.to_json()),
         Outcome::Verified(_) if command.quiet => Ok(()),
-        Outcome::Verified(report) => write!(out, "{report}"),
-        Outcome::Failed(failure) => writeln!(out, "DOES NOT HOLD: {failure}"),
-        Outcome::CouldNotCheck(why) => writeln!(out, "Could not check: {why}"),
+        Outcome::Verified(report) => out.write_all(printable(&report.to_string()).as_bytes()),
+        Outcome::Failed(failure) => writeln!(out, "DOES NOT HOLD: {}", printable(&failure.to_string())),
+        Outcome::CouldNotCheck(why) => writeln!(out, "Could not check: {}", printable(why)),
     };
     match written.and_then(|()| out.flush()) {
         Ok(()) => outcome.exit_code(),
@@ -174,6 +174,23 @@ pub fn run(command: &Command, out: &mut dyn Write, progress: &dyn Progress) -> u
         Err(_) if matches!(outcome, Outcome::Failed(_)) => 1,
         Err(_) => 2,
     }
+}
+
+/// A text that a terminal shows as it is: no control characters, and none that hide text or turn it around. Names in
+/// it come from the source.
+fn printable(text: &str) -> String {
+    let hides = |c: char| {
+        c.is_control() && c != '\n'
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        if hides(c) {
+            out.extend(c.escape_unicode())
+        } else {
+            out.push(c)
+        }
+        out
+    })
 }
 
 fn prepare(command: &Command) -> Result<(Source, Options), String> {

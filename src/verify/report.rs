@@ -124,8 +124,7 @@ const KEYS_SHOWN: usize = 8;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // An origin may hold characters that turn the text around on a terminal.
-        let origin = self.origin.escape_debug();
+        let origin = &self.origin;
         match self.receipt_of {
             Some(seq) => {
                 writeln!(f, "Verified: entry {seq} of {origin}")?;
@@ -159,7 +158,7 @@ impl fmt::Display for Report {
             writeln!(f, "  {} entries are recorded but not yet covered by a checkpoint", self.uncovered)?;
         }
         for key in self.keys.iter().take(KEYS_SHOWN) {
-            writeln!(f, "  key from entry {}: {}", key.from, key.key.to_string().escape_debug())?;
+            writeln!(f, "  key from entry {}: {}", key.from, key.key)?;
         }
         if self.keys.len() > KEYS_SHOWN {
             writeln!(f, "  and {} more keys (--json names them all)", self.keys.len() - KEYS_SHOWN)?;

@@ -64,6 +64,17 @@ fn a_finding_names_the_entry_and_exits_with_1() {
 }
 
 #[test]
+fn a_hostile_name_does_not_reach_the_terminal_as_it_is() {
+    let ledger = Ledger::create("log.example/\u{202e}tset", 1, None);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for export in [ledger.export(), ledger.export_with(&ledger.checkpoint_at(0))] {
+        fs::write(file.path(), export).unwrap();
+        let (_, text) = run(&[file.path().to_str().unwrap()]);
+        assert!(!text.contains('\u{202e}'), "{text}");
+    }
+}
+
+#[test]
 fn what_is_not_understood_exits_with_2() {
     let bad: [&[&str]; 9] = [
         &[],
