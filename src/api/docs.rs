@@ -74,7 +74,7 @@ pub struct ReceiptView {
         health::healthz, health::readyz, log::checkpoint, log::tile,
     ),
     nest((path = "/v1", api = V1)),
-    components(schemas(post::RecordedBatch, problem::ProblemItem)),
+    components(schemas(post::RecordedBatch, problem::ProblemItem, events::Order)),
     modifiers(&BearerToken),
     security(("token" = [])),
 )]

@@ -102,6 +102,8 @@ pub async fn stream_events(
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header(("x-accel-buffering", "no"))
+        // A subscriber that was dropped must see the end, not an idle connection.
+        .force_close()
         .streaming(body))
 }
 

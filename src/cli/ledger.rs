@@ -86,6 +86,8 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
                 .unwrap_or_else(|_| "info,actix=warn".into()),
         )
         .with_writer(std::io::stderr)
+        // Standard error may be on the very disk that is full: a line that cannot be written must cost nothing else.
+        .log_internal_errors(false)
         .init();
     let mut log_options = options(data_dir, &run.config);
     log_options.read_only = run.read_only;

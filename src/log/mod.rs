@@ -390,8 +390,12 @@ impl Log {
         let for_sealer = store.clone();
         // Recovery may have left segments to seal.
         let _ = wake_sealer.try_send(());
-        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
-            std::thread::Builder::new().name(name.to_owned()).spawn(run)
+        let spawn = |name: &'static str, run: Box<dyn FnOnce() + Send>| {
+            let on_panic = OnPanic(name, failure.clone());
+            std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+                let _on_panic = on_panic;
+                run();
+            })
         };
         let threads = vec![
             spawn("sequencer", Box::new(move || sequencer.run()))?,
@@ -514,6 +518,17 @@ impl Log {
 impl Drop for Log {
     fn drop(&mut self) {
         self.shut();
+    }
+}
+
+/// Tells of a thread that panicked: a bug, and the ledger must not seem to run on without it.
+struct OnPanic(&'static str, watch::Sender<committer::Failure>);
+
+impl Drop for OnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.1.send_replace(Some(format!("the {} thread panicked", self.0).into()));
+        }
     }
 }
 

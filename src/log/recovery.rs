@@ -100,6 +100,7 @@ pub fn recover(
     let checkpoint = read_checkpoint(&*disk, log_dir, &store, &keys);
     let store = store.with_history(origin, keys, last_time, checkpoint);
     if !read_only {
+        write_missing_levels(&*disk, log_dir, &store, head.segment)?;
         report.cut_bytes = cut_above(&*disk, log_dir, head)?;
         if damaged_copies > 0 {
             // Both slots say the head in force now; the twins are whole again.
@@ -273,6 +274,22 @@ fn read_checkpoint(
     let (checkpoint, _) = Checkpoint::open(&bytes, std::slice::from_ref(&key.key)).ok()?;
     let holds = store.root_at(size).is_ok_and(|root| root == checkpoint.root);
     holds.then(|| SignedCheckpoint { checkpoint, note: String::from_utf8_lossy(&bytes).into() })
+}
+
+/// Level 2 and up, where their files are missing or short: they hold little and are in memory anyway.
+fn write_missing_levels(disk: &dyn Disk, log_dir: &Path, store: &Store, sealed: u64) -> io::Result<()> {
+    let upper = store.state().upper.clone();
+    for (level, hashes) in (2_u8..).zip(&upper) {
+        let len = disk
+            .open(&segment::level_path(log_dir, level), Mode::Read)
+            .and_then(|file| file.size())
+            .unwrap_or(0);
+        // A segment that is just full is written when it is sealed.
+        if sealed > 0 && len < (sealed >> (8 * (level - 2))) * 32 {
+            segment::write_level(disk, log_dir, level, 0, hashes)?;
+        }
+    }
+    Ok(())
 }
 
 /// Cuts what is above the head, valid or not: it was never acknowledged.

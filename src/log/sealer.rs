@@ -10,7 +10,10 @@ use std::sync::mpsc::Receiver;
 /// Seals full segments, oldest first, each time it is woken. Ends when the committer is gone.
 pub fn run(store: &Store, wake: &Receiver<()>) {
     while wake.recv().is_ok() {
-        while let Some(tail) = store.state().unsealed.first().cloned() {
+        loop {
+            // In a statement of its own: the lock must not be held while the segment is sealed.
+            let oldest = store.state().unsealed.first().cloned();
+            let Some(tail) = oldest else { break };
             if let Err(error) = seal(store, &tail) {
                 // Tried again when the next batch is committed; memory holds the segment until then.
                 tracing::warn!(%error, segment = tail.segment, "a full segment is not sealed yet");

@@ -22,6 +22,12 @@ use std::sync::mpsc::{Receiver, SyncSender};
 /// Reason: a batch's answers wait for its signatures; 4,096 are about 40 ms of two cores.
 const MAX_BATCH_ENTRIES: usize = 4_096;
 
+/// Bytes of drafts that a batch takes before it is closed.
+///
+/// Reason: what is in the sequencer's and the committer's hands is held on top of what waits; two batches of this size
+/// and one submission more are the bound.
+const MAX_BATCH_BYTES: usize = 8 << 20;
+
 /// What the sequencer is told.
 pub enum Command {
     Append { submission: Submission, bytes: usize, reply: Reply },
@@ -53,6 +59,7 @@ struct Position {
 #[derive(Default)]
 struct Open {
     texts: Vec<String>,
+    bytes: usize,
     answers: Vec<(Reply, Result<Vec<Planned>, AppendError>)>,
 }
 
@@ -99,8 +106,8 @@ impl Sequencer {
                         }
                     }
                 }
-                next =
-                    (open.texts.len() < MAX_BATCH_ENTRIES).then(|| self.commands.try_recv().ok()).flatten();
+                let has_room = open.texts.len() < MAX_BATCH_ENTRIES && open.bytes < MAX_BATCH_BYTES;
+                next = has_room.then(|| self.commands.try_recv().ok()).flatten();
             }
             if !self.close(&mut position, open, None) {
                 return;
@@ -278,6 +285,7 @@ fn take_place(item: &Item, time: Timestamp, position: &mut Position, open: &mut 
     position.cursor.size += 1;
     position.cursor.time = time;
     position.recent.push(item);
+    open.bytes += text.len();
     open.texts.push(text);
     Planned::New { place: open.texts.len() - 1, seq, time }
 }

@@ -23,9 +23,19 @@ struct Faults {
 }
 
 impl Faults {
-    fn set_hold(&self, hold: bool) {
-        *self.hold.lock().unwrap() = hold;
-        self.released.notify_all();
+    fn hold(self: &Arc<Self>) -> Hold {
+        *self.hold.lock().unwrap() = true;
+        Hold(self.clone())
+    }
+}
+
+/// Holds syncs of `entries` until it is dropped, also by a failing test.
+struct Hold(Arc<Faults>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        *self.0.hold.lock().unwrap() = false;
+        self.0.released.notify_all();
     }
 }
 
@@ -242,7 +252,7 @@ fn after_a_failed_sync_nothing_more_is_recorded_until_the_next_start() {
 fn what_waits_is_bounded_and_what_was_taken_is_answered() {
     let bench = Bench::new();
     let log = bench.open();
-    bench.faults.set_hold(true);
+    let hold = bench.faults.hold();
     let (mut taken, mut refused) = (Vec::new(), 0);
     for _ in 0..3 * MAX_WAITING {
         match log.append(bench.submission(1, 10)) {
@@ -254,7 +264,7 @@ fn what_waits_is_bounded_and_what_was_taken_is_answered() {
         }
     }
     assert!(refused > 0 && taken.len() >= MAX_WAITING);
-    bench.faults.set_hold(false);
+    drop(hold);
     let taken = taken.into_iter().map(|answer| answer.blocking_recv().unwrap());
     assert!(taken.map(|answer| seqs(&answer)[0]).is_sorted());
     log.close();
@@ -265,7 +275,7 @@ fn what_waits_is_bounded_and_what_was_taken_is_answered() {
 fn bytes_that_wait_are_bounded_too() {
     let bench = Bench::new();
     let log = bench.open();
-    bench.faults.set_hold(true);
+    let hold = bench.faults.hold();
     let mut taken = Vec::new();
     let refused = loop {
         match log.append(bench.submission(100, 60_000)) {
@@ -274,8 +284,8 @@ fn bytes_that_wait_are_bounded_too() {
         }
     };
     assert_eq!(refused, AppendError::Overloaded);
-    assert!(taken.len() * 6_000_000 < 2 * MAX_WAITING_BYTES);
-    bench.faults.set_hold(false);
+    assert!(taken.len() * 6_000_000 < 2 * MAX_WAITING_BYTES, "{} were taken", taken.len());
+    drop(hold);
     for answer in taken {
         assert!(answer.blocking_recv().unwrap().is_ok());
     }
@@ -285,7 +295,7 @@ fn bytes_that_wait_are_bounded_too() {
 fn a_replay_is_not_answered_before_its_original_is_durable() {
     let bench = Bench::new();
     let log = bench.open();
-    bench.faults.set_hold(true);
+    let hold = bench.faults.hold();
     let item = bench.item(10);
     let send = || {
         let submission =
@@ -295,7 +305,7 @@ fn a_replay_is_not_answered_before_its_original_is_durable() {
     let (original, mut replay) = (send(), send());
     std::thread::sleep(std::time::Duration::from_millis(50));
     assert!(replay.try_recv().is_err(), "answered while the original is not durable");
-    bench.faults.set_hold(false);
+    drop(hold);
     assert_eq!(seqs(&original.blocking_recv().unwrap()), [1]);
     assert_eq!(replay.blocking_recv().unwrap().unwrap(), [Outcome::Replayed { seq: 1 }]);
 }

@@ -204,28 +204,10 @@ impl Ledger {
         }
     }
 
-    /// Whether the server has ended by itself, waiting for it a while.
-    pub fn ended(&mut self) -> Option<i32> {
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
-            if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
-                self.child = None;
-                return status.code();
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        None
-    }
-
     pub fn restart(&mut self) {
         self.stop();
         self.launch(&[]);
         self.wait_until_ready();
-    }
-
-    pub fn restart_with(&mut self, more: &[&str]) {
-        self.stop();
-        self.launch(more);
     }
 
     pub fn wait_until_ready(&self) {

@@ -39,7 +39,8 @@ fn an_honest_export_exits_with_0_and_says_under_which_key() {
 #[test]
 fn an_export_comes_through_a_pipe_too() {
     let (ledger, _) = fixture(Ledger::export);
-    let mut child = verifier().args(["-", "--json"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        verifier().args(["-", "--json"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(&ledger.export()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));

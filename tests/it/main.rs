@@ -10,6 +10,7 @@ mod crashing;
 mod describing;
 mod disk_full;
 mod intake;
+mod lies;
 mod listing;
 mod overload;
 mod proving;

@@ -18,6 +18,11 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// How often the checkpoint is read, at most, to have two readings agree.
+///
+/// Reason: a busy ledger writes it a thousand times a second and a reading takes microseconds.
+const READINGS: usize = 16;
+
 /// How often head and checkpoint are read again where they do not fit, and how long to wait in between.
 ///
 /// Reason: a running ledger writes either within milliseconds; what does not fit after this is not in motion.
@@ -243,9 +248,23 @@ fn frame_at(bytes: &[u8], at: usize) -> Option<std::ops::Range<usize>> {
     (end <= bytes.len()).then_some(start..end)
 }
 
+/// A small file that a running ledger rewrites in place: read until two readings agree, so that none is half old and
+/// half new. If they never do, the last one is judged as it is.
+fn read_settled(path: &Path, limit: usize) -> Result<Vec<u8>, Problem> {
+    let mut last = read_small(path, limit)?;
+    for _ in 0..READINGS {
+        let again = read_small(path, limit)?;
+        if again == last {
+            break;
+        }
+        last = again;
+    }
+    Ok(last)
+}
+
 /// Checkpoint and head, in this order, fitting together.
 fn read_ends(log: &Path) -> Result<(Head, Vec<u8>, u64), Problem> {
-    let checkpoint = read_small(&log.join(CHECKPOINT_FILE), MAX_CHECKPOINT_BYTES)?;
+    let checkpoint = read_settled(&log.join(CHECKPOINT_FILE), MAX_CHECKPOINT_BYTES)?;
     let size = match Checkpoint::parse(&checkpoint) {
         Ok((checkpoint, _)) => checkpoint.size,
         Err(error) => {
