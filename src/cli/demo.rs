@@ -161,6 +161,9 @@ fn make_tokens(data_dir: &Path) -> anyhow::Result<DemoTokens> {
 fn introduction(url: &str, key: &str, tokens: &DemoTokens, data: &Path) -> String {
     let DemoTokens { producer, compliance, auditor, admin } = tokens;
     let data = data.display();
+    // As it was started: `daybook` is not on the path of someone who typed `make run`.
+    let program =
+        std::env::current_exe().map_or_else(|_| "daybook".into(), |path| path.display().to_string());
     format!(
         r#"
 Daybook's demo: Northgate Bank's year, in {data}
@@ -174,26 +177,33 @@ Daybook's demo: Northgate Bank's year, in {data}
               auditor     {auditor}
               admin       {admin}
 
-Three things to try:
+Three things to try, in another terminal:
 
-1. Post a decision. You get its number; a retry never records twice.
+1. Post a decision. The answer says where it is. Send it again: it is not recorded twice.
 
 curl -sS {url}/v1/events -H 'Authorization: Bearer {producer}' \
   -H 'Content-Type: application/cloudevents+json' -d '{{
-  "specversion": "1.0", "id": "try-1", "source": "/try", "type": "approval.withdrawn",
-  "subject": "APR-0001", "time": "2026-01-15T09:30:00Z",
-  "data": {{"approval": "APR-0001", "by": "user:u-1001", "reason": "asked twice"}}}}'
+  "specversion": "1.0", "id": "try-1", "source": "/try", "type": "decision.made",
+  "subject": "LN-1", "time": "2026-01-15T09:30:00Z", "data": {{
+    "decision": "D-1", "case": "LN-1", "by": "app:demo", "outcome": "declined", "adverse": true,
+    "system": "credit-line", "model": "credit-line", "version": "1.1", "environment": "production",
+    "artifact_digest": "sha256:3f79bb7b435b05321651daefd374cdc681dc06faa65e374e38337b88ca046dea",
+    "mode": "assisted", "significant_effect": true, "review_required": true,
+    "purpose": "consumer-lending", "jurisdiction": "GB", "legal_basis": "gdpr-6-1-b",
+    "inputs": {{"commitment": "WVBr94lqMtTtHMyfDTfUuwqnuNcQiKQdrmrDsi4tH2o=", "ref": "vault:try/1"}}}}}}'
 
-2. Ask what happened: decisions, newest first.
+2. Ask what was decided, newest first.
 
 curl -sS '{url}/v1/events?type=decision.made&order=desc&limit=2' -H 'Authorization: Bearer {compliance}'
 
-3. Trust nobody: verify everything from outside, or one receipt offline.
+3. Trust nobody: take a receipt away and check it offline; check the whole ledger from outside; then forge a copy.
 
-daybook verify {url} --token {auditor} --key '{key}'
+curl -sS {url}/v1/events/107/receipt -H 'Authorization: Bearer {auditor}' -o entry-107.tlog-proof
+{program} verify entry-107.tlog-proof --key '{key}'
+{program} verify {url} --token {auditor} --key '{key}'
 
-curl -sS {url}/v1/events/3/receipt -H 'Authorization: Bearer {auditor}' > entry-3.tlog-proof
-daybook verify entry-3.tlog-proof --key '{key}'
+cp -r {data} forged && sed -i 's/"outcome":"declined"/"outcome":"approved"/' forged/log/00000000/entries
+{program} verify forged --key '{key}'
 "#
     )
 }

@@ -48,6 +48,11 @@ pub struct Run {
     pub adopt: Option<Vec<u8>>,
 }
 
+/// How long the start waits for the index to catch up before it serves reads without writes.
+///
+/// Reason: a hundred thousand entries' worth; a longer rebuild goes on beside the reads.
+const INDEX_PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// The options of the log in a data folder, on the system's disk and clock.
 #[must_use]
 pub fn options(data_dir: &Path, config: &Config) -> Options {
@@ -118,6 +123,10 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
         }
         IndexChoice::None => None,
     };
+    // Usually it catches up at once; then whoever waits for "ready" can post at once.
+    if let Some(index) = &index {
+        let _ = index.wait_applied(store.size(), INDEX_PATIENCE);
+    }
     let identities = index.as_ref().map_or_else(|| Arc::new(NoIndex) as _, LogIndex::identities);
     let log = opened.start(identities)?;
     let first_key = store.keys().first().map(|key| key.key.clone()).context("the log has no key")?;

@@ -98,3 +98,58 @@ fn the_readmes_commands_are_the_programs() {
         assert!(readme.contains(&format!("daybook {command}")), "README does not name daybook {command}");
     }
 }
+
+/// What `daybook demo` tells a newcomer to type, typed.
+#[test]
+fn the_three_things_to_try_do_what_they_say() {
+    use std::io::Read as _;
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = crate::kit::daybook()
+        .args(["demo", "--listen", "127.0.0.1:0"])
+        .current_dir(dir.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut out = child.stdout.take().unwrap();
+    let mut chunk = [0; 4096];
+    while !said.ends_with("verify forged --key") && !said.trim_end().ends_with('\'')
+        || !said.contains("verify forged")
+    {
+        let count = out.read(&mut chunk).unwrap();
+        assert!(count > 0, "{said}");
+        said.push_str(&text(&chunk[..count]));
+    }
+    // Commands begin at the left margin; everything else is prose, or the continuation of one.
+    let begins = |line: &str| line.starts_with("curl ") || line.starts_with("cp ") || line.starts_with('/');
+    let mut commands: Vec<String> = Vec::new();
+    let mut open = false;
+    for line in said.lines() {
+        if begins(line) {
+            commands.push(line.to_owned());
+            open = true;
+        } else if line.is_empty() {
+            open = false;
+        } else if open {
+            let last = commands.last_mut().unwrap();
+            last.push('\n');
+            last.push_str(line);
+        }
+    }
+    let answers: Vec<(String, bool)> = commands
+        .iter()
+        .map(|command| {
+            let output = crate::kit::run(Command::new("bash").args(["-c", command]).current_dir(dir.path()));
+            (text(&output.stdout), output.status.success())
+        })
+        .collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(commands.len(), 7, "{commands:#?}");
+    assert!(answers[0].0.contains("\"receipt\":\"/v1/events/"), "{answers:?}");
+    assert!(answers[1].0.contains("try-1"), "{answers:?}");
+    assert!(answers[3].0.contains("Verified: entry 107"), "{answers:?}");
+    assert!(answers[4].0.contains("Verified: northgate.example/ai-governance"), "{answers:?}");
+    assert!(!answers[6].1 && answers[6].0.contains("DOES NOT HOLD: entry "), "{answers:?}");
+}
