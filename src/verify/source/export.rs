@@ -38,7 +38,12 @@ impl ExportSource {
             return Ok(Some(length - 1));
         }
         Err(if length as u64 == limit {
-            Fault::new(Code::LineInvalid, "the line is longer than that of any entry").at(self.entries)
+            let text = "the line is longer than that of any entry";
+            match self.header {
+                Some(_) => Fault::new(Code::LineInvalid, text).at(self.entries),
+                // The first line is no entry.
+                None => Problem::failed(Code::LineInvalid, text),
+            }
         } else {
             Problem::failed(
                 Code::Truncated,
