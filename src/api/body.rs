@@ -5,11 +5,17 @@ use actix_web::web;
 use futures_util::StreamExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// Bytes of request bodies held at once, over all connections.
 ///
 /// Reason: thirty of the largest batches; what the sequencer may hold comes on top.
 const MAX_BODIES_BYTES: usize = 256 << 20;
+
+/// How long a client may take to send a body.
+///
+/// Reason: the largest batch over a slow line; whoever drips holds memory that others need.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How many bytes of bodies are held now.
 #[derive(Clone, Default)]
@@ -31,7 +37,14 @@ impl Drop for Body {
 ///
 /// # Errors
 /// 413 for a longer one, 503 when too much is being read, 400 for a broken transfer.
-pub async fn read(mut payload: web::Payload, limit: usize, budget: &Budget) -> Result<Body, Problem> {
+pub async fn read(payload: web::Payload, limit: usize, budget: &Budget) -> Result<Body, Problem> {
+    tokio::time::timeout(PATIENCE, read_all(payload, limit, budget)).await.unwrap_or_else(|_| {
+        let detail = format!("the body did not come within {} s; nothing was recorded", PATIENCE.as_secs());
+        Err(Problem::new(ProblemType::Malformed, detail))
+    })
+}
+
+async fn read_all(mut payload: web::Payload, limit: usize, budget: &Budget) -> Result<Body, Problem> {
     let mut body = Body { bytes: Vec::new(), budget: budget.clone() };
     while let Some(chunk) = payload.next().await {
         let chunk = chunk

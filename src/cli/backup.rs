@@ -3,7 +3,7 @@
 //! A backup is a data folder: entries up to the latest checkpoint, that checkpoint, configuration and hashed tokens.
 //! Never keys; they are backed up apart from data. It opens read-only until it is adopted.
 
-use crate::cli::progress;
+use crate::cli::progress::Progress;
 use crate::log::bulk::{copy, latest_checkpoint};
 use crate::log::disk::RealDisk;
 use crate::spec::layout::LOG_DIR;
@@ -77,10 +77,9 @@ fn copy_verified(from: &Path, to: &Path, key: Option<VerifierKey>) -> anyhow::Re
     }
     fs::create_dir_all(&beside).with_context(|| beside.display().to_string())?;
     let (_, checkpoint) = latest_checkpoint(&RealDisk, &from.join(LOG_DIR))?;
-    let bar = progress::bar("copied", checkpoint.size);
-    let copied =
-        copy(&RealDisk, &from.join(LOG_DIR), &beside.join(LOG_DIR), |seq, _| bar.set_position(seq + 1));
-    bar.finish_and_clear();
+    let bar = Progress::start("copied", checkpoint.size);
+    let copied = copy(&RealDisk, &from.join(LOG_DIR), &beside.join(LOG_DIR), |seq, _| bar.set(seq + 1));
+    bar.finish();
     let result = copied.map_err(anyhow::Error::from).and_then(|head| {
         let options = Options { key, ..Options::default() };
         match verify(Source::Folder(beside.clone()), &options, &Quiet) {

@@ -2,7 +2,7 @@
 
 use crate::cli::config::Config;
 use crate::cli::ledger::{IndexChoice, options};
-use crate::cli::progress;
+use crate::cli::progress::Progress;
 use crate::log::check::{Checked, check, without_head};
 use crate::log::disk::RealDisk;
 use crate::log::home::Lock;
@@ -54,12 +54,12 @@ impl Check {
         if lock.is_none() && self.repair {
             bail!("the ledger is being served; stop it before a repair");
         }
-        let bar = progress::bar("checked", 0);
+        let bar = Progress::start("checked", 0);
         let checked = check(&RealDisk, &log_dir, self.repair, |done, total| {
-            bar.set_length(total);
-            bar.set_position(done);
+            bar.set_total(total);
+            bar.set(done);
         });
-        bar.finish_and_clear();
+        bar.finish();
         let mut checked = match checked {
             Ok(checked) => checked,
             Err(RecoverError::HeadLost) => return self.head_lost(),
@@ -179,21 +179,21 @@ fn engine(config: &Config) -> anyhow::Result<EngineKind> {
 }
 
 fn wait_for(index: &LogIndex, size: u64) -> anyhow::Result<()> {
-    let bar = progress::bar("indexed", size);
+    let bar = Progress::start("indexed", size);
     while !index.wait_applied(size, Duration::from_millis(500)) {
         if let Some(problem) = index.problem() {
             bail!(problem);
         }
-        bar.set_position(index.applied());
+        bar.set(index.applied());
     }
-    bar.finish_and_clear();
+    bar.finish();
     Ok(())
 }
 
 /// The first entry that the index does not know by its identity, or does not list under what it is.
 fn compare(index: &LogIndex, store: &Arc<Store>) -> anyhow::Result<Option<String>> {
     let size = store.size();
-    let bar = progress::bar("compared", size);
+    let bar = Progress::start("compared", size);
     for seq in 0..size {
         let bytes = store.entry(seq)?;
         let entry = Entry::parse(&bytes)?;
@@ -211,9 +211,9 @@ fn compare(index: &LogIndex, store: &Arc<Store>) -> anyhow::Result<Option<String
         if index.list(filter, seq, seq + 1, false, 1)? != [seq] {
             return Ok(Some(format!("entry {seq} is not listed under its type, source, subject and actor")));
         }
-        bar.set_position(seq);
+        bar.set(seq);
     }
-    bar.finish_and_clear();
+    bar.finish();
     Ok(None)
 }
 

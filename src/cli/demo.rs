@@ -2,6 +2,7 @@
 
 use crate::cli::config::Config;
 use crate::cli::ledger::{self, IndexChoice, Run, options};
+use crate::cli::progress::Progress;
 use crate::demo::scenario;
 use crate::identity::{NewToken, Principal, Role, Tokens};
 use crate::intake::{Rules, accept};
@@ -117,8 +118,8 @@ fn make(data_dir: &Path, filled: bool) -> anyhow::Result<()> {
     let catalog = crate::catalog::Catalog::embedded()?;
     let rules = Rules { origin: ORIGIN, catalog: &catalog, open_types: false };
     let log = log::open(options)?.start(Arc::new(NoIndex))?;
-    let bar = crate::cli::progress::bar("a bank's year", events.len() as u64);
-    for event in &events {
+    let bar = Progress::start("a bank's year", events.len() as u64);
+    for (told, event) in (1_u64..).zip(&events) {
         clock.advance_to(stamp(event.recorded_at)?);
         let principal =
             Principal { actor: event.actor.clone(), roles: vec![Role::Producer], sources: vec![] };
@@ -130,9 +131,9 @@ fn make(data_dir: &Path, filled: bool) -> anyhow::Result<()> {
         let submission =
             Submission { items: vec![accepted.item], expected_version: None, looked_up_at: u64::MAX };
         log.append(submission)?.blocking_recv().context("the ledger stopped")??;
-        bar.inc(1);
+        bar.set(told);
     }
-    bar.finish_and_clear();
+    bar.finish();
     log.close();
     Ok(())
 }

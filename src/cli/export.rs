@@ -1,6 +1,6 @@
 //! `daybook export` and `daybook import`.
 
-use crate::cli::progress;
+use crate::cli::progress::Progress;
 use crate::log::bulk::{Builder, BulkError, latest_checkpoint, read_entries};
 use crate::log::disk::RealDisk;
 use crate::spec::entry::Entry;
@@ -42,7 +42,7 @@ impl Export {
     fn write(&self, out: &mut dyn Write) -> anyhow::Result<()> {
         let log_dir = self.data.join(LOG_DIR);
         let (note, checkpoint) = latest_checkpoint(&RealDisk, &log_dir)?;
-        let bar = progress::bar("exported", checkpoint.size);
+        let bar = Progress::start("exported", checkpoint.size);
         read_entries(&RealDisk, &log_dir, checkpoint.size, |seq, bytes| {
             let broken = |why: &str| BulkError::Entry { seq, why: why.to_owned() };
             if seq == 0 {
@@ -57,12 +57,12 @@ impl Export {
             }
             let text = std::str::from_utf8(bytes).map_err(|_| broken("not UTF-8"))?;
             out.write_all(Line::Entry(text.to_owned()).to_line().as_bytes())?;
-            bar.set_position(seq + 1);
+            bar.set(seq + 1);
             Ok(())
         })?;
         out.write_all(Line::Checkpoint(note).to_line().as_bytes())?;
         out.flush()?;
-        bar.finish_and_clear();
+        bar.finish();
         Ok(())
     }
 }

@@ -4,8 +4,7 @@ use crate::cli::progress;
 use crate::verify::command::{Command, Token, run};
 use crate::verify::{Progress, Quiet};
 use clap::Args;
-use indicatif::ProgressBar;
-use std::io::{IsTerminal as _, stderr, stdout};
+use std::io::stdout;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -50,28 +49,23 @@ impl Verify {
             json: self.json,
             quiet,
         };
-        let bar = Bar(progress::bar("verified", 0));
-        let plain = crate::verify::command::StderrProgress::new();
-        let progress: &dyn Progress = match (quiet, stderr().is_terminal()) {
-            (true, _) => &Quiet,
-            (false, true) => &bar,
-            (false, false) => &plain,
-        };
+        let bar = Bar(progress::Progress::start("verified", 0));
+        let progress: &dyn Progress = if quiet { &Quiet } else { &bar };
         ExitCode::from(run(&command, &mut stdout().lock(), progress))
     }
 }
 
-struct Bar(ProgressBar);
+struct Bar(progress::Progress);
 
 impl Progress for Bar {
     fn entries(&self, done: u64, total: Option<u64>) {
         if let Some(total) = total {
-            self.0.set_length(total);
+            self.0.set_total(total);
         }
-        self.0.set_position(done);
+        self.0.set(done);
     }
 
     fn finish(&self) {
-        self.0.finish_and_clear();
+        self.0.finish();
     }
 }

@@ -9,10 +9,12 @@ use crate::log::signing::{Signers, SigningPool};
 use crate::log::store::Store;
 use crate::spec::canonical;
 use crate::spec::encoding::to_base64;
-use crate::spec::entry::{Draft, Entry, LEDGER_ACTOR, TYPE_CREATED, TYPE_KEY_ROTATED, text_hash};
+use crate::spec::entry::{Draft, Entry as LogEntry, LEDGER_ACTOR, TYPE_CREATED, TYPE_KEY_ROTATED, text_hash};
 use crate::spec::json::Json;
 use crate::spec::merkle::Hash;
 use crate::spec::time::Timestamp;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
@@ -139,9 +141,16 @@ impl Sequencer {
         }
         let mut replays = Vec::with_capacity(submission.items.len());
         let mut conflicts = Vec::new();
+        let mut places = HashMap::with_capacity(submission.items.len());
         for (i, item) in submission.items.iter().enumerate() {
             // Twice in one submission: the second is a replay of the first, which has no number yet.
-            let twin = submission.items[..i].iter().position(|earlier| earlier.identity == item.identity);
+            let twin = match places.entry(item.identity) {
+                Entry::Occupied(earlier) => Some(*earlier.get()),
+                Entry::Vacant(first) => {
+                    first.insert(i);
+                    None
+                }
+            };
             let known = match twin {
                 Some(twin) => Some((Known::Twin(twin), submission.items[twin].fingerprint)),
                 None => self.find(item, submission.looked_up_at, position)?,
@@ -198,7 +207,7 @@ impl Sequencer {
             return Ok(None);
         };
         let bytes = self.store.entry(seq).map_err(|error| AppendError::Index(error.to_string()))?;
-        let entry = Entry::parse(&bytes).map_err(|error| AppendError::Index(error.to_string()))?;
+        let entry = LogEntry::parse(&bytes).map_err(|error| AppendError::Index(error.to_string()))?;
         Ok(Some((
             Known::Entry(seq),
             crate::log::fingerprint(&entry.actor, &canonical::to_string(&entry.event)),
