@@ -49,15 +49,16 @@ impl FromRequest for Caller {
     }
 }
 
+/// The bearer token of a request (RFC 6750 §2.1).
+pub fn bearer(request: &HttpRequest) -> Option<&str> {
+    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
 fn authenticate(request: &HttpRequest) -> Result<Caller, Problem> {
     let service = request.app_data::<web::Data<Service>>().ok_or_else(|| Problem::internal(&"no service"))?;
-    let token = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim());
+    let token = bearer(request);
     let Some(token) = token else {
         let detail = "send the header Authorization: Bearer TOKEN; `daybook token create` makes a token";
         return Err(Problem::new(ProblemType::Unauthenticated, detail));

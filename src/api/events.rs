@@ -3,6 +3,7 @@
 use crate::api::auth::Caller;
 use crate::api::event_view::{entry_json, event_json};
 use crate::api::{Problem, ProblemType, Service, cursor};
+use crate::log::append::AppendError;
 use crate::log::store::Store;
 use crate::spec::entry::Entry;
 use crate::spec::time::Timestamp;
@@ -177,6 +178,10 @@ fn list(service: &Service, query: &ListQuery) -> Result<Page, Problem> {
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Problem::parameter("limit", "a number from 1 to 500"));
     }
+    if let Some(seq) = query.min_seq.filter(|seq| *seq >= store.size()) {
+        let detail = format!("the log has {} entries: there is no {seq} to wait for", store.size());
+        return Err(Problem::new(ProblemType::NotFound, detail));
+    }
     if let (Some(seq), Some(index)) = (query.min_seq, &service.index)
         && !index.wait_applied(seq.saturating_add(1), MAX_WAIT)
     {
@@ -211,7 +216,7 @@ fn list(service: &Service, query: &ListQuery) -> Result<Page, Problem> {
         let candidates = match index {
             Some(index) => index
                 .list(wanted.filter(), from, to, newest_first, missing)
-                .map_err(|error| Problem::internal(&error))?,
+                .map_err(|error| Problem::append(&AppendError::Index(error.to_string())))?,
             None if newest_first => (from..to).rev().take(missing).collect(),
             None => (from..to).take(missing).collect(),
         };

@@ -47,7 +47,10 @@ pub async fn readyz(service: web::Data<Service>) -> HttpResponse {
     } else if let Some(failure) = failure {
         Some(format!("stopped: {failure}"))
     } else {
-        service.index.as_ref().and_then(crate::views::LogIndex::problem)
+        let catching_up = service.index.is_some() && service.log.waits_for_index(indexed);
+        let catching_up =
+            catching_up.then(|| format!("the index has {indexed} of {size} entries and catches up"));
+        service.index.as_ref().and_then(crate::views::LogIndex::problem).or(catching_up)
     };
     let readiness = Readiness { reads: true, writes: reason.is_none(), size, indexed, reason };
     let mut response = if readiness.writes { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };

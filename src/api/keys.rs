@@ -84,6 +84,11 @@ fn history(store: &Arc<Store>) -> Result<KeyHistory, ReadError> {
     Ok(KeyHistory { keys: views, created: receipt(0)? })
 }
 
+/// Bytes of a request for a rotation.
+///
+/// Reason: four short members.
+const MAX_REQUEST_BYTES: usize = 4 << 10;
+
 /// What the new key shall be.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -125,7 +130,7 @@ pub async fn rotate_key(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     caller.must_be(Role::Admin)?;
-    let body = crate::api::body::read(payload, 64 << 10, &service.budget).await?;
+    let body = crate::api::body::read(payload, MAX_REQUEST_BYTES, &service.budget).await?;
     let request: RotateRequest = if body.bytes.is_empty() {
         RotateRequest::default()
     } else {
@@ -158,8 +163,13 @@ pub async fn rotate_key(
         other => Problem::new(ProblemType::RotationConflict, other_text(&other)),
     })?;
     let vkey = key.verifier().to_string();
-    let rotation =
-        Rotation { signer: Arc::new(key), next, overlap_until, old_key_lost: request.old_key_lost };
+    let rotation = Rotation {
+        by: caller.0.actor.clone(),
+        signer: Arc::new(key),
+        next,
+        overlap_until,
+        old_key_lost: request.old_key_lost,
+    };
     let answer = service.log.rotate(rotation).map_err(|error| match error {
         RotateError::Append(error) => Problem::append(&error),
         other => Problem::new(ProblemType::RotationConflict, other.to_string()),

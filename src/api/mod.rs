@@ -35,7 +35,7 @@ use std::sync::Arc;
 pub struct Settings {
     /// Types outside the catalogue are accepted without a schema.
     pub open_types: bool,
-    /// Anyone may read the log's checkpoint, tiles and proofs without a token.
+    /// Anyone may read the log without a token: checkpoint, tiles, proofs, keys, and in the bundles every entry.
     pub public_log: bool,
 }
 

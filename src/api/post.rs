@@ -5,8 +5,8 @@ use crate::api::event_view::receipt_path;
 use crate::api::{Problem, ProblemType, Service, body};
 use crate::identity::Role;
 use crate::intake::{
-    Accepted, MAX_BATCH_BYTES, MAX_EVENT_BYTES, Mode, Refusal, Rules, accept, from_batch, from_binary,
-    from_structured,
+    Accepted, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_EVENT_BYTES, Mode, Refusal, Rules, accept, from_batch,
+    from_binary, from_structured,
 };
 use crate::log::append::{AppendError, ExpectedVersion, Outcome, Submission};
 use crate::log::fingerprint;
@@ -14,6 +14,7 @@ use crate::spec::canonical;
 use crate::spec::encoding::to_base64;
 use crate::spec::entry::Entry;
 use crate::spec::merkle::leaf_hash;
+use crate::views::IndexError;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use serde::Serialize;
@@ -159,6 +160,10 @@ fn accept_all(
             Err(refused) => refusals = refused,
         }
     }
+    if refusals.len() > MAX_BATCH_EVENTS {
+        // Every bad event is named, if not everything that is wrong with it.
+        refusals.dedup_by_key(|refusal| refusal.pointer.split('/').nth(1).map(str::to_owned));
+    }
     if refusals.is_empty() { Ok(accepted) } else { Err(Problem::refused(&refusals)) }
 }
 
@@ -180,12 +185,18 @@ async fn record(
     };
     // Order matters: first how far the index is, then what it knows. What it learns in between is looked at twice,
     // never not at all.
-    let looked_up_at = service.index.as_ref().map_or(u64::MAX, |index| index.applied());
+    // Both questions go to the same index: one that replaced it in between may know nothing yet.
+    let index = match &service.index {
+        Some(index) => Some(index.now().map_err(|why| Problem::append(&AppendError::Index(why)))?),
+        None => None,
+    };
+    let looked_up_at = index.as_ref().map_or(u64::MAX, |index| index.applied());
     let mut known = Vec::with_capacity(accepted.len());
     for event in &accepted {
-        known.push(match &service.index {
+        known.push(match &index {
             Some(index) => {
-                index.find(&event.item.identity).map_err(|e| Problem::append(&AppendError::Index(e)))?
+                let failed = |error: IndexError| Problem::append(&AppendError::Index(error.to_string()));
+                index.find(&event.item.identity).map_err(failed)?
             }
             None => None,
         });

@@ -17,8 +17,8 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 
 /// Errors listed in one answer.
 ///
-/// Reason: a batch may have a thousand bad events; the first hundred show what is wrong with the rest.
-const MAX_ERRORS: usize = 100;
+/// Reason: one for each event of the largest batch.
+const MAX_ERRORS: usize = crate::intake::MAX_BATCH_EVENTS;
 
 /// The kinds of problem that a client can meet. The slug is stable: clients may decide by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -304,6 +304,11 @@ impl Problem {
                 ProblemType::Stopped,
                 "whether the event is recorded is known after the next start; send the same again then",
             ),
+            AppendError::RotationInFlight => Self::new(ProblemType::RotationConflict, error.to_string()),
+            // The engines say why only in words; these are the operating system's.
+            AppendError::Index(error) if error.contains("No space left on device") => {
+                Self::append(&AppendError::NoRoom)
+            }
             AppendError::Index(error) => {
                 tracing::error!(%error, "the index of identities cannot be read");
                 Self::new(ProblemType::IndexUnavailable, "nothing was recorded; send the same again soon")

@@ -3,15 +3,17 @@
 //! A subscriber reads from the log at its own pace, so nothing is buffered for it but a few entries. One that does
 //! not read for a while is dropped; it connects again with the last ID it saw and misses nothing.
 
-use crate::api::auth::Caller;
+use crate::api::auth::{Caller, bearer};
 use crate::api::event_view::entry_json;
 use crate::api::events::{Wanted, place};
 use crate::api::{Problem, ProblemType, Service};
+use crate::log::store::ReadError;
 use crate::spec::entry::Entry;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use serde::Deserialize;
-use std::time::Duration;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use utoipa::IntoParams;
 
@@ -23,8 +25,13 @@ pub const MAX_STREAMS: usize = 256;
 /// Entries read from the log at a time.
 const CHUNK: u64 = 64;
 
+/// Bytes after which a message is closed.
+///
+/// Reason: with the messages that wait, a slow subscriber holds about a MiB, and all of them a quarter of a GiB.
+const MESSAGE_BYTES: usize = 256 << 10;
+
 /// Messages that wait for a subscriber.
-const WAITING: usize = 8;
+const WAITING: usize = 2;
 
 /// How long a subscriber may leave its messages unread.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -90,10 +97,11 @@ pub async fn stream_events(
         Wanted { kind: query.kind, source: query.source, subject: query.subject, actor: query.actor };
     let (send, receive) = mpsc::channel(WAITING);
     let follower = service.clone();
+    let token = bearer(&request).unwrap_or_default().to_owned();
     actix_web::rt::spawn(async move {
         // Held until the subscriber is gone.
         let _permit = permit;
-        follow(&follower, &wanted, next, &send).await;
+        follow(&follower, &token, &wanted, next, &send).await;
     });
     let body = futures_util::stream::unfold(receive, |mut receive| async {
         receive.recv().await.map(|chunk| (Ok::<_, actix_web::Error>(chunk), receive))
@@ -107,57 +115,76 @@ pub async fn stream_events(
         .streaming(body))
 }
 
-/// Sends entries from `next` on until the subscriber is gone, too slow, or the log cannot be read.
+/// Sends entries from `next` on until the subscriber is gone, too slow, or no longer allowed, or the log cannot be read.
 async fn follow(
     service: &web::Data<Service>,
+    token: &str,
     wanted: &Wanted,
     mut next: u64,
     send: &mpsc::Sender<web::Bytes>,
 ) {
     let mut size = service.log.store().watch();
+    let mut spoke = Instant::now();
     loop {
+        // A token that was revoked or has expired opens nothing any more, also here.
+        if send.is_closed() || service.tokens.authenticate(token).is_none() {
+            return;
+        }
+        if spoke.elapsed() >= HEARTBEAT {
+            if !deliver(send, ": alive\n\n".into()).await {
+                return;
+            }
+            spoke = Instant::now();
+        }
         let committed = *size.borrow_and_update();
         if next < committed {
             let to = committed.min(next + CHUNK);
-            let (reading, wanted) = (service.clone(), wanted.clone());
-            let messages = match web::block(move || messages(&reading, &wanted, next..to)).await {
-                Ok(Ok(messages)) => messages,
+            let (reading, asked) = (service.clone(), wanted.clone());
+            let (message, read_to) = match web::block(move || message(&reading, &asked, next..to)).await {
+                Ok(Ok(read)) => read,
                 Ok(Err(error)) => {
                     tracing::error!(%error, "a stream ends: the log cannot be read");
                     return;
                 }
                 Err(_) => return,
             };
-            next = to;
-            if !messages.is_empty() && !deliver(send, messages).await {
-                return;
+            next = read_to;
+            if !message.is_empty() {
+                if !deliver(send, message).await {
+                    return;
+                }
+                spoke = Instant::now();
             }
             continue;
         }
         tokio::select! {
             changed = size.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(HEARTBEAT) => if !deliver(send, ": alive\n\n".into()).await { return },
+            () = tokio::time::sleep(HEARTBEAT.saturating_sub(spoke.elapsed())) => {}
             () = send.closed() => return,
         }
     }
 }
 
-async fn deliver(send: &mpsc::Sender<web::Bytes>, messages: String) -> bool {
-    matches!(tokio::time::timeout(PATIENCE, send.send(messages.into())).await, Ok(Ok(())))
+async fn deliver(send: &mpsc::Sender<web::Bytes>, message: String) -> bool {
+    matches!(tokio::time::timeout(PATIENCE, send.send(message.into())).await, Ok(Ok(())))
 }
 
-fn messages(
+/// The entries that are wanted, as many as a message holds, and where to go on.
+fn message(
     service: &Service,
     wanted: &Wanted,
     seqs: std::ops::Range<u64>,
-) -> Result<String, crate::log::store::ReadError> {
-    let mut messages = String::new();
+) -> Result<(String, u64), ReadError> {
+    let (mut message, end) = (String::new(), seqs.end);
     for seq in seqs {
+        if message.len() >= MESSAGE_BYTES {
+            return Ok((message, seq));
+        }
         let bytes = service.log.store().entry(seq)?;
-        let entry = Entry::parse(&bytes).map_err(|_| crate::log::store::ReadError::Damaged { seq })?;
+        let entry = Entry::parse(&bytes).map_err(|_| ReadError::Damaged { seq })?;
         if wanted.matches(&entry) {
-            messages.push_str(&format!("id: {seq}\ndata: {}\n\n", entry_json(&entry, &bytes)));
+            let _ = write!(message, "id: {seq}\ndata: {}\n\n", entry_json(&entry, &bytes));
         }
     }
-    Ok(messages)
+    Ok((message, end))
 }

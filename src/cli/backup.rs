@@ -4,6 +4,7 @@
 //! Never keys; they are backed up apart from data. It opens read-only until it is adopted.
 
 use crate::cli::progress::Progress;
+use crate::cli::scratch::Scratch;
 use crate::log::bulk::{copy, latest_checkpoint};
 use crate::log::disk::RealDisk;
 use crate::spec::layout::LOG_DIR;
@@ -66,43 +67,27 @@ impl Restore {
     }
 }
 
-/// Copies beside, verifies the copy, and only then puts it in place.
+/// Copies into a scratch folder, verifies the copy, and only then puts it in place.
 fn copy_verified(from: &Path, to: &Path, key: Option<VerifierKey>) -> anyhow::Result<u64> {
-    if fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) {
-        bail!("{} is not empty", to.display());
-    }
-    let beside = to.with_extension("copying");
-    if beside.exists() {
-        fs::remove_dir_all(&beside).with_context(|| beside.display().to_string())?;
-    }
-    fs::create_dir_all(&beside).with_context(|| beside.display().to_string())?;
+    let scratch = Scratch::begin(to)?;
     let (_, checkpoint) = latest_checkpoint(&RealDisk, &from.join(LOG_DIR))?;
     let bar = Progress::start("copied", checkpoint.size);
-    let copied = copy(&RealDisk, &from.join(LOG_DIR), &beside.join(LOG_DIR), |seq, _| bar.set(seq + 1));
+    let copied =
+        copy(&RealDisk, &from.join(LOG_DIR), &scratch.path().join(LOG_DIR), |seq, _| bar.set(seq + 1));
     bar.finish();
-    let result = copied.map_err(anyhow::Error::from).and_then(|head| {
-        let options = Options { key, ..Options::default() };
-        match verify(Source::Folder(beside.clone()), &options, &Quiet) {
-            Outcome::Verified(_) => Ok(head.size),
-            Outcome::Failed(failure) => bail!("the copy does not verify: {failure}"),
-            Outcome::CouldNotCheck(why) => bail!("the copy cannot be verified: {why}"),
-        }
-    });
-    let size = match result {
-        Ok(size) => size,
-        Err(error) => {
-            fs::remove_dir_all(&beside)?;
-            return Err(error);
-        }
-    };
+    let head = copied?;
+    let options = Options { key, ..Options::default() };
+    match verify(Source::Folder(scratch.path().to_owned()), &options, &Quiet) {
+        Outcome::Verified(_) => {}
+        Outcome::Failed(failure) => bail!("the copy does not verify: {failure}"),
+        Outcome::CouldNotCheck(why) => bail!("the copy cannot be verified: {why}"),
+    }
     for name in BESIDE {
-        if from.join(name).exists() {
-            fs::copy(from.join(name), beside.join(name))?;
+        // Settings that are there beforehand stay.
+        if from.join(name).exists() && !to.join(name).exists() {
+            fs::copy(from.join(name), scratch.path().join(name))?;
         }
     }
-    if to.exists() {
-        fs::remove_dir(to)?;
-    }
-    fs::rename(&beside, to).with_context(|| to.display().to_string())?;
-    Ok(size)
+    scratch.finish()?;
+    Ok(head.size)
 }

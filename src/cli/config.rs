@@ -15,7 +15,7 @@ pub struct Config {
     pub origin: Option<String>,
     /// Address and port.
     pub listen: Option<String>,
-    /// Anyone may read checkpoint, tiles, proofs and keys without a token.
+    /// Anyone may read the log without a token: checkpoint, tiles, proofs, keys, and in the bundles every entry.
     pub public_log: bool,
     /// Types outside the catalogue are accepted without a schema.
     pub open_types: bool,

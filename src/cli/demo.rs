@@ -3,6 +3,7 @@
 use crate::cli::config::Config;
 use crate::cli::ledger::{self, IndexChoice, Run, options};
 use crate::cli::progress::Progress;
+use crate::cli::scratch::Scratch;
 use crate::demo::scenario;
 use crate::identity::{NewToken, Principal, Role, Tokens};
 use crate::intake::{Rules, accept};
@@ -10,7 +11,6 @@ use crate::log::append::Submission;
 use crate::log::clock::ManualClock;
 use crate::log::{self, NoIndex};
 use crate::spec::json::{Json, MAX_EVENT_DEPTH};
-use crate::spec::layout::{HEAD_FILE, LOG_DIR};
 use crate::spec::time::Timestamp;
 use crate::views::EngineKind;
 use anyhow::Context as _;
@@ -59,32 +59,18 @@ struct DemoTokens {
 
 impl Demo {
     pub fn run(self) -> anyhow::Result<()> {
-        let tokens = if self.data.join(LOG_DIR).join(HEAD_FILE).exists() {
+        let tokens = if log::is_made(&self.data) {
             let path = self.data.join(TOKENS_FILE);
             let text = fs::read(&path).with_context(|| {
                 format!("{} is missing: this ledger is not the demo's; use `daybook serve`", path.display())
             })?;
             serde_json::from_slice(&text).with_context(|| path.display().to_string())?
         } else {
-            // Made beside and moved into place, so that an interrupted start leaves no half-filled year.
-            let beside = self.data.with_extension("new");
-            if beside.exists() {
-                fs::remove_dir_all(&beside).with_context(|| beside.display().to_string())?;
-            }
-            if self.data.exists()
-                && fs::read_dir(&self.data).is_ok_and(|mut entries| entries.next().is_some())
-            {
-                anyhow::bail!(
-                    "{} is there and holds no ledger; give another folder with --data",
-                    self.data.display()
-                );
-            }
-            make(&beside, !self.empty)?;
-            let tokens = make_tokens(&beside)?;
-            if self.data.exists() {
-                fs::remove_dir(&self.data).with_context(|| self.data.display().to_string())?;
-            }
-            fs::rename(&beside, &self.data).with_context(|| self.data.display().to_string())?;
+            // Whole or not at all: an interrupted start leaves no half-told year.
+            let scratch = Scratch::begin(&self.data)?;
+            make(scratch.path(), !self.empty)?;
+            let tokens = make_tokens(scratch.path())?;
+            scratch.finish()?;
             tokens
         };
         let config = Config::read(&self.data)?;

@@ -1,11 +1,12 @@
 //! `daybook export` and `daybook import`.
 
 use crate::cli::progress::Progress;
+use crate::cli::scratch::Scratch;
 use crate::log::bulk::{Builder, BulkError, latest_checkpoint, read_entries};
 use crate::log::disk::RealDisk;
 use crate::spec::entry::Entry;
 use crate::spec::export::{Line, MAX_LINE_BYTES};
-use crate::spec::layout::{HEAD_FILE, LOG_DIR};
+use crate::spec::layout::LOG_DIR;
 use crate::spec::note::VerifierKey;
 use crate::verify::{Options, Outcome, Quiet, Source, verify};
 use anyhow::{Context as _, bail};
@@ -83,23 +84,19 @@ pub struct Import {
 impl Import {
     pub fn run(self) -> anyhow::Result<()> {
         let key = self.key.as_deref().map(VerifierKey::parse).transpose().context("--key")?;
-        let log_dir = self.data.join(LOG_DIR);
-        if log_dir.join(HEAD_FILE).exists() {
+        if crate::log::is_made(&self.data) {
             bail!("{} holds a ledger already", self.data.display());
-        }
-        let beside = self.data.with_extension("importing");
-        if beside.exists() {
-            fs::remove_dir_all(&beside).with_context(|| beside.display().to_string())?;
         }
         let source: Box<dyn Read + Send> = if self.source.as_os_str() == "-" {
             Box::new(io::stdin())
         } else {
             Box::new(fs::File::open(&self.source).with_context(|| self.source.display().to_string())?)
         };
+        let scratch = Scratch::begin(&self.data)?;
         // What the verifier reads is written down as it passes. The head, without which there is no log, comes only
         // when the verifier has said yes.
         let writing = Arc::new(Mutex::new(Writing {
-            builder: Some(Builder::new(&RealDisk, &beside.join(LOG_DIR))?),
+            builder: Some(Builder::new(&RealDisk, &scratch.path().join(LOG_DIR))?),
             line: Vec::new(),
             checkpoint: None,
         }));
@@ -107,22 +104,13 @@ impl Import {
         let options = Options { key: key.clone(), ..Options::default() };
         let report = match verify(Source::Export(Box::new(tee)), &options, &Quiet) {
             Outcome::Verified(report) => report,
-            Outcome::Failed(failure) => {
-                fs::remove_dir_all(&beside)?;
-                bail!("nothing is imported: {failure}");
-            }
-            Outcome::CouldNotCheck(why) => {
-                fs::remove_dir_all(&beside)?;
-                bail!("nothing is imported: {why}");
-            }
+            Outcome::Failed(failure) => bail!("nothing is imported: {failure}"),
+            Outcome::CouldNotCheck(why) => bail!("nothing is imported: {why}"),
         };
         let mut writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
         let (builder, checkpoint) = (writing.builder.take(), writing.checkpoint.take());
         builder.context("the import was not written")?.finish(&checkpoint.context("no checkpoint")?)?;
-        fs::create_dir_all(&self.data)?;
-        fs::rename(beside.join(LOG_DIR), &log_dir)?;
-        fs::remove_dir_all(&beside)?;
-        fs::File::open(&self.data)?.sync_all()?;
+        scratch.finish()?;
         println!("Imported {} entries of {}.", report.entries, report.origin);
         if key.is_none() {
             println!("Checked only against itself: give --key to check against a key you trust.");

@@ -75,7 +75,11 @@ impl Rotate {
             "overlap_until": self.overlap_until,
             "old_key_lost": self.old_key_lost,
         });
-        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(std::time::Duration::from_secs(60)))
+            .build()
+            .into();
         let mut answer = agent
             .post(format!("{}/v1/keys/rotate", url.trim_end_matches('/')))
             .header("authorization", format!("Bearer {token}"))
@@ -118,6 +122,7 @@ impl Rotate {
         });
         let vkey = signer.verifier().to_string();
         let rotation = Rotation {
+            by: "operator".into(),
             signer: Arc::new(signer),
             next: next.transpose()?,
             overlap_until: overlap_until.transpose()?,

@@ -131,7 +131,9 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
     let log = opened.start(identities)?;
     let first_key = store.keys().first().map(|key| key.key.clone()).context("the log has no key")?;
     let sinks = run.config.publish.file.iter().map(|path| Sink::File(data_dir.join(path)));
-    let sinks = sinks.chain(run.config.publish.url.iter().cloned().map(Sink::Url)).collect();
+    let sinks = sinks.chain(run.config.publish.url.iter().cloned().map(Sink::Url));
+    // A copy that nobody adopted has nothing new to tell, and must not make its old checkpoint look like the newest.
+    let sinks = if read_only.is_none() { sinks.collect() } else { Vec::new() };
     let publisher = Publisher::start(sinks, &log.checkpoints())?;
     let mut failure = log.failure();
     let service = web::Data::new(Service {

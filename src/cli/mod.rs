@@ -12,6 +12,7 @@ mod key;
 mod keygen;
 mod ledger;
 mod progress;
+mod scratch;
 mod serve;
 mod token;
 mod verify;

@@ -4,7 +4,6 @@ use crate::cli::config::Config;
 use crate::cli::ledger::{self, IndexChoice, Run, options};
 use crate::log;
 use crate::spec::encoding::hash_from_base64;
-use crate::spec::layout::{HEAD_FILE, LOG_DIR};
 use crate::views::EngineKind;
 use anyhow::Context as _;
 use clap::Args;
@@ -47,7 +46,7 @@ impl Serve {
             (None, Some(name)) => name.parse().map_err(anyhow::Error::msg)?,
             (None, None) => IndexChoice::Engine(EngineKind::Fjall),
         };
-        if !self.data.join(LOG_DIR).join(HEAD_FILE).exists() {
+        if !log::is_made(&self.data) {
             let origin = self.origin.or_else(|| config.origin.clone()).context(
                 "there is no ledger in this folder yet; give --origin (for example bank.example/ai-governance) to make it",
             )?;
@@ -70,16 +69,19 @@ impl Serve {
     }
 }
 
-/// A checkpoint from a file: the note itself, or the last line of what `[publish] file` wrote.
+/// A checkpoint from a file: the note itself, or the largest of those that `[publish] file` wrote. Lines that are none,
+/// such as one that a crash tore, are passed over.
 fn newest_checkpoint(path: &std::path::Path) -> anyhow::Result<Vec<u8>> {
+    use crate::spec::checkpoint::Checkpoint;
     use crate::spec::export::Line;
     let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
     if bytes.first() != Some(&b'{') {
         return Ok(bytes);
     }
-    let last = bytes.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty()).unwrap_or_default();
-    match Line::parse(last) {
-        Some(Line::Checkpoint(note)) => Ok(note.into_bytes()),
-        _ => anyhow::bail!("{}: the last line holds no checkpoint", path.display()),
-    }
+    let notes = bytes.split(|byte| *byte == b'\n').filter_map(|line| match Line::parse(line) {
+        Some(Line::Checkpoint(note)) => Some(note.into_bytes()),
+        _ => None,
+    });
+    let size = |note: &Vec<u8>| Checkpoint::parse(note).map_or(0, |(checkpoint, _)| checkpoint.size);
+    notes.max_by_key(size).with_context(|| format!("{}: no line holds a checkpoint", path.display()))
 }

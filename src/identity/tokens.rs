@@ -151,6 +151,7 @@ impl Tokens {
             expires: new.expires,
         };
         let path = data_dir.join(TOKENS_FILE);
+        let _lock = lock(data_dir)?;
         let mut file = read(&path)?;
         file.tokens.push(info.clone());
         write(&path, &file)?;
@@ -171,6 +172,7 @@ impl Tokens {
     /// See [`TokenError`].
     pub fn revoke(data_dir: &Path, id: &str) -> Result<(), TokenError> {
         let path = data_dir.join(TOKENS_FILE);
+        let _lock = lock(data_dir)?;
         let mut file = read(&path)?;
         let before = file.tokens.len();
         file.tokens.retain(|token| token.id != id);
@@ -203,6 +205,17 @@ fn read(path: &Path) -> Result<TokenFile, TokenError> {
     }
 }
 
+/// Held while the file is read, changed and written: two who change it at once must not undo each other.
+fn lock(data_dir: &Path) -> Result<fs::File, TokenError> {
+    let path = data_dir.join("tokens.lock");
+    let locked = (|| {
+        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path)?;
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)?;
+        Ok(file)
+    })();
+    locked.map_err(|error| TokenError::Io { path, error })
+}
+
 /// Beside, synced, renamed: a running server sees the old file or the new one.
 fn write(path: &Path, file: &TokenFile) -> Result<(), TokenError> {
     let beside = path.with_extension("new");
@@ -213,7 +226,9 @@ fn write(path: &Path, file: &TokenFile) -> Result<(), TokenError> {
         out.write_all(&text)?;
         out.write_all(b"\n")?;
         out.sync_all()?;
-        fs::rename(&beside, path)
+        fs::rename(&beside, path)?;
+        // A revocation must not come undone with the power.
+        fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
     })();
     written.map_err(|error| TokenError::Io { path: path.to_owned(), error })
 }

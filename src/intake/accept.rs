@@ -49,6 +49,10 @@ pub fn accept(event: &Json<'_>, principal: &Principal, rules: &Rules<'_>) -> Res
         let detail = "this token may not post for this source; use its own source, or a token made for it";
         refusals.push(Refusal::new(Kind::Source, "/source", detail));
     }
+    if source == rules.origin {
+        let detail = "this source is the ledger's own, for its own events";
+        refusals.push(Refusal::new(Kind::Source, "/source", detail));
+    }
     check_personal(event, &mut refusals);
     check_type(event, kind, rules, &mut refusals);
     if !refusals.is_empty() {

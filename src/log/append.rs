@@ -74,6 +74,9 @@ pub enum AppendError {
     /// A fault of the disk; the ledger is stopped until it is started again.
     #[error("the ledger is stopped")]
     Stopped,
+    /// Another rotation came first, and this one does not go with it.
+    #[error("another rotation came first; look at the ledger's keys and decide again")]
+    RotationInFlight,
     /// The index failed; nothing can be said about identities.
     #[error("the index cannot be read: {0}")]
     Index(String),
@@ -87,6 +90,8 @@ pub type Reply = oneshot::Sender<Answer>;
 
 /// A new key coming into force.
 pub struct Rotation {
+    /// Who decided it: an actor, or `operator` for whoever has the folder itself.
+    pub by: String,
     pub signer: Arc<dyn Signer>,
     /// The commitment to the key after it.
     pub next: Option<Hash>,
@@ -128,11 +133,11 @@ impl std::fmt::Debug for OwnEvent {
 pub trait Identities: Send + Sync {
     /// Entries applied.
     fn applied(&self) -> u64;
-    /// The entry of an identity, among those applied.
+    /// The entry of an identity, and how many entries were applied when it was looked for.
     ///
     /// # Errors
     /// The index cannot be read.
-    fn find(&self, identity: &[u8; 16]) -> Result<Option<u64>, String>;
+    fn find(&self, identity: &[u8; 16]) -> Result<(Option<u64>, u64), String>;
     /// How many events a subject has, and how many entries were applied when it had them.
     ///
     /// # Errors

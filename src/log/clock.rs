@@ -19,7 +19,7 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let micros = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
-        // A wall clock beyond the year 9999 is as good as none; the jump check refuses it.
+        // A wall clock beyond the year 9999 is as good as none: time then repeats the last entry's.
         Timestamp::from_micros(micros).unwrap_or(EPOCH)
     }
 
@@ -116,7 +116,8 @@ impl LedgerTime {
         if ahead > MAX_CLOCK_JUMP.as_micros() as i64 {
             return Err(ClockJumped { expected, wall });
         }
-        (self.wall, self.steady) = (wall, steady);
+        // After a step back the later of the two stays the reference, so that its correction is no jump.
+        (self.wall, self.steady) = (wall.max(expected), steady);
         self.last = self.last.max(wall);
         Ok(self.last)
     }
@@ -166,6 +167,16 @@ mod tests {
         assert!(time.now(&clock).is_err(), "still refused");
         time.confirm(&clock);
         assert_eq!(time.now(&clock), Ok(at(1000 + 365 * 86_400)));
+    }
+
+    #[test]
+    fn putting_right_a_step_back_is_no_jump() {
+        let clock = ManualClock::new(at(10_000));
+        let mut time = LedgerTime::start(at(900), &clock);
+        clock.set_wall(at(10_000 - 3600));
+        assert_eq!(time.now(&clock), Ok(at(10_000 - 3600)));
+        clock.set_wall(at(10_001));
+        assert_eq!(time.now(&clock), Ok(at(10_001)));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! or not at all.
 
 use crate::log::append::{AppendError, Outcome, Reply, Rotation};
+use crate::log::clock::LedgerTime;
 use crate::log::disk::{File, Mode};
 use crate::log::segment;
 use crate::log::signing::SignedEntry;
@@ -34,7 +35,7 @@ impl Keys {
     /// Brings a new key into force.
     pub fn rotate(&mut self, rotation: Rotation) {
         let old = std::mem::replace(&mut self.current, rotation.signer);
-        self.overlap = rotation.overlap_until.filter(|_| !rotation.old_key_lost).map(|until| (old, until));
+        self.overlap = rotation.overlap_until.map(|until| (old, until));
         self.next = rotation.next;
         self.usable = true;
     }
@@ -46,6 +47,8 @@ pub struct Cursor {
     pub size: u64,
     pub chain: Hash,
     pub time: Timestamp,
+    /// The clock's state when the last entry was numbered; none until one is.
+    pub clock: Option<LedgerTime>,
     pub keys: Keys,
 }
 
@@ -154,7 +157,9 @@ impl Committer {
         // A checkpoint of what is there: the same bytes as before, if the key is the same.
         let cursor = self.committed.read().1;
         if self.store.size() > 0 && cursor.keys.usable {
-            self.sign_checkpoint(&cursor);
+            let signed = self.checkpoint(&self.store.state().head.clone(), &cursor);
+            self.store.update(|state| state.checkpoint = Some(signed.clone()));
+            self.announce(signed);
         }
         while let Ok(batch) = self.batches.recv() {
             if batch.epoch != self.committed.read().0 {
@@ -223,17 +228,20 @@ impl Committer {
         self.frontier = frontier;
         let cursor = batch.after.clone();
         let key_change = self.key_change(&cursor);
+        let signed = self.checkpoint(&new, &cursor);
         let sealable = self.store.update(|state| {
             state.head = new;
             state.last_time = cursor.time;
+            // With the entries, so that whoever sees one can have its receipt.
+            state.checkpoint = Some(signed.clone());
             state.keys.extend(key_change);
             for (end, entry) in ends.iter().zip(&batch.entries) {
                 state.push(*end, entry.leaf);
             }
             !state.unsealed.is_empty()
         });
-        self.committed.advance(cursor.clone());
-        self.sign_checkpoint(&cursor);
+        self.committed.advance(cursor);
+        self.announce(signed);
         if sealable {
             let _ = self.wake_sealer.try_send(());
         }
@@ -268,12 +276,13 @@ impl Committer {
         let (disk, log_dir) = (&self.store.disk, &self.store.log_dir);
         let opened = (|| {
             disk.create_dir(&segment::folder(log_dir, segment))?;
-            let file = disk.open(&segment::entries_path(log_dir, segment), Mode::Write)?;
-            disk.sync_dir(&segment::folder(log_dir, segment))?;
-            disk.sync_dir(log_dir)?;
-            Ok(file)
+            disk.open(&segment::entries_path(log_dir, segment), Mode::Write)
         })();
         let file: Arc<dyn File> = opened.map_err(|error| sort_error("beginning a segment", error))?;
+        // A failed sync of a folder is a failed sync, whatever its reason: asked again, it would seem to succeed.
+        disk.sync_dir(&segment::folder(log_dir, segment))
+            .and_then(|()| disk.sync_dir(log_dir))
+            .map_err(|error| CommitError::Fatal("syncing the folder of a new segment", error))?;
         self.entries = Some((segment, file.clone()));
         Ok(file)
     }
@@ -305,8 +314,8 @@ impl Committer {
         Ok(())
     }
 
-    fn sign_checkpoint(&self, cursor: &Cursor) {
-        let head = self.store.state().head;
+    /// The checkpoint over a head that is durable.
+    fn checkpoint(&self, head: &Head, cursor: &Cursor) -> SignedCheckpoint {
         let checkpoint =
             Checkpoint { origin: self.store.origin().to_owned(), size: head.size, root: head.root };
         let mut signers: Vec<&dyn Signer> = vec![&*cursor.keys.current];
@@ -316,12 +325,15 @@ impl Committer {
             signers.push(&**old);
         }
         let note: Arc<str> = sign(&checkpoint.text(), &signers).into();
-        let signed = SignedCheckpoint { checkpoint, note: note.clone() };
-        self.store.update(|state| state.checkpoint = Some(signed.clone()));
-        // The stored checkpoint is for those who read the folder; it is derived and need not be durable.
+        SignedCheckpoint { checkpoint, note }
+    }
+
+    /// Tells a checkpoint to those who follow, and to those who read the folder.
+    fn announce(&self, signed: SignedCheckpoint) {
+        // The file is derived and need not be durable.
         if let Some(file) = &self.checkpoint_file {
-            let written =
-                file.write_all_at(note.as_bytes(), 0).and_then(|()| file.set_len(note.len() as u64));
+            let note = signed.note.as_bytes();
+            let written = file.write_all_at(note, 0).and_then(|()| file.set_len(note.len() as u64));
             if let Err(error) = written {
                 tracing::warn!(%error, "the checkpoint file is not written");
             }

@@ -6,14 +6,13 @@
 
 use crate::log::disk::replace;
 use crate::log::disk::{Disk, RealDisk};
-use crate::spec::canonical;
-use crate::spec::json::Json;
 use crate::spec::layout::{HEAD_FILE, LOG_DIR};
 use rustix::fs::{FlockOperation, flock};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 const HOME_FILE: &str = "home";
 const LOCK_FILE: &str = "lock";
@@ -38,36 +37,43 @@ impl Lock {
     }
 }
 
+/// The place, as the file system knows it: inode and time of birth of the head and the log's folder. A copy has others,
+/// also where it gets the same inode numbers again.
 fn describe(data_dir: &Path) -> io::Result<String> {
     let log_dir = data_dir.join(LOG_DIR);
-    let inode = |path: &Path| fs::metadata(path).map(|metadata| metadata.ino());
-    // As strings: inode numbers use all 64 bits on some file systems.
-    let (head, log) = (inode(&log_dir.join(HEAD_FILE))?, inode(&log_dir)?);
-    Ok(canonical::to_string(&Json::object([
-        ("head_inode", Json::string(head.to_string())),
-        ("log_inode", Json::string(log.to_string())),
-    ])))
+    let place = |path: &Path| {
+        let metadata = fs::metadata(path)?;
+        // Not every file system keeps a time of birth.
+        let born = metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
+        io::Result::Ok(format!("{}@{}", metadata.ino(), born.unwrap_or_default().as_nanos()))
+    };
+    Ok(format!("head {}\nlog {}\n", place(&log_dir.join(HEAD_FILE))?, place(&log_dir)?))
 }
 
-/// Whether the ledger was written here, and nowhere else, last.
+/// Whether the ledger was written here, and nowhere else, last: the place is the same, and the log has at least as many
+/// entries as when it was last started or closed here. An older log put over this one in place has fewer.
 ///
 /// # Errors
 /// As the file system says.
-pub fn is_home(data_dir: &Path) -> io::Result<bool> {
-    match fs::read_to_string(data_dir.join(HOME_FILE)) {
-        Ok(text) => Ok(text.trim_end() == describe(data_dir)?),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
+pub fn is_home(data_dir: &Path, size: u64) -> io::Result<bool> {
+    let text = match fs::read_to_string(data_dir.join(HOME_FILE)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let known = text.strip_prefix(&describe(data_dir)?).and_then(|rest| rest.strip_prefix("size "));
+    let known = known.and_then(|size| crate::spec::encoding::from_decimal(size.trim_end()));
+    Ok(known.is_some_and(|known| size >= known))
 }
 
-/// Makes this folder the ledger's home.
+/// Makes this folder, with a log of this size, the ledger's home.
 ///
 /// # Errors
 /// As the file system says.
-pub fn settle(data_dir: &Path) -> io::Result<()> {
+pub fn settle(data_dir: &Path, size: u64) -> io::Result<()> {
     let disk: &dyn Disk = &RealDisk;
-    replace(disk, &data_dir.join(HOME_FILE), format!("{}\n", describe(data_dir)?).as_bytes())
+    let text = format!("{}size {size}\n", describe(data_dir)?);
+    replace(disk, &data_dir.join(HOME_FILE), text.as_bytes())
 }
 
 #[cfg(test)]
@@ -80,17 +86,18 @@ mod tests {
         let original = dir.path().join("a");
         fs::create_dir_all(original.join(LOG_DIR)).unwrap();
         fs::write(original.join(LOG_DIR).join(HEAD_FILE), b"head").unwrap();
-        assert!(!is_home(&original).unwrap());
-        settle(&original).unwrap();
-        assert!(is_home(&original).unwrap());
+        assert!(!is_home(&original, 7).unwrap());
+        settle(&original, 7).unwrap();
+        assert!(is_home(&original, 7).unwrap());
+        assert!(!is_home(&original, 6).unwrap(), "an older log in the same place");
         let copy = dir.path().join("b");
         fs::create_dir_all(copy.join(LOG_DIR)).unwrap();
         fs::copy(original.join(LOG_DIR).join(HEAD_FILE), copy.join(LOG_DIR).join(HEAD_FILE)).unwrap();
         fs::copy(original.join(HOME_FILE), copy.join(HOME_FILE)).unwrap();
-        assert!(!is_home(&copy).unwrap());
+        assert!(!is_home(&copy, 7).unwrap());
         let moved = dir.path().join("c");
         fs::rename(&original, &moved).unwrap();
-        assert!(is_home(&moved).unwrap());
+        assert!(is_home(&moved, 8).unwrap());
     }
 
     #[test]

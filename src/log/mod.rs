@@ -145,7 +145,20 @@ pub struct Opened {
     /// Why nothing can be appended; none if something can.
     pub read_only: Option<String>,
     options: Options,
+    /// The checkpoint on whose strength a copy goes on.
+    adopting: Option<String>,
     lock: Lock,
+}
+
+/// Whether a folder holds a ledger: one with its first entry, whatever state it is in.
+#[must_use]
+pub fn is_made(data_dir: &Path) -> bool {
+    match recovery::read_head(&disk::RealDisk, &data_dir.join(LOG_DIR)) {
+        // Making it was cut off before entry 0 was acknowledged.
+        Ok((head, _)) => head.size > 0,
+        Err(RecoverError::NoLog(_)) => false,
+        Err(_) => true,
+    }
 }
 
 /// Makes a new ledger: its folder, its first key, and entry 0.
@@ -164,7 +177,7 @@ pub fn create(options: &Options, origin: &str, next: Option<Hash>) -> Result<Ver
     let lock = Lock::take(&options.data_dir).map_err(io_error(&options.data_dir))?;
     let lock = lock.ok_or_else(|| OpenError::Locked(options.data_dir.clone()))?;
     let log_dir = options.data_dir.join(LOG_DIR);
-    if log_dir.join(HEAD_FILE).exists() || segment::entries_path(&log_dir, 0).exists() {
+    if is_made(&options.data_dir) {
         return Err(OpenError::Exists(options.data_dir.clone()));
     }
     let (key, _) = keys::generate(&options.keys_dir, origin, options.passphrase.as_deref())?;
@@ -177,6 +190,7 @@ pub fn create(options: &Options, origin: &str, next: Option<Hash>) -> Result<Ver
     });
     laid_out.map_err(io_error(&log_dir))?;
     let (store, _) = recovery::recover(options.disk.clone(), &log_dir, false)?;
+    home::settle(&options.data_dir, 0).map_err(io_error(&options.data_dir))?;
     let store = Arc::new(store.with_history(origin.to_owned(), Vec::new(), EPOCH, None));
     let keys = Keys { current: key.clone(), next, usable: true, overlap: None };
     let parts = Parts { store, keys, clock: options.clock.clone(), lock };
@@ -186,7 +200,6 @@ pub fn create(options: &Options, origin: &str, next: Option<Hash>) -> Result<Ver
         return Err(OpenError::Start("entry 0 is not recorded".into()));
     }
     log.close();
-    home::settle(&options.data_dir).map_err(io_error(&options.data_dir))?;
     Ok(key.verifier().clone())
 }
 
@@ -199,19 +212,19 @@ const EPOCH: Timestamp = match Timestamp::from_micros(0) {
 ///
 /// # Errors
 /// See [`OpenError`].
-pub fn open(options: Options) -> Result<Opened, OpenError> {
+pub fn open(mut options: Options) -> Result<Opened, OpenError> {
     let data_dir = options.data_dir.clone();
     let io_error = |error| OpenError::Io { path: data_dir.clone(), error };
     let log_dir = options.data_dir.join(LOG_DIR);
-    if !log_dir.join(HEAD_FILE).exists() {
-        return Err(RecoverError::NoLog(options.data_dir.display().to_string()).into());
-    }
+    let (head, _) = recovery::read_head(&*options.disk, &log_dir)?;
     let lock = Lock::take(&options.data_dir).map_err(io_error)?;
     let lock = lock.ok_or_else(|| OpenError::Locked(options.data_dir.clone()))?;
-    let at_home = home::is_home(&options.data_dir).map_err(io_error)?;
+    let at_home = home::is_home(&options.data_dir, head.size).map_err(io_error)?;
+    // At home there is nothing to adopt: a ledger started with --adopt again is just started.
+    let adopt = options.adopt.take().filter(|_| !at_home);
     let read_only = if options.read_only {
         Some("it was started with --read-only".to_owned())
-    } else if !at_home && options.adopt.is_none() {
+    } else if !at_home && adopt.is_none() {
         Some(
             "this folder is a copy (restored, imported or copied). If it is to go on as the ledger, start it once \
              with --adopt FILE, where FILE is the newest checkpoint that anyone holds"
@@ -220,8 +233,16 @@ pub fn open(options: Options) -> Result<Opened, OpenError> {
     } else {
         None
     };
+    // A copy is changed in nothing before it is clear that it may go on.
+    let adopting = match adopt {
+        Some(note) => {
+            let (store, _) = recovery::recover(options.disk.clone(), &log_dir, true)?;
+            Some(check_adoption(&store, &note)?)
+        }
+        None => None,
+    };
     let (store, recovered) = recovery::recover(options.disk.clone(), &log_dir, read_only.is_some())?;
-    Ok(Opened { store: Arc::new(store), recovered, read_only, options, lock })
+    Ok(Opened { store: Arc::new(store), recovered, read_only, options, adopting, lock })
 }
 
 impl Opened {
@@ -244,20 +265,19 @@ impl Opened {
         };
         let overlap = last.rotation.and_then(|seq| overlap(&self.store, seq, &self.options));
         let keys = Keys { current, next: last.next, usable, overlap };
-        let adopting =
-            self.options.adopt.as_deref().map(|note| check_adoption(&self.store, note)).transpose()?;
+        let adopting = self.adopting;
         let data_dir = self.options.data_dir;
         let parts = Parts { store: self.store, keys, clock: self.options.clock, lock: self.lock };
-        let log = Log::start(parts, identities).map_err(|error| OpenError::Start(error.to_string()))?;
+        let mut log = Log::start(parts, identities).map_err(|error| OpenError::Start(error.to_string()))?;
         if let Some(checkpoint) = adopting {
             let recorded = log.own(OwnEvent::Restored { checkpoint }).map(|answer| answer.blocking_recv());
-            match recorded {
-                Ok(Ok(Ok(_))) => {
-                    home::settle(&data_dir).map_err(|error| OpenError::Io { path: data_dir, error })?
-                }
-                other => return Err(OpenError::Start(format!("the adoption is not recorded: {other:?}"))),
+            if !matches!(recorded, Ok(Ok(Ok(_)))) {
+                return Err(OpenError::Start(format!("the adoption is not recorded: {recorded:?}")));
             }
         }
+        home::settle(&data_dir, log.store.size())
+            .map_err(|error| OpenError::Io { path: data_dir.clone(), error })?;
+        log.home = Some(data_dir);
         Ok(log)
     }
 }
@@ -276,9 +296,18 @@ fn overlap(store: &Store, seq: u64, options: &Options) -> Option<(Arc<dyn Signer
     Some((Arc::new(key), until))
 }
 
+/// Bytes of a checkpoint that is recorded with an adoption.
+///
+/// Reason: it must fit an entry with every byte escaped.
+const MAX_ADOPTED_BYTES: usize = 8 << 10;
+
 /// A copy may go on as the ledger only if it holds everything that was ever handed out.
 fn check_adoption(store: &Store, note: &[u8]) -> Result<String, OpenError> {
     let refuse = |why: String| OpenError::Adopt(why);
+    // It becomes part of an entry, escaped; the ledger's own signature is all that is needed.
+    if note.len() > MAX_ADOPTED_BYTES {
+        return Err(refuse(format!("it has more than {MAX_ADOPTED_BYTES} bytes; leave cosignatures out")));
+    }
     let (claimed, _) = Checkpoint::parse(note).map_err(|error| refuse(error.to_string()))?;
     let keys: Vec<_> =
         store.keys().into_iter().filter(|key| key.from <= claimed.size).map(|key| key.key).collect();
@@ -308,8 +337,8 @@ impl Identities for NoIndex {
         u64::MAX
     }
 
-    fn find(&self, _: &[u8; 16]) -> Result<Option<u64>, String> {
-        Ok(None)
+    fn find(&self, _: &[u8; 16]) -> Result<(Option<u64>, u64), String> {
+        Ok((None, u64::MAX))
     }
 
     fn version(&self, _: &str) -> Result<(u64, u64), String> {
@@ -330,11 +359,15 @@ pub struct Log {
     commands: Option<SyncSender<Command>>,
     /// False when opened without its key.
     accepts: bool,
+    /// Entries when it was opened: the index must have these before events are taken.
+    started_at: u64,
     waiting_bytes: Arc<AtomicUsize>,
     committed: Option<Arc<Committed>>,
     checkpoints: watch::Sender<Option<SignedCheckpoint>>,
     failure: watch::Sender<committer::Failure>,
     threads: Vec<JoinHandle<()>>,
+    /// Where to note the size when the ledger is closed.
+    home: Option<PathBuf>,
     _lock: Lock,
 }
 
@@ -345,20 +378,28 @@ impl Log {
             store,
             commands: None,
             accepts: false,
+            started_at: 0,
             waiting_bytes: Arc::default(),
             committed: None,
             failure: watch::Sender::new(None),
             threads: Vec::new(),
+            home: None,
             _lock: lock,
         }
     }
 
     fn start(parts: Parts, identities: Arc<dyn Identities>) -> io::Result<Self> {
         let Parts { store, keys, clock, lock } = parts;
-        let accepts = keys.usable;
+        let (accepts, started_at) = (keys.usable, store.size());
         let cursor = {
             let state = store.state();
-            Cursor { size: state.head.size, chain: state.head.chain, time: state.last_time, keys }
+            Cursor {
+                size: state.head.size,
+                chain: state.head.chain,
+                time: state.last_time,
+                clock: None,
+                keys,
+            }
         };
         let committed = Arc::new(Committed::new(cursor));
         let (commands, commands_in) = sync_channel(MAX_WAITING);
@@ -406,11 +447,13 @@ impl Log {
             store,
             commands: Some(commands),
             accepts,
+            started_at,
             waiting_bytes,
             committed: Some(committed),
             checkpoints,
             failure,
             threads,
+            home: None,
             _lock: lock,
         })
     }
@@ -425,6 +468,12 @@ impl Log {
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         self.commands.is_none()
+    }
+
+    /// Whether events are refused until an index with so many entries has caught up.
+    #[must_use]
+    pub fn waits_for_index(&self, applied: u64) -> bool {
+        applied < self.started_at || self.store.size().saturating_sub(applied) > recent::MAX_INDEX_LAG
     }
 
     /// Follows the checkpoints as they are made.
@@ -485,13 +534,17 @@ impl Log {
     /// # Errors
     /// The key was used before or belongs to another ledger; without the old key, nothing was committed to or not
     /// this key.
-    pub fn rotate(&self, rotation: Rotation) -> Result<oneshot::Receiver<append::Answer>, RotateError> {
+    pub fn rotate(&self, mut rotation: Rotation) -> Result<oneshot::Receiver<append::Answer>, RotateError> {
         let key = rotation.signer.verifier();
         if key.name() != self.store.origin() {
             return Err(RotateError::WrongName);
         }
         if self.store.keys().iter().any(|used| used.key.public_key() == key.public_key()) {
             return Err(RotateError::UsedBefore);
+        }
+        if rotation.old_key_lost {
+            // What is lost signs nothing more.
+            rotation.overlap_until = None;
         }
         let committed = self.committed.as_ref().ok_or(RotateError::Append(AppendError::ReadOnly))?;
         if rotation.old_key_lost && !append::satisfies(key, committed.read().1.keys.next) {
@@ -511,6 +564,11 @@ impl Log {
             if thread.join().is_err() {
                 tracing::error!("a thread of the log panicked");
             }
+        }
+        if let Some(home) = self.home.take()
+            && let Err(error) = home::settle(&home, self.store.size())
+        {
+            tracing::warn!(%error, "the size at closing is not noted; the one at starting stands");
         }
     }
 }

@@ -58,7 +58,13 @@ pub fn read_head(disk: &dyn Disk, log_dir: &Path) -> Result<(Head, usize), Recov
     let bytes = match read_all(disk, &path, HEAD_BYTES as u64) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(RecoverError::NoLog(log_dir.display().to_string()));
+            let held = disk.open(&segment::entries_path(log_dir, 0), Mode::Read).and_then(|file| file.size());
+            let lost = held.is_ok_and(|bytes| bytes > 0);
+            return Err(if lost {
+                RecoverError::HeadLost
+            } else {
+                RecoverError::NoLog(log_dir.display().to_string())
+            });
         }
         Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(RecoverError::HeadLost),
         Err(error) => return Err(error.into()),
@@ -102,15 +108,8 @@ pub fn recover(
     if !read_only {
         write_missing_levels(&*disk, log_dir, &store, head.segment)?;
         report.cut_bytes = cut_above(&*disk, log_dir, head)?;
-        if damaged_copies > 0 {
-            // Both slots say the head in force now; the twins are whole again.
-            let file = disk.open(&log_dir.join(HEAD_FILE), Mode::Write)?;
-            for copy in 0..4 {
-                file.write_all_at(&head.to_slot(), copy * head.to_slot().len() as u64)?;
-                file.sync_data()?;
-            }
-            report.mended_head_copies = damaged_copies;
-        }
+        make_durable(&*disk, log_dir, &head)?;
+        report.mended_head_copies = damaged_copies;
     }
     Ok((store, report))
 }
@@ -142,9 +141,12 @@ fn load(
     let mut scan = Scan { chain: FIRST_PREV, key_changes: Vec::new(), resealed_all: true };
     let levels_len =
         disk.open(&segment::level_path(log_dir, 1), Mode::Read).and_then(|file| file.size()).unwrap_or(0);
-    let levels_complete = levels_len >= head.segment * 256 * 32;
     for number in 0..head.segment {
-        let sealed = if trust_seals && levels_complete { Seal::read(disk, log_dir, number) } else { None };
+        let sealed = if trust_seals && levels_len >= (number + 1) * 256 * 32 {
+            Seal::read(disk, log_dir, number)
+        } else {
+            None
+        };
         let root = if let Some(seal) = sealed {
             scan.resealed_all = false;
             scan.key_changes.extend(seal.key_changes);
@@ -274,6 +276,22 @@ fn read_checkpoint(
     let (checkpoint, _) = Checkpoint::open(&bytes, std::slice::from_ref(&key.key)).ok()?;
     let holds = store.root_at(size).is_ok_and(|root| root == checkpoint.root);
     holds.then(|| SignedCheckpoint { checkpoint, note: String::from_utf8_lossy(&bytes).into() })
+}
+
+/// What was just read may be in the page cache alone: a process that died between writing and syncing leaves such a
+/// head, and so does a failed sync. Before anything is signed or answered over it, it is made durable. Both slots then
+/// say the head in force, copy by copy, so that one whole twin of each is there at any moment.
+fn make_durable(disk: &dyn Disk, log_dir: &Path, head: &Head) -> io::Result<()> {
+    if head.size > 0 {
+        disk.open(&segment::entries_path(log_dir, head.segment), Mode::Write)?.sync_data()?;
+        disk.sync_dir(&segment::folder(log_dir, head.segment))?;
+    }
+    let file = disk.open(&log_dir.join(HEAD_FILE), Mode::Write)?;
+    for copy in 0..4 {
+        file.write_all_at(&head.to_slot(), copy * head.to_slot().len() as u64)?;
+        file.sync_data()?;
+    }
+    disk.sync_dir(log_dir)
 }
 
 /// Level 2 and up, where their files are missing or short: they hold little and are in memory anyway.

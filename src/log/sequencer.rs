@@ -1,8 +1,10 @@
 //! The one thread that owns the log's order. It takes whatever waits, answers for identities, gives number, time and
 //! `prev`, has the batch signed, and hands it to the committer. While that one syncs, the next batch is prepared.
 
-use crate::log::append::{AppendError, Identities, Item, Outcome, OwnEvent, Reply, Rotation, Submission};
-use crate::log::clock::{Clock, LedgerTime};
+use crate::log::append::{
+    AppendError, Identities, Item, Outcome, OwnEvent, Reply, Rotation, Submission, satisfies,
+};
+use crate::log::clock::{Clock, ClockJumped, LedgerTime};
 use crate::log::committer::{Batch, Committed, Cursor};
 use crate::log::recent::{MAX_INDEX_LAG, Recent};
 use crate::log::signing::{Signers, SigningPool};
@@ -12,6 +14,7 @@ use crate::spec::encoding::to_base64;
 use crate::spec::entry::{Draft, Entry as LogEntry, LEDGER_ACTOR, TYPE_CREATED, TYPE_KEY_ROTATED, text_hash};
 use crate::spec::json::Json;
 use crate::spec::merkle::Hash;
+use crate::spec::note::VerifierKey;
 use crate::spec::time::Timestamp;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -121,7 +124,11 @@ impl Sequencer {
     fn follow_committer(&self, position: &mut Position) {
         let (epoch, cursor) = self.committed.read();
         if epoch != position.epoch {
-            position.time.rewind(cursor.time);
+            match cursor.clock {
+                // Also a confirmation of the clock that was not recorded is taken back.
+                Some(clock) => position.time = clock,
+                None => position.time.rewind(cursor.time),
+            }
             position.recent.rewind(cursor.size);
             position.epoch = epoch;
             position.cursor = cursor;
@@ -167,15 +174,22 @@ impl Sequencer {
         if let Some(expected) = submission.expected_version.as_ref().filter(|_| records_anything) {
             let subject = submission.items.first().and_then(|item| item.subject);
             let (indexed, at) = self.identities.version(&expected.subject).map_err(AppendError::Index)?;
+            if at < position.recent.floor() {
+                return Err(AppendError::IndexBehind { applied: at, size });
+            }
             let actual = indexed + subject.map_or(0, |subject| position.recent.count(&subject, at));
             if actual != expected.version {
                 return Err(AppendError::WrongVersion { actual });
             }
         }
-        let time = position
-            .time
-            .now(&*self.clock)
-            .map_err(|jump| AppendError::ClockJumped { expected: jump.expected, wall: jump.wall })?;
+        let time = if records_anything {
+            let jumped =
+                |jump: ClockJumped| AppendError::ClockJumped { expected: jump.expected, wall: jump.wall };
+            position.time.now(&*self.clock).map_err(jumped)?
+        } else {
+            // A retry needs no time.
+            position.cursor.time
+        };
         let mut planned: Vec<Planned> = Vec::with_capacity(submission.items.len());
         for (item, replay) in submission.items.iter().zip(replays) {
             let plan = match replay {
@@ -203,8 +217,11 @@ impl Sequencer {
         if looked_up_at >= position.recent.floor() {
             return Ok(None);
         }
-        let Some(seq) = self.identities.find(&item.identity).map_err(AppendError::Index)? else {
-            return Ok(None);
+        let (found, applied) = self.identities.find(&item.identity).map_err(AppendError::Index)?;
+        let Some(seq) = found else {
+            // The index may have been made anew in between, and know nothing yet.
+            let (floor, size) = (position.recent.floor(), position.cursor.size);
+            return if applied < floor { Err(AppendError::IndexBehind { applied, size }) } else { Ok(None) };
         };
         let bytes = self.store.entry(seq).map_err(|error| AppendError::Index(error.to_string()))?;
         let entry = LogEntry::parse(&bytes).map_err(|error| AppendError::Index(error.to_string()))?;
@@ -241,6 +258,19 @@ impl Sequencer {
         self.batches.send(batch).is_ok()
     }
 
+    /// What [`crate::log::Log::rotate`] checked against what was committed, checked again against what is on its way:
+    /// two rotations at once must not make a ledger that never verifies.
+    fn check_rotation(&self, rotation: &Rotation, position: &Position) -> Result<(), AppendError> {
+        let key = rotation.signer.verifier();
+        let same = |other: &VerifierKey| other.public_key() == key.public_key();
+        let used =
+            same(position.cursor.keys.current.verifier()) || self.store.keys().iter().any(|k| same(&k.key));
+        if used || (rotation.old_key_lost && !satisfies(key, position.cursor.keys.next)) {
+            return Err(AppendError::RotationInFlight);
+        }
+        Ok(())
+    }
+
     /// Records an event of the ledger's own. False if the committer is gone.
     fn own(&self, event: OwnEvent, reply: Reply, position: &mut Position) -> bool {
         self.follow_committer(position);
@@ -255,6 +285,12 @@ impl Sequencer {
                 return true;
             }
         };
+        if let OwnEvent::KeyRotated(rotation) = &event
+            && let Err(why) = self.check_rotation(rotation, position)
+        {
+            let _ = reply.send(Err(why));
+            return true;
+        }
         let mut open = Open::default();
         let item = own_item(self.store.origin(), &event, position, time);
         let planned = take_place(&item, time, position, &mut open);
@@ -293,6 +329,7 @@ fn take_place(item: &Item, time: Timestamp, position: &mut Position, open: &mut 
     position.cursor.chain = text_hash(text.as_bytes());
     position.cursor.size += 1;
     position.cursor.time = time;
+    position.cursor.clock = Some(position.time);
     position.recent.push(item);
     open.bytes += text.len();
     open.texts.push(text);
@@ -321,8 +358,9 @@ fn own_item(origin: &str, event: &OwnEvent, position: &Position, time: Timestamp
                 next,
             ),
         ),
-        OwnEvent::KeyRotated(Rotation { signer, next, overlap_until, .. }) => {
-            let mut members = with_next(vec![("key".into(), key(&**signer))], next);
+        OwnEvent::KeyRotated(Rotation { by, signer, next, overlap_until, .. }) => {
+            let members = vec![("by".into(), Json::string(by.clone())), ("key".into(), key(&**signer))];
+            let mut members = with_next(members, next);
             if let Some(until) = overlap_until {
                 members.push(("overlap_until".into(), Json::string(until.to_string())));
             }

@@ -165,9 +165,17 @@ impl Store {
         let result = change(&mut state);
         let size = state.head.size;
         drop(state);
-        *self.grown.0.lock().unwrap_or_else(PoisonError::into_inner) = size;
+        // Two who update may come here in either order; what was announced never goes back.
+        {
+            let mut grown = self.grown.0.lock().unwrap_or_else(PoisonError::into_inner);
+            *grown = size.max(*grown);
+        }
         self.grown.1.notify_all();
-        self.watch.send_replace(size);
+        self.watch.send_if_modified(|announced| {
+            let grew = size > *announced;
+            *announced = size.max(*announced);
+            grew
+        });
         result
     }
 

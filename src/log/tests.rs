@@ -345,8 +345,9 @@ impl Identities for SlowIndex {
         self.applied.load(Ordering::SeqCst)
     }
 
-    fn find(&self, identity: &[u8; 16]) -> Result<Option<u64>, String> {
-        Ok(self.known.lock().unwrap().get(identity).copied().filter(|seq| *seq < self.applied()))
+    fn find(&self, identity: &[u8; 16]) -> Result<(Option<u64>, u64), String> {
+        let applied = self.applied();
+        Ok((self.known.lock().unwrap().get(identity).copied().filter(|seq| *seq < applied), applied))
     }
 
     fn version(&self, _: &str) -> Result<(u64, u64), String> {
@@ -416,4 +417,63 @@ fn a_batch_over_a_segments_end_is_whole_and_the_log_opens_the_same() {
     for seq in [0, 65_535, 65_536, size - 1] {
         assert_eq!(Entry::parse(&opened.store.entry(seq).unwrap()).unwrap().seq, seq);
     }
+}
+
+#[test]
+fn two_rotations_at_once_do_not_ruin_the_ledger() {
+    let bench = Bench::new();
+    let log = bench.open();
+    let key = || Arc::new(keys::LedgerKey::from_seed("log.example", &[42; 32]).unwrap());
+    let rotation = || append::Rotation {
+        by: "user:op".into(),
+        signer: key(),
+        next: None,
+        overlap_until: None,
+        old_key_lost: false,
+    };
+    let hold = bench.faults.hold();
+    let first = log.rotate(rotation()).unwrap();
+    // The same again before the first is committed, as an impatient client sends it.
+    let second = log.rotate(rotation()).unwrap();
+    drop(hold);
+    assert_eq!(seqs(&first.blocking_recv().unwrap()), [1]);
+    assert_eq!(second.blocking_recv().unwrap(), Err(AppendError::RotationInFlight));
+    bench.append(&log, bench.submission(1, 1)).unwrap();
+    log.close();
+    bench.verifies();
+}
+
+#[test]
+fn a_confirmation_that_found_no_room_is_taken_back() {
+    let bench = Bench::new();
+    let log = bench.open();
+    bench.append(&log, bench.submission(1, 1)).unwrap();
+    bench.clock.set_wall(at(365 * 86_400));
+    bench.faults.limited.store(true, Ordering::SeqCst);
+    let confirmed =
+        log.own(OwnEvent::ClockConfirmed { by: "user:op".into() }).unwrap().blocking_recv().unwrap();
+    assert_eq!(confirmed, Err(AppendError::NoRoom));
+    bench.faults.limited.store(false, Ordering::SeqCst);
+    let refused = bench.append(&log, bench.submission(1, 1));
+    assert!(matches!(refused, Err(AppendError::ClockJumped { .. })), "{refused:?}");
+}
+
+#[test]
+fn making_a_ledger_can_be_cut_off_and_begun_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench {
+        dir,
+        faults: Arc::default(),
+        clock: Arc::new(ManualClock::new(at(0))),
+        next: std::cell::Cell::new(0),
+    };
+    *bench.faults.fail_sync.lock().unwrap() = Some("entries");
+    assert!(create(&bench.options(), "log.example", None).is_err());
+    assert!(!is_made(bench.dir.path()));
+    create(&bench.options(), "log.example", None).unwrap();
+    assert!(is_made(bench.dir.path()));
+    let log = bench.open();
+    bench.append(&log, bench.submission(1, 1)).unwrap();
+    log.close();
+    bench.verifies();
 }

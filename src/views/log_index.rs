@@ -9,8 +9,10 @@ use crate::views::{
 };
 use crate::views::{Projector, ProjectorState};
 use sha2::{Digest as _, Sha256};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The log as projections see it.
@@ -70,10 +72,81 @@ fn feed_entry(entry: &Entry<'_>) -> FeedEntry {
     }
 }
 
-/// The index of a ledger, following its log.
-pub struct LogIndex {
+/// How often a failed index is tried again.
+///
+/// Reason: what makes one fail is most often a full disk; a second more or less does not matter then.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// One index and the thread that feeds it.
+struct Running {
     index: Arc<Index>,
     projector: Projector,
+}
+
+impl Running {
+    fn start(place: &Place) -> Result<(Self, OpenReport), IndexError> {
+        let feed = Arc::new(LogFeed(place.store.clone()));
+        // Entry 0 holds the origin and the first key: no two ledgers have the same.
+        let first = feed.0.entry(0).map_err(|error| IndexError::Feed(feed_error(error)))?;
+        let (index, report) = Index::open(&place.dir, place.kind, Sha256::digest(first).into(), &*feed)?;
+        let index = Arc::new(index);
+        let projector = Projector::start(index.clone(), feed)?;
+        Ok((Self { index, projector }, report))
+    }
+
+    fn problem(&self) -> Option<String> {
+        match (self.index.state(), self.projector.state()) {
+            (IndexState::Failed(why), _) | (_, ProjectorState::Failed(why)) => {
+                Some(format!("the index failed: {why}"))
+            }
+            _ => None,
+        }
+    }
+}
+
+struct Place {
+    dir: PathBuf,
+    kind: EngineKind,
+    store: Arc<Store>,
+}
+
+struct Shared {
+    place: Place,
+    /// While a failed one is being replaced: why.
+    running: RwLock<Result<Arc<Running>, String>>,
+}
+
+impl Shared {
+    fn running(&self) -> Result<Arc<Running>, String> {
+        self.running.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, running: Result<Arc<Running>, String>) {
+        *self.running.write().unwrap_or_else(PoisonError::into_inner) = running;
+    }
+
+    /// Replaces a failed index by a new one, made from the log, until that succeeds. Posting waits meanwhile.
+    fn replace_if_failed(&self) {
+        let why = match self.running() {
+            Ok(running) => match running.problem() {
+                Some(problem) => problem,
+                None => return,
+            },
+            Err(why) => why,
+        };
+        tracing::warn!(%why, "the index is made anew");
+        // The old one is closed first: its folder is locked. Whoever still asks it keeps it alive for a moment.
+        self.set(Err(why));
+        let started = Running::start(&self.place);
+        self.set(started.map(|(running, _)| Arc::new(running)).map_err(|error| error.to_string()));
+    }
+}
+
+/// The index of a ledger, following its log. One that fails, as on a full disk, is replaced while the ledger runs.
+pub struct LogIndex {
+    shared: Arc<Shared>,
+    stop: Option<Sender<()>>,
+    supervisor: Option<JoinHandle<()>>,
 }
 
 impl LogIndex {
@@ -82,42 +155,53 @@ impl LogIndex {
     /// # Errors
     /// See [`Index::open`].
     pub fn start(dir: &Path, kind: EngineKind, store: &Arc<Store>) -> Result<(Self, OpenReport), IndexError> {
-        let feed = Arc::new(LogFeed(store.clone()));
-        // Entry 0 holds the origin and the first key: no two ledgers have the same.
-        let first = feed.0.entry(0).map_err(|error| IndexError::Feed(feed_error(error)))?;
-        let (index, report) = Index::open(dir, kind, Sha256::digest(first).into(), &*feed)?;
-        let index = Arc::new(index);
-        let projector = Projector::start(index.clone(), feed)?;
-        Ok((Self { index, projector }, report))
+        let place = Place { dir: dir.to_owned(), kind, store: store.clone() };
+        let (running, report) = Running::start(&place)?;
+        let shared = Arc::new(Shared { place, running: RwLock::new(Ok(Arc::new(running))) });
+        let (stop, stopped) = channel::<()>();
+        let watched = shared.clone();
+        let supervisor = std::thread::Builder::new().name("index-watch".into()).spawn(move || {
+            while stopped.recv_timeout(RETRY) == Err(RecvTimeoutError::Timeout) {
+                watched.replace_if_failed();
+            }
+        })?;
+        Ok((Self { shared, stop: Some(stop), supervisor: Some(supervisor) }, report))
     }
 
     /// The same index for the sequencer.
     #[must_use]
     pub fn identities(&self) -> Arc<dyn Identities> {
-        Arc::new(IndexIdentities(self.index.clone()))
+        Arc::new(IndexIdentities(self.shared.clone()))
     }
 
     /// Entries that the index has.
     #[must_use]
     pub fn applied(&self) -> u64 {
-        self.index.applied()
+        self.shared.running().map_or(0, |running| running.index.applied())
     }
 
     /// Waits in a thread until the index has this many entries.
     #[must_use]
     pub fn wait_applied(&self, size: u64, timeout: Duration) -> bool {
-        size == 0 || self.projector.wait_applied(size - 1, timeout)
+        let running = self.shared.running();
+        size == 0 || running.is_ok_and(|running| running.projector.wait_applied(size - 1, timeout))
     }
 
     /// Why the index does not answer, or does not follow; none if it does both.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
-        match (self.index.state(), self.projector.state()) {
-            (IndexState::Failed(why), _) | (_, ProjectorState::Failed(why)) => {
-                Some(format!("the index failed: {why}"))
-            }
-            _ => None,
+        match self.shared.running() {
+            Ok(running) => running.problem(),
+            Err(why) => Some(format!("the index is being made anew: {why}")),
         }
+    }
+
+    /// The index as it is now, for several questions that must go to the same one.
+    ///
+    /// # Errors
+    /// Why there is none at the moment.
+    pub fn now(&self) -> Result<Arc<Index>, String> {
+        self.shared.running().map(|running| running.index.clone())
     }
 
     /// The entry of an identity.
@@ -125,7 +209,8 @@ impl LogIndex {
     /// # Errors
     /// The engine's text.
     pub fn find(&self, identity: &[u8; 16]) -> Result<Option<u64>, String> {
-        self.index.find(identity).map_err(|error| error.to_string())
+        let index = self.now()?;
+        index.find(identity).map_err(|error| error.to_string())
     }
 
     /// Entries that have these values, or very rarely others whose hashes are the same; the caller looks.
@@ -140,22 +225,36 @@ impl LogIndex {
         newest_first: bool,
         limit: usize,
     ) -> Result<Vec<u64>, IndexError> {
-        self.index.list(&filter, from, to, newest_first, limit)
+        let index = self.now().map_err(IndexError::Failed)?;
+        index.list(&filter, from, to, newest_first, limit)
     }
 }
 
-struct IndexIdentities(Arc<Index>);
+impl Drop for LogIndex {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(supervisor) = self.supervisor.take() {
+            let _ = supervisor.join();
+        }
+        self.shared.set(Err("the ledger is closed".into()));
+    }
+}
+
+struct IndexIdentities(Arc<Shared>);
 
 impl Identities for IndexIdentities {
     fn applied(&self) -> u64 {
-        self.0.applied()
+        self.0.running().map_or(0, |running| running.index.applied())
     }
 
-    fn find(&self, identity: &[u8; 16]) -> Result<Option<u64>, String> {
-        self.0.find(identity).map_err(|error| error.to_string())
+    fn find(&self, identity: &[u8; 16]) -> Result<(Option<u64>, u64), String> {
+        let running = self.0.running()?;
+        let applied = running.index.applied();
+        Ok((running.index.find(identity).map_err(|error| error.to_string())?, applied))
     }
 
     fn version(&self, subject: &str) -> Result<(u64, u64), String> {
-        self.0.version(subject).map_err(|error| error.to_string())
+        let running = self.0.running()?;
+        running.index.version(subject).map_err(|error| error.to_string())
     }
 }
