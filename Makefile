@@ -5,16 +5,21 @@ SHELL := /bin/bash
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: run test deps fmt clippy unit core integration deny openapi bench
+.PHONY: run cc test deps fmt clippy unit core integration deny openapi bench
 
 # A ledger with a bank's year in it, on http://127.0.0.1:8080. `make run ARGS="--listen 0.0.0.0:9000"` for other arguments.
-run:
+run: cc
 	$(CARGO) run --release --bin daybook -- demo $(ARGS)
+
+# Rust links with a C compiler, and two crates bring C code.
+cc:
+	@command -v cc >/dev/null || { if [ "$$(id -u)" = 0 ]; then sudo=""; else sudo=sudo; fi; \
+	  $$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends gcc libc6-dev; }
 
 test: deps fmt clippy core deny unit
 
 # Debian's packages that building and testing need, where they are missing; cargo-deny from crates.io.
-APT := gcc make pkg-config python3 python3-cryptography chromium
+APT := gcc libc6-dev make python3 python3-cryptography chromium
 deps:
 	@missing=""; for package in $(APT); do \
 	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q "ok installed" || missing="$$missing $$package"; done; \
