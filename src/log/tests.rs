@@ -477,3 +477,18 @@ fn making_a_ledger_can_be_cut_off_and_begun_again() {
     log.close();
     bench.verifies();
 }
+
+#[test]
+fn a_head_that_cannot_be_made_durable_is_not_opened() {
+    let bench = Bench::new();
+    let log = bench.open();
+    bench.append(&log, bench.submission(1, 1)).unwrap();
+    log.close();
+    // What was read may be in the page cache alone; nothing may be signed over it before it is on the disk.
+    for file in ["head", "entries"] {
+        *bench.faults.fail_sync.lock().unwrap() = Some(file);
+        assert!(open(bench.options()).is_err(), "{file} was not synced");
+        *bench.faults.fail_sync.lock().unwrap() = None;
+    }
+    assert_eq!(open(bench.options()).unwrap().store.size(), 2);
+}
