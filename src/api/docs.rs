@@ -163,10 +163,11 @@ pub fn openapi(catalog: &Catalog) -> Value {
         api["paths"]["/v1/events"]["post"]["responses"][status]["content"]["application/json"]["schema"] =
             both.clone();
     }
-    let types = ProblemType::ALL.map(|kind| {
+    let types = ProblemType::ALL.iter().map(|kind| {
         let (status, _, title) = kind.parts();
         json!({"const": kind.uri(), "description": format!("{status}: {title}")})
     });
+    let types: Vec<Value> = types.collect();
     api["components"]["schemas"]["Problem"]["properties"]["type"] =
         json!({"type": "string", "description": "Stable; clients may decide by it", "oneOf": types});
     api

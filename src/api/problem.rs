@@ -20,135 +20,65 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 /// Reason: one for each event of the largest batch.
 const MAX_ERRORS: usize = crate::intake::MAX_BATCH_EVENTS;
 
-/// The kinds of problem that a client can meet. The slug is stable: clients may decide by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProblemType {
-    Malformed,
-    NotCanonical,
-    NotACloudEvent,
-    BadParameter,
-    BadCursor,
-    Unauthenticated,
-    Forbidden,
-    SourceNotAllowed,
-    NotFound,
-    MethodNotAllowed,
-    IdentityConflict,
-    VersionConflict,
-    RotationConflict,
-    TooLarge,
-    UnsupportedMediaType,
-    UnknownType,
-    ReservedType,
-    SchemaViolation,
-    PersonalDataUnsupported,
-    ProducerSignatureUnsupported,
-    Unprocessable,
-    RateLimited,
-    Overloaded,
-    Starting,
-    ClockJumped,
-    ReadOnly,
-    Stopped,
-    IndexUnavailable,
-    NoRoom,
-    DamagedEntry,
-    Internal,
+/// One table: name, status, slug, title.
+macro_rules! problem_types {
+    ($($name:ident($status:literal, $slug:literal, $title:literal),)*) => {
+        /// The kinds of problem that a client can meet. The slug is stable: clients may decide by it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum ProblemType {
+            $(#[doc = $title] $name,)*
+        }
+
+        impl ProblemType {
+            /// All of them, for the description of the API.
+            pub const ALL: &[ProblemType] = &[$(ProblemType::$name,)*];
+
+            /// Status, slug and title.
+            #[must_use]
+            pub fn parts(self) -> (u16, &'static str, &'static str) {
+                match self {
+                    $(ProblemType::$name => ($status, $slug, $title),)*
+                }
+            }
+        }
+    };
+}
+
+problem_types! {
+    Malformed(400, "malformed", "The request cannot be read"),
+    NotCanonical(400, "not-canonical", "The JSON cannot be carried faithfully"),
+    NotACloudEvent(400, "not-a-cloudevent", "Not a CloudEvent 1.0"),
+    BadParameter(400, "bad-parameter", "A parameter or header is not of its form"),
+    BadCursor(400, "bad-cursor", "The cursor does not belong to this query"),
+    Unauthenticated(401, "unauthenticated", "No valid token"),
+    Forbidden(403, "forbidden", "The token's roles do not allow this"),
+    SourceNotAllowed(403, "source-not-allowed", "The token may not post for this source"),
+    NotFound(404, "not-found", "Not there"),
+    MethodNotAllowed(405, "method-not-allowed", "The resource does not know this method"),
+    IdentityConflict(409, "identity-conflict", "The event is recorded with other content"),
+    VersionConflict(409, "version-conflict", "The subject has another number of events"),
+    RotationConflict(409, "rotation-conflict", "The key cannot come into force"),
+    TooLarge(413, "too-large", "Too large"),
+    UnsupportedMediaType(415, "unsupported-media-type", "Not a content type of CloudEvents"),
+    UnknownType(422, "unknown-type", "The event type is not in the catalogue"),
+    ReservedType(422, "reserved-type", "The event type is the ledger's own"),
+    SchemaViolation(422, "schema-violation", "The data is not what its type asks for"),
+    PersonalDataUnsupported(422, "personal-data-unsupported", "This ledger cannot seal personal data"),
+    ProducerSignatureUnsupported(422, "producer-signature-unsupported", "This ledger knows no producer keys"),
+    Unprocessable(422, "unprocessable", "Understood, but not possible"),
+    RateLimited(429, "rate-limited", "Too many requests with this token"),
+    Overloaded(503, "overloaded", "More is waiting than can be held"),
+    Starting(503, "starting", "The index is catching up with the log"),
+    ClockJumped(503, "clock-jumped", "The server's clock jumped forward"),
+    ReadOnly(503, "read-only", "The ledger is open for reading only"),
+    Stopped(503, "stopped", "The ledger stopped because of its disk"),
+    IndexUnavailable(503, "index-unavailable", "The index cannot answer"),
+    NoRoom(507, "no-room", "No room on the server's disk"),
+    DamagedEntry(500, "damaged-entry", "An entry is damaged on the server's disk"),
+    Internal(500, "internal", "A fault of the server"),
 }
 
 impl ProblemType {
-    /// All of them, for the description of the API.
-    pub const ALL: [ProblemType; 31] = {
-        use ProblemType::*;
-        [
-            Malformed,
-            NotCanonical,
-            NotACloudEvent,
-            BadParameter,
-            BadCursor,
-            Unauthenticated,
-            Forbidden,
-            SourceNotAllowed,
-            NotFound,
-            MethodNotAllowed,
-            IdentityConflict,
-            VersionConflict,
-            RotationConflict,
-            TooLarge,
-            UnsupportedMediaType,
-            UnknownType,
-            ReservedType,
-            SchemaViolation,
-            PersonalDataUnsupported,
-            ProducerSignatureUnsupported,
-            Unprocessable,
-            RateLimited,
-            Overloaded,
-            Starting,
-            ClockJumped,
-            ReadOnly,
-            Stopped,
-            IndexUnavailable,
-            NoRoom,
-            DamagedEntry,
-            Internal,
-        ]
-    };
-
-    /// Status, slug and title.
-    #[must_use]
-    pub fn parts(self) -> (u16, &'static str, &'static str) {
-        match self {
-            ProblemType::Malformed => (400, "malformed", "The request cannot be read"),
-            ProblemType::NotCanonical => (400, "not-canonical", "The JSON cannot be carried faithfully"),
-            ProblemType::NotACloudEvent => (400, "not-a-cloudevent", "Not a CloudEvent 1.0"),
-            ProblemType::BadParameter => (400, "bad-parameter", "A parameter or header is not of its form"),
-            ProblemType::BadCursor => (400, "bad-cursor", "The cursor does not belong to this query"),
-            ProblemType::Unauthenticated => (401, "unauthenticated", "No valid token"),
-            ProblemType::Forbidden => (403, "forbidden", "The token's roles do not allow this"),
-            ProblemType::SourceNotAllowed => {
-                (403, "source-not-allowed", "The token may not post for this source")
-            }
-            ProblemType::NotFound => (404, "not-found", "Not there"),
-            ProblemType::MethodNotAllowed => {
-                (405, "method-not-allowed", "The resource does not know this method")
-            }
-            ProblemType::IdentityConflict => {
-                (409, "identity-conflict", "The event is recorded with other content")
-            }
-            ProblemType::VersionConflict => {
-                (409, "version-conflict", "The subject has another number of events")
-            }
-            ProblemType::RotationConflict => (409, "rotation-conflict", "The key cannot come into force"),
-            ProblemType::TooLarge => (413, "too-large", "Too large"),
-            ProblemType::UnsupportedMediaType => {
-                (415, "unsupported-media-type", "Not a content type of CloudEvents")
-            }
-            ProblemType::UnknownType => (422, "unknown-type", "The event type is not in the catalogue"),
-            ProblemType::ReservedType => (422, "reserved-type", "The event type is the ledger's own"),
-            ProblemType::SchemaViolation => {
-                (422, "schema-violation", "The data is not what its type asks for")
-            }
-            ProblemType::PersonalDataUnsupported => {
-                (422, "personal-data-unsupported", "This ledger cannot seal personal data")
-            }
-            ProblemType::ProducerSignatureUnsupported => {
-                (422, "producer-signature-unsupported", "This ledger knows no producer keys")
-            }
-            ProblemType::Unprocessable => (422, "unprocessable", "Understood, but not possible"),
-            ProblemType::RateLimited => (429, "rate-limited", "Too many requests with this token"),
-            ProblemType::Overloaded => (503, "overloaded", "More is waiting than can be held"),
-            ProblemType::Starting => (503, "starting", "The index is catching up with the log"),
-            ProblemType::ClockJumped => (503, "clock-jumped", "The server's clock jumped forward"),
-            ProblemType::ReadOnly => (503, "read-only", "The ledger is open for reading only"),
-            ProblemType::Stopped => (503, "stopped", "The ledger stopped because of its disk"),
-            ProblemType::IndexUnavailable => (503, "index-unavailable", "The index cannot answer"),
-            ProblemType::NoRoom => (507, "no-room", "No room on the server's disk"),
-            ProblemType::DamagedEntry => (500, "damaged-entry", "An entry is damaged on the server's disk"),
-            ProblemType::Internal => (500, "internal", "A fault of the server"),
-        }
-    }
-
     /// The `type` of the problem.
     #[must_use]
     pub fn uri(self) -> String {

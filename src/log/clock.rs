@@ -20,7 +20,7 @@ impl Clock for SystemClock {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let micros = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
         // A wall clock beyond the year 9999 is as good as none: time then repeats the last entry's.
-        Timestamp::from_micros(micros).unwrap_or(EPOCH)
+        Timestamp::from_micros(micros).unwrap_or(Timestamp::EPOCH)
     }
 
     fn elapsed(&self) -> Duration {
@@ -29,11 +29,6 @@ impl Clock for SystemClock {
         Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
     }
 }
-
-const EPOCH: Timestamp = match Timestamp::from_micros(0) {
-    Some(epoch) => epoch,
-    None => unreachable!(),
-};
 
 /// A clock that goes where it is told.
 pub struct ManualClock(Mutex<(Timestamp, Duration)>);

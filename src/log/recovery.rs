@@ -116,7 +116,7 @@ pub fn recover(
 
 /// The refusal, with the first bad entry named where one can be found.
 fn damage(log_dir: &Path, what: &str) -> RecoverError {
-    let place = log_dir.parent().and_then(crate::log::locate_damage);
+    let place = log_dir.parent().and_then(crate::log::opening::locate_damage);
     RecoverError::Damaged(place.map_or_else(|| what.to_owned(), |place| format!("{what}; {place}")))
 }
 
@@ -188,15 +188,17 @@ fn load(
     if let Some(root) = current.root() {
         push_upper(&mut upper, root);
     }
-    let state =
-        State { head, last_time: EPOCH, unsealed, current, upper, keys: Vec::new(), checkpoint: None };
+    let state = State {
+        head,
+        last_time: Timestamp::EPOCH,
+        unsealed,
+        current,
+        upper,
+        keys: Vec::new(),
+        checkpoint: None,
+    };
     Ok((state, scan))
 }
-
-const EPOCH: Timestamp = match Timestamp::from_micros(0) {
-    Some(epoch) => epoch,
-    None => unreachable!(),
-};
 
 fn derive_older(disk: &dyn Disk, log_dir: &Path, number: u64) -> Result<(Tail, Vec<u64>), RecoverError> {
     let len = disk.open(&segment::entries_path(log_dir, number), Mode::Read).and_then(|file| file.size());
@@ -241,7 +243,7 @@ fn read_keys(
     head: Head,
     scan: &Scan,
 ) -> Result<(String, Vec<KeyInForce>, Timestamp), RecoverError> {
-    let (mut origin, mut keys, mut last_time) = (String::new(), Vec::new(), EPOCH);
+    let (mut origin, mut keys, mut last_time) = (String::new(), Vec::new(), Timestamp::EPOCH);
     for seq in &scan.key_changes {
         let bytes = store.entry(*seq)?;
         let entry =

@@ -4,8 +4,10 @@ use super::append::{AppendError, ExpectedVersion, Item, Outcome, OwnEvent, Submi
 use super::clock::ManualClock;
 use super::disk::{Disk, File, Mode, RealDisk};
 use super::*;
-use crate::spec::entry::Draft;
+use crate::spec::entry::{Draft, Entry};
+use crate::spec::time::Timestamp;
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Condvar, Mutex};
 

@@ -15,6 +15,9 @@ const FIRST: i64 = -62_167_219_200 * MICROS_PER_SECOND;
 const LAST: i64 = 253_402_300_800 * MICROS_PER_SECOND - 1;
 
 impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+
     /// A time from microseconds since the epoch; none outside the years 0000 to 9999.
     #[must_use]
     pub const fn from_micros(micros: i64) -> Option<Self> {
