@@ -14,7 +14,7 @@ use crate::spec::canonical;
 use crate::spec::encoding::to_base64;
 use crate::spec::entry::Entry;
 use crate::spec::merkle::leaf_hash;
-use crate::views::IndexError;
+use crate::views::{IndexError, LogIndex};
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use serde::Serialize;
@@ -179,7 +179,11 @@ async fn record(
                 let detail = "Daybook-Expected-Version counts the events of a subject; the event has none";
                 Problem::new(ProblemType::Unprocessable, detail).at("/subject")
             })?;
-            Some(ExpectedVersion { subject, version })
+            let counted = match &service.index {
+                Some(index) => Some(count(index, subject.clone()).await?),
+                None => None,
+            };
+            Some(ExpectedVersion { subject, version, counted })
         }
         _ => None,
     };
@@ -231,6 +235,15 @@ async fn record(
         .map(|outcome| recorded(service, outcome))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(respond(items, mode))
+}
+
+/// How many events a subject has, counted beside the async workers: a subject may have millions.
+async fn count(index: &LogIndex, subject: String) -> Result<(u64, u64), Problem> {
+    let failed = |why: String| Problem::append(&AppendError::Index(why));
+    let index = index.now().map_err(failed)?;
+    let counted =
+        web::block(move || index.version(&subject)).await.map_err(|error| Problem::internal(&error))?;
+    counted.map_err(|error| failed(error.to_string()))
 }
 
 /// Which of the known identities are recorded with other content, or by another actor.

@@ -12,7 +12,7 @@ use crate::log::{self, identity};
 use crate::spec::entry::Entry;
 use crate::spec::layout::LOG_DIR;
 use crate::verify::{Options, Outcome, Quiet, Source, verify};
-use crate::views::{EngineKind, Filter, LogIndex, Opened};
+use crate::views::{EngineKind, Filter, LogIndex, OpenReport, Opened};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::path::PathBuf;
@@ -105,8 +105,9 @@ impl Check {
         let opened = log::open(log_options)?;
         let differs =
             |what: String, repaired| crate::log::check::Difference { place: "index".into(), what, repaired };
-        let (index, report) = LogIndex::start(&self.data.join("index"), engine(&config)?, &opened.store)?;
-        if let Opened::Rebuilt(why) = report.opened {
+        let dir = self.data.join("index");
+        let (index, report) = LogIndex::start(&dir, engine(&config)?, &opened.store, Duration::MAX)?;
+        if let Some(OpenReport { opened: Opened::Rebuilt(why), .. }) = report {
             checked.differences.push(differs(format!("{why}; it is made anew"), true));
         }
         let size = opened.store.size();
@@ -234,7 +235,7 @@ impl Rebuild {
         if dir.exists() {
             std::fs::remove_dir_all(&dir).with_context(|| dir.display().to_string())?;
         }
-        let (index, _) = LogIndex::start(&dir, engine(&config)?, &opened.store)?;
+        let (index, _) = LogIndex::start(&dir, engine(&config)?, &opened.store, Duration::MAX)?;
         wait_for(&index, opened.store.size())?;
         println!("{} entries indexed.", opened.store.size());
         Ok(())

@@ -14,7 +14,7 @@ use crate::log::publish::{Publisher, Sink};
 use crate::log::recovery::Recovered;
 use crate::log::{self, NoIndex, Options};
 use crate::spec::note::VerifierKey;
-use crate::views::{EngineKind, LogIndex, Opened};
+use crate::views::{EngineKind, LogIndex};
 use actix_web::web;
 use anyhow::{Context as _, bail};
 use std::path::Path;
@@ -48,10 +48,11 @@ pub struct Run {
     pub adopt: Option<Vec<u8>>,
 }
 
-/// How long the start waits for the index to catch up before it serves reads without writes.
+/// How long the start waits for the index to open, and then to catch up, before it serves reads without writes.
 ///
-/// Reason: a hundred thousand entries' worth; a longer rebuild goes on beside the reads.
-const INDEX_PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
+/// Reason: together within a second, which is a hundred thousand entries' worth of catching up; what takes longer goes
+/// on beside the reads.
+const INDEX_PATIENCE: std::time::Duration = std::time::Duration::from_millis(400);
 
 /// The options of the log in a data folder, on the system's disk and clock.
 #[must_use]
@@ -108,17 +109,8 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
     let store = opened.store.clone();
     let index = match run.index {
         IndexChoice::Engine(kind) => {
-            let (index, report) =
-                LogIndex::start(&data_dir.join("index"), kind, &store).context("the index")?;
-            if let Opened::Rebuilt(why) = &report.opened {
-                tracing::warn!(%why, "the index is made anew from the log");
-            }
-            if report.behind > 0 {
-                tracing::info!(
-                    behind = report.behind,
-                    "the index catches up with the log; posting waits for it"
-                );
-            }
+            let dir = data_dir.join("index");
+            let (index, _) = LogIndex::start(&dir, kind, &store, INDEX_PATIENCE).context("the index")?;
             Some(index)
         }
         IndexChoice::None => None,

@@ -34,6 +34,9 @@ pub struct Submission {
 pub struct ExpectedVersion {
     pub subject: String,
     pub version: u64,
+    /// What [`Identities::version`] said when the handler asked: that takes time in proportion to the subject, which
+    /// the sequencer has not.
+    pub counted: Option<(u64, u64)>,
 }
 
 /// What became of one item.

@@ -173,7 +173,11 @@ impl Sequencer {
         let records_anything = replays.iter().any(Option::is_none);
         if let Some(expected) = submission.expected_version.as_ref().filter(|_| records_anything) {
             let subject = submission.items.first().and_then(|item| item.subject);
-            let (indexed, at) = self.identities.version(&expected.subject).map_err(AppendError::Index)?;
+            // Only what was counted before everything here must be counted again.
+            let (indexed, at) = match expected.counted {
+                Some((indexed, at)) if at >= position.recent.floor() => (indexed, at),
+                _ => self.identities.version(&expected.subject).map_err(AppendError::Index)?,
+            };
             if at < position.recent.floor() {
                 return Err(AppendError::IndexBehind { applied: at, size });
             }

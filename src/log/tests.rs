@@ -382,18 +382,22 @@ fn a_version_counts_what_the_index_does_not_have_yet() {
     let index = Arc::new(SlowIndex::default());
     index.applied.store(1, Ordering::SeqCst);
     let log = open(bench.options()).unwrap().start(index.clone()).unwrap();
-    let expecting = |version| {
+    let expecting_counted = |version, counted| {
         let mut submission = bench.submission(1, 1);
         submission.looked_up_at = 1;
-        submission.expected_version = Some(ExpectedVersion { subject: "s".into(), version });
+        submission.expected_version = Some(ExpectedVersion { subject: "s".into(), version, counted });
         bench.append(&log, submission)
     };
+    let expecting = |version| expecting_counted(version, None);
     assert_eq!(seqs(&expecting(0)), [1]);
     assert_eq!(seqs(&expecting(1)), [2]);
     assert_eq!(expecting(1), Err(AppendError::WrongVersion { actual: 2 }));
     index.applied.store(2, Ordering::SeqCst);
     assert_eq!(expecting(3), Err(AppendError::WrongVersion { actual: 2 }));
     assert_eq!(seqs(&expecting(2)), [3]);
+    // A handler's count is counted on from where it stood, unless that is too long ago.
+    assert_eq!(expecting_counted(0, Some((7, 2))), Err(AppendError::WrongVersion { actual: 9 }));
+    assert_eq!(expecting_counted(0, Some((7, 0))), Err(AppendError::WrongVersion { actual: 3 }));
 }
 
 #[test]

@@ -5,9 +5,9 @@ use crate::log::store::{ReadError, Store};
 use crate::spec::entry::Entry;
 use crate::spec::merkle::Hash;
 use crate::views::{
-    EngineKind, Feed, FeedEntry, FeedError, Filter, Index, IndexError, IndexState, OpenReport,
+    EngineKind, Feed, FeedEntry, FeedError, Filter, Index, IndexError, IndexState, OpenReport, Opened,
+    Projector, ProjectorState,
 };
-use crate::views::{Projector, ProjectorState};
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -72,6 +72,9 @@ fn feed_entry(entry: &Entry<'_>) -> FeedEntry {
     }
 }
 
+/// Said while an engine reads its files.
+const OPENING: &str = "the index is being opened";
+
 /// How often a failed index is tried again.
 ///
 /// Reason: what makes one fail is most often a full disk; a second more or less does not matter then.
@@ -112,7 +115,7 @@ struct Place {
 
 struct Shared {
     place: Place,
-    /// While a failed one is being replaced: why.
+    /// While there is none: why.
     running: RwLock<Result<Arc<Running>, String>>,
 }
 
@@ -136,9 +139,29 @@ impl Shared {
         };
         tracing::warn!(%why, "the index is made anew");
         // The old one is closed first: its folder is locked. Whoever still asks it keeps it alive for a moment.
-        self.set(Err(why));
-        let started = Running::start(&self.place);
-        self.set(started.map(|(running, _)| Arc::new(running)).map_err(|error| error.to_string()));
+        self.set(Err(format!("the index is being made anew: {why}")));
+        if let Err(error) = self.open() {
+            self.set(Err(error.to_string()));
+        }
+    }
+
+    fn open(&self) -> Result<OpenReport, IndexError> {
+        let (running, report) = Running::start(&self.place)?;
+        self.set(Ok(Arc::new(running)));
+        Ok(report)
+    }
+}
+
+/// What opening came to, for whoever reads the program's own log.
+fn tell(report: &OpenReport) {
+    if let Opened::Rebuilt(why) = &report.opened {
+        tracing::warn!(%why, "the index is made anew from the log");
+    }
+    if report.behind > 0 {
+        tracing::info!(
+            behind = report.behind,
+            "the index catches up with the log; posting waits while it is far behind"
+        );
     }
 }
 
@@ -150,22 +173,43 @@ pub struct LogIndex {
 }
 
 impl LogIndex {
-    /// Opens or makes the index in `dir`, and begins to follow the log.
+    /// Opens or makes the index in `dir`, and begins to follow the log. What an engine has to read back after a crash
+    /// can take seconds; whoever waits no longer than `patience` gets an index that says so, and goes on without a
+    /// report.
     ///
     /// # Errors
-    /// See [`Index::open`].
-    pub fn start(dir: &Path, kind: EngineKind, store: &Arc<Store>) -> Result<(Self, OpenReport), IndexError> {
+    /// See [`Index::open`]; those that come later are tried again, and are in [`LogIndex::problem`].
+    pub fn start(
+        dir: &Path,
+        kind: EngineKind,
+        store: &Arc<Store>,
+        patience: Duration,
+    ) -> Result<(Self, Option<OpenReport>), IndexError> {
         let place = Place { dir: dir.to_owned(), kind, store: store.clone() };
-        let (running, report) = Running::start(&place)?;
-        let shared = Arc::new(Shared { place, running: RwLock::new(Ok(Arc::new(running))) });
+        let shared = Arc::new(Shared { place, running: RwLock::new(Err(OPENING.into())) });
         let (stop, stopped) = channel::<()>();
+        let (opened, report) = channel();
         let watched = shared.clone();
         let supervisor = std::thread::Builder::new().name("index-watch".into()).spawn(move || {
+            let first = watched.open();
+            match &first {
+                Ok(report) => tell(report),
+                Err(error) => watched.set(Err(error.to_string())),
+            }
+            let _ = opened.send(first);
             while stopped.recv_timeout(RETRY) == Err(RecvTimeoutError::Timeout) {
                 watched.replace_if_failed();
             }
         })?;
-        Ok((Self { shared, stop: Some(stop), supervisor: Some(supervisor) }, report))
+        let index = Self { shared, stop: Some(stop), supervisor: Some(supervisor) };
+        match report.recv_timeout(patience) {
+            Ok(first) => Ok((index, Some(first?))),
+            Err(RecvTimeoutError::Timeout) => Ok((index, None)),
+            // The thread panicked.
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(IndexError::Failed("opening the index ended without a result".into()))
+            }
+        }
     }
 
     /// The same index for the sequencer.
@@ -192,7 +236,7 @@ impl LogIndex {
     pub fn problem(&self) -> Option<String> {
         match self.shared.running() {
             Ok(running) => running.problem(),
-            Err(why) => Some(format!("the index is being made anew: {why}")),
+            Err(why) => Some(why),
         }
     }
 
@@ -256,5 +300,63 @@ impl Identities for IndexIdentities {
     fn version(&self, subject: &str) -> Result<(u64, u64), String> {
         let running = self.0.running()?;
         running.index.version(subject).map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::clock::SystemClock;
+    use crate::log::disk::RealDisk;
+    use crate::log::{self, Options};
+
+    /// The folder and the log of a ledger with entry 0 alone.
+    fn ledger() -> (tempfile::TempDir, Arc<Store>) {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options {
+            data_dir: dir.path().to_owned(),
+            keys_dir: dir.path().join("keys"),
+            passphrase: None,
+            disk: Arc::new(RealDisk),
+            clock: Arc::new(SystemClock),
+            read_only: false,
+            key_lost: false,
+            adopt: None,
+        };
+        log::create(&options, "log.example", None).unwrap();
+        let store = log::open(options).unwrap().store;
+        (dir, store)
+    }
+
+    #[test]
+    fn who_does_not_wait_for_the_opening_gets_an_index_that_answers_later() {
+        let (dir, store) = ledger();
+        let dir = dir.path().join("index");
+        let (index, report) = LogIndex::start(&dir, EngineKind::Fjall, &store, Duration::ZERO).unwrap();
+        assert!(report.is_none());
+        let first =
+            Entry::parse(&store.entry(0).unwrap()).map(|entry| entry.attribute("id").map(str::to_owned));
+        let identity = log::identity(store.origin(), &first.unwrap().unwrap());
+        let found = loop {
+            match index.now() {
+                Ok(_) if index.wait_applied(1, Duration::from_secs(60)) => {
+                    break index.find(&identity).unwrap();
+                }
+                Ok(_) => panic!("it opened and never caught up: {:?}", index.problem()),
+                // It is not taken for an index that knows nothing.
+                Err(why) => assert_eq!((why.as_str(), index.applied()), (OPENING, 0)),
+            }
+        };
+        assert_eq!(found, Some(0));
+    }
+
+    #[test]
+    fn what_goes_wrong_while_somebody_waits_is_said_at_once() {
+        let (dir, store) = ledger();
+        let dir = dir.path().join("index");
+        let first = LogIndex::start(&dir, EngineKind::Fjall, &store, Duration::MAX).unwrap();
+        let second = LogIndex::start(&dir, EngineKind::Fjall, &store, Duration::MAX);
+        assert!(matches!(second, Err(IndexError::InUse)));
+        drop(first);
     }
 }
