@@ -14,6 +14,7 @@ mod health;
 mod keys;
 mod log;
 mod post;
+mod prepare;
 mod problem;
 mod proofs;
 pub mod rate;

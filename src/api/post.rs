@@ -2,19 +2,14 @@
 
 use crate::api::auth::Caller;
 use crate::api::event_view::receipt_path;
+use crate::api::prepare::{Incoming, Prepared, prepare};
 use crate::api::{Problem, ProblemType, Service, body};
 use crate::identity::Role;
-use crate::intake::{
-    Accepted, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_EVENT_BYTES, Mode, Refusal, Rules, accept, from_batch,
-    from_binary, from_structured,
-};
-use crate::log::append::{AppendError, ExpectedVersion, Outcome, Submission};
-use crate::log::fingerprint;
-use crate::spec::canonical;
+use crate::intake::{MAX_BATCH_BYTES, MAX_EVENT_BYTES, Mode};
+use crate::log::append::{AppendError, Outcome, Submission};
 use crate::spec::encoding::to_base64;
 use crate::spec::entry::Entry;
 use crate::spec::merkle::leaf_hash;
-use crate::views::{IndexError, LogIndex};
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use serde::Serialize;
@@ -22,6 +17,16 @@ use utoipa::ToSchema;
 
 /// Header: how many events the subject has so far, or nothing is recorded.
 const EXPECTED_VERSION: &str = "daybook-expected-version";
+/// Bytes of a body that is parsed and checked where it was read.
+///
+/// Reason: about two milliseconds' work; handing it to another thread costs some hundredths of that.
+const INLINE_BYTES: usize = 128 << 10;
+
+/// Recorded events that are read back from the log where they were asked for.
+///
+/// Reason: as above.
+const INLINE_REPLAYS: usize = 16;
+
 /// Header of answers: the event was there already.
 const REPLAYED: &str = "daybook-replayed";
 /// Header: the producer's own signature.
@@ -106,9 +111,21 @@ pub async fn post_events(
     let expected = expected_version(&request, mode)?;
     let limit = if mode == Mode::Batch { MAX_BATCH_BYTES } else { MAX_EVENT_BYTES };
     let body = body::read(payload, limit, &service.budget).await?;
-    let accepted = accept_all(&service, &caller, &request, mode, content_type, &body.bytes)?;
-    drop(body);
-    record(&service, accepted, expected, mode).await
+    let attributes = match mode {
+        Mode::Binary => ce_headers(headers),
+        Mode::Structured | Mode::Batch => Vec::new(),
+    };
+    let content_type = content_type.map(str::to_owned);
+    let incoming = Incoming { principal: caller.0, mode, content_type, attributes, body };
+    record(&service, prepared(&service, incoming, expected).await?, mode).await
+}
+
+/// The attributes of an event in the binary mode.
+fn ce_headers(headers: &header::HeaderMap) -> Vec<(String, Vec<u8>)> {
+    let attribute = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
+        Some((name.as_str().strip_prefix("ce-")?.to_owned(), value.as_bytes().to_owned()))
+    };
+    headers.iter().filter_map(attribute).collect()
 }
 
 fn expected_version(request: &HttpRequest, mode: Mode) -> Result<Option<u64>, Problem> {
@@ -123,92 +140,26 @@ fn expected_version(request: &HttpRequest, mode: Mode) -> Result<Option<u64>, Pr
         .ok_or_else(|| Problem::parameter("Daybook-Expected-Version", "a number of events, 0 or more"))
 }
 
-fn accept_all(
-    service: &Service,
-    caller: &Caller,
-    request: &HttpRequest,
-    mode: Mode,
-    content_type: Option<&str>,
-    body: &[u8],
-) -> Result<Vec<Accepted>, Problem> {
-    let rules = Rules {
-        origin: service.log.store().origin(),
-        catalog: &service.catalog,
-        open_types: service.settings.open_types,
-    };
-    let one = |refusal: Refusal| Problem::refused(&[refusal]);
-    let events = match mode {
-        Mode::Structured => vec![from_structured(body).map_err(one)?],
-        Mode::Batch => from_batch(body).map_err(one)?,
-        Mode::Binary => {
-            let ce: Vec<(&str, &[u8])> = request
-                .headers()
-                .iter()
-                .filter_map(|(name, value)| Some((name.as_str().strip_prefix("ce-")?, value.as_bytes())))
-                .collect();
-            vec![from_binary(&ce, content_type, body).map_err(one)?]
-        }
-    };
-    let mut accepted = Vec::with_capacity(events.len());
-    let mut refusals = Vec::new();
-    for (place, event) in events.iter().enumerate() {
-        match accept(event, &caller.0, &rules) {
-            Ok(event) => accepted.push(event),
-            Err(refused) if mode == Mode::Batch => {
-                refusals.extend(refused.into_iter().map(|refusal| refusal.within(place)));
-            }
-            Err(refused) => refusals = refused,
-        }
+/// Does at once what takes little time, and beside the async workers what does not: other requests wait there.
+async fn prepared(
+    service: &web::Data<Service>,
+    incoming: Incoming,
+    expected: Option<u64>,
+) -> Result<Prepared, Problem> {
+    if incoming.body.bytes.len() <= INLINE_BYTES && expected.is_none() {
+        return prepare(service, &incoming, expected);
     }
-    if refusals.len() > MAX_BATCH_EVENTS {
-        // Every bad event is named, if not everything that is wrong with it.
-        refusals.dedup_by_key(|refusal| refusal.pointer.split('/').nth(1).map(str::to_owned));
-    }
-    if refusals.is_empty() { Ok(accepted) } else { Err(Problem::refused(&refusals)) }
+    let service = service.clone();
+    let work = move || prepare(&service, &incoming, expected);
+    web::block(work).await.map_err(|error| Problem::internal(&error))?
 }
 
 async fn record(
     service: &web::Data<Service>,
-    accepted: Vec<Accepted>,
-    expected: Option<u64>,
+    prepared: Prepared,
     mode: Mode,
 ) -> Result<HttpResponse, Problem> {
-    let expected_version = match (expected, accepted.first()) {
-        (Some(version), Some(event)) => {
-            let subject = event.subject.clone().ok_or_else(|| {
-                let detail = "Daybook-Expected-Version counts the events of a subject; the event has none";
-                Problem::new(ProblemType::Unprocessable, detail).at("/subject")
-            })?;
-            let counted = match &service.index {
-                Some(index) => Some(count(index, subject.clone()).await?),
-                None => None,
-            };
-            Some(ExpectedVersion { subject, version, counted })
-        }
-        _ => None,
-    };
-    // Order matters: first how far the index is, then what it knows. What it learns in between is looked at twice,
-    // never not at all.
-    // Both questions go to the same index: one that replaced it in between may know nothing yet.
-    let index = match &service.index {
-        Some(index) => Some(index.now().map_err(|why| Problem::append(&AppendError::Index(why)))?),
-        None => None,
-    };
-    let looked_up_at = index.as_ref().map_or(u64::MAX, |index| index.applied());
-    let mut known = Vec::with_capacity(accepted.len());
-    for event in &accepted {
-        known.push(match &index {
-            Some(index) => {
-                let failed = |error: IndexError| Problem::append(&AppendError::Index(error.to_string()));
-                index.find(&event.item.identity).map_err(failed)?
-            }
-            None => None,
-        });
-    }
-    let conflicts = conflicts(service, &accepted, &known)?;
-    if !conflicts.is_empty() {
-        return Err(Problem::conflict(&conflicts, mode == Mode::Batch));
-    }
+    let Prepared { accepted, known, expected_version, looked_up_at } = prepared;
     let new: Vec<usize> = (0..accepted.len()).filter(|place| known[*place].is_none()).collect();
     let mut outcomes: Vec<Option<Outcome>> =
         known.iter().map(|seq| seq.map(|seq| Outcome::Replayed { seq })).collect();
@@ -229,35 +180,16 @@ async fn record(
             outcomes[*place] = Some(outcome);
         }
     }
-    let items = outcomes
-        .into_iter()
-        .flatten()
-        .map(|outcome| recorded(service, outcome))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(respond(items, mode))
-}
-
-/// How many events a subject has, counted beside the async workers: a subject may have millions.
-async fn count(index: &LogIndex, subject: String) -> Result<(u64, u64), Problem> {
-    let failed = |why: String| Problem::append(&AppendError::Index(why));
-    let index = index.now().map_err(failed)?;
-    let counted =
-        web::block(move || index.version(&subject)).await.map_err(|error| Problem::internal(&error))?;
-    counted.map_err(|error| failed(error.to_string()))
-}
-
-/// Which of the known identities are recorded with other content, or by another actor.
-fn conflicts(service: &Service, accepted: &[Accepted], known: &[Option<u64>]) -> Result<Vec<usize>, Problem> {
-    let mut conflicts = Vec::new();
-    for (place, (event, seq)) in accepted.iter().zip(known).enumerate() {
-        let Some(seq) = *seq else { continue };
-        let bytes = service.log.store().entry(seq)?;
-        let entry = Entry::parse(&bytes).map_err(|error| Problem::internal(&error))?;
-        if fingerprint(&entry.actor, &canonical::to_string(&entry.event)) != event.item.fingerprint {
-            conflicts.push(place);
-        }
-    }
-    Ok(conflicts)
+    let outcomes: Vec<Outcome> = outcomes.into_iter().flatten().collect();
+    let replays = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Replayed { .. })).count();
+    let service = service.clone();
+    let tell = move || outcomes.iter().map(|outcome| recorded(&service, *outcome)).collect();
+    let items: Result<Vec<_>, _> = if replays <= INLINE_REPLAYS {
+        tell()
+    } else {
+        web::block(tell).await.map_err(|error| Problem::internal(&error))?
+    };
+    Ok(respond(items?, mode))
 }
 
 fn recorded(service: &Service, outcome: Outcome) -> Result<Recorded, Problem> {

@@ -75,6 +75,7 @@ problem_types! {
     IndexUnavailable(503, "index-unavailable", "The index cannot answer"),
     NoRoom(507, "no-room", "No room on the server's disk"),
     DamagedEntry(500, "damaged-entry", "An entry is damaged on the server's disk"),
+    DamagedTile(500, "damaged-tile", "A tile is damaged on the server's disk"),
     Internal(500, "internal", "A fault of the server"),
 }
 
@@ -289,6 +290,10 @@ impl From<ReadError> for Problem {
                 let detail =
                     format!("entry {seq} is not what was committed and is not served; tell the operator");
                 Self::new(ProblemType::DamagedEntry, detail)
+            }
+            ReadError::DamagedTile { .. } => {
+                tracing::error!("{error}");
+                Self::new(ProblemType::DamagedTile, format!("{error}; it is not served, tell the operator"))
             }
             ReadError::Io(error) => Self::internal(&error),
         }

@@ -333,7 +333,10 @@ impl Committer {
         // The file is derived and need not be durable.
         if let Some(file) = &self.checkpoint_file {
             let note = signed.note.as_bytes();
-            let written = file.write_all_at(note, 0).and_then(|()| file.set_len(note.len() as u64));
+            let written = file.write_all_at(note, 0).and_then(|()| {
+                // A change of length is a change of the folder's journal too; the notes are nearly all as long.
+                if file.size()? == note.len() as u64 { Ok(()) } else { file.set_len(note.len() as u64) }
+            });
             if let Err(error) = written {
                 tracing::warn!(%error, "the checkpoint file is not written");
             }

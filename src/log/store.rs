@@ -27,6 +27,9 @@ pub enum ReadError {
     /// The bytes on the disk are not those that were committed.
     #[error("entry {seq} is damaged on the disk: its hash is not the one that was committed")]
     Damaged { seq: u64 },
+    /// A file that is derived from the entries does not fit what is above it in the tree.
+    #[error("tile {level}/{number} is damaged on the disk; `daybook check --repair` makes it again")]
+    DamagedTile { level: u8, number: u64 },
     #[error("the log cannot be read: {0}")]
     Io(#[from] io::Error),
 }
@@ -315,7 +318,30 @@ impl Store {
         Ok(file)
     }
 
-    /// Hashes of a tile. The caller checks that the tile is within the size it answers for.
+    /// The first `width` hashes of a tile, checked before they leave: the hashes of whole segments are in memory, and
+    /// what is on the disk below them must lead up to them. The caller checks that the tile is within the log.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn tile(&self, level: u8, number: u64, width: usize) -> Result<Vec<Hash>, ReadError> {
+        let segment = if level == 0 { number / TILE_WIDTH } else { number };
+        if level >= 2 || self.state().tail(segment).is_some() {
+            return self.tile_hashes(level, number, 0..width);
+        }
+        let mut hashes = self.tile_hashes(level, number, 0..TILE_WIDTH as usize)?;
+        let above = if level == 1 {
+            self.tile_hashes(2, number / TILE_WIDTH, 0..(number % TILE_WIDTH) as usize + 1)?
+        } else {
+            self.tile(1, segment, (number % TILE_WIDTH) as usize + 1)?
+        };
+        if fold(&hashes).as_ref() != above.last() {
+            return Err(ReadError::DamagedTile { level, number });
+        }
+        hashes.truncate(width);
+        Ok(hashes)
+    }
+
+    /// Hashes of a tile, as they are stored. The caller checks that the tile is within the size it answers for.
     ///
     /// # Errors
     /// See [`ReadError`].

@@ -61,6 +61,24 @@ fn derived_files_that_differ_are_named_and_made_again() {
 }
 
 #[test]
+fn a_damaged_tile_is_never_served() {
+    let mut ledger = two_segments();
+    ledger.stop();
+    let hashes = ledger.data().join("log/00000000/hashes");
+    let whole = std::fs::read(&hashes).unwrap();
+    // The start does not read the hashes of a sealed segment; whoever asks for them finds it.
+    flip(&hashes, 300 * 32);
+    ledger.restart();
+    let tile = |number: &str| ledger.get(&format!("/log/tile/{number}"), "auditor");
+    let damaged = tile("0/001");
+    assert_eq!((damaged.status, damaged.problem().as_str()), (500, "damaged-tile"));
+    assert_eq!(tile("0/001.p/7").problem(), "damaged-tile");
+    assert_eq!(tile("0/000").body, whole[..8192]);
+    assert_eq!(tile("0/000.p/3").body, whole[..96]);
+    assert_eq!((tile("1/000").status, tile("0/256").status), (200, 200));
+}
+
+#[test]
 fn a_damaged_older_segment_is_never_served() {
     let mut ledger = two_segments();
     let entries = ledger.data().join("log/00000000/entries");
