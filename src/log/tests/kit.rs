@@ -1,0 +1,187 @@
+//! A log whose disk and clock the test owns.
+
+use crate::log::append::{self, AppendError, Item, Outcome, Submission};
+use crate::log::clock::ManualClock;
+use crate::log::disk::{Disk, File, Mode, RealDisk};
+use crate::log::{Log, NoIndex, Options, create, fingerprint, identity, open, subject_hash};
+use crate::spec::entry::Draft;
+use crate::spec::time::Timestamp;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+
+/// What the disk does wrong.
+#[derive(Default)]
+pub struct Faults {
+    /// Bytes that may still be written to `entries`; below zero: no room.
+    pub room: AtomicI64,
+    /// The next sync of this file fails.
+    pub fail_sync: Mutex<Option<&'static str>>,
+    /// While true, syncs of `entries` wait.
+    hold: Mutex<bool>,
+    released: Condvar,
+    pub limited: AtomicBool,
+}
+
+impl Faults {
+    pub fn hold(self: &Arc<Self>) -> Hold {
+        *self.hold.lock().unwrap() = true;
+        Hold(self.clone())
+    }
+}
+
+/// Holds syncs of `entries` until it is dropped, also by a failing test.
+pub struct Hold(Arc<Faults>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        *self.0.hold.lock().unwrap() = false;
+        self.0.released.notify_all();
+    }
+}
+
+pub struct FaultyDisk(Arc<Faults>);
+
+struct FaultyFile {
+    inner: Arc<dyn File>,
+    name: String,
+    faults: Arc<Faults>,
+}
+
+impl Disk for FaultyDisk {
+    fn open(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn File>> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Arc::new(FaultyFile { inner: RealDisk.open(path, mode)?, name, faults: self.0.clone() }))
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        RealDisk.create_dir(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        RealDisk.sync_dir(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealDisk.rename(from, to)
+    }
+}
+
+impl File for FaultyFile {
+    fn size(&self) -> io::Result<u64> {
+        self.inner.size()
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
+        self.inner.read_exact_at(buffer, at)
+    }
+
+    fn write_all_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        if self.name == "entries" && self.faults.limited.load(Ordering::SeqCst) {
+            let room = self.faults.room.fetch_sub(bytes.len() as i64, Ordering::SeqCst);
+            if room < bytes.len() as i64 {
+                // As a real disk does: some of it is written.
+                self.inner.write_all_at(&bytes[..room.max(0) as usize], at)?;
+                return Err(io::Error::from(io::ErrorKind::StorageFull));
+            }
+        }
+        self.inner.write_all_at(bytes, at)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.inner.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        if self.name == "entries" {
+            let hold = self.faults.hold.lock().unwrap();
+            drop(self.faults.released.wait_while(hold, |hold| *hold).unwrap());
+        }
+        let mut fail = self.faults.fail_sync.lock().unwrap();
+        if *fail == Some(self.name.as_str()) {
+            *fail = None;
+            return Err(io::Error::other("the test says so"));
+        }
+        self.inner.sync_data()
+    }
+}
+
+pub struct Bench {
+    pub dir: tempfile::TempDir,
+    pub faults: Arc<Faults>,
+    pub clock: Arc<ManualClock>,
+    pub next: std::cell::Cell<u64>,
+}
+
+pub const START: i64 = 1_700_000_000_000_000;
+
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_micros(START + seconds * 1_000_000).unwrap()
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        let bench = Self {
+            dir: tempfile::tempdir().unwrap(),
+            faults: Arc::default(),
+            clock: Arc::new(ManualClock::new(at(0))),
+            next: std::cell::Cell::new(0),
+        };
+        create(&bench.options(), "log.example", None).unwrap();
+        bench
+    }
+
+    pub fn options(&self) -> Options {
+        Options {
+            data_dir: self.dir.path().to_owned(),
+            keys_dir: self.dir.path().join("keys"),
+            passphrase: None,
+            disk: Arc::new(FaultyDisk(self.faults.clone())),
+            clock: self.clock.clone(),
+            read_only: false,
+            key_lost: false,
+            adopt: None,
+        }
+    }
+
+    pub fn open(&self) -> Log {
+        open(self.options()).unwrap().start(Arc::new(NoIndex)).unwrap()
+    }
+
+    pub fn item(&self, bytes: usize) -> Item {
+        let number = self.next.replace(self.next.get() + 1);
+        let data = "x".repeat(bytes);
+        let event = format!(
+            r#"{{"data":"{data}","id":"{number}","source":"/t","specversion":"1.0","subject":"s","type":"t"}}"#
+        );
+        Item {
+            draft: Draft::new("app:t", &event, "log.example"),
+            identity: identity("/t", &number.to_string()),
+            fingerprint: fingerprint("app:t", &event),
+            subject: Some(subject_hash("s")),
+        }
+    }
+
+    pub fn submission(&self, items: usize, bytes: usize) -> Submission {
+        let items = (0..items).map(|_| self.item(bytes)).collect();
+        Submission { items, expected_version: None, looked_up_at: u64::MAX }
+    }
+
+    pub fn append(&self, log: &Log, submission: Submission) -> append::Answer {
+        log.append(submission).unwrap().blocking_recv().unwrap_or(Err(AppendError::Stopped))
+    }
+
+    pub fn verifies(&self) {
+        use crate::verify::{Options, Outcome, Quiet, Source, verify};
+        let outcome = verify(Source::Folder(self.dir.path().to_owned()), &Options::default(), &Quiet);
+        assert!(matches!(outcome, Outcome::Verified(_)), "{outcome:?}");
+    }
+}
+
+pub fn seqs(answer: &append::Answer) -> Vec<u64> {
+    let seq = |outcome: &Outcome| match outcome {
+        Outcome::Recorded { seq, .. } | Outcome::Replayed { seq } => *seq,
+    };
+    answer.as_ref().unwrap().iter().map(seq).collect()
+}
