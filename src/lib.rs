@@ -16,6 +16,8 @@ pub mod intake;
 #[cfg(feature = "server")]
 pub mod log;
 pub mod spec;
+#[cfg(feature = "server")]
+mod sync;
 pub mod verify;
 #[cfg(feature = "server")]
 pub mod views;

@@ -14,9 +14,10 @@ use crate::spec::merkle::{Frontier, Hash};
 use crate::spec::note::{Signer, sign};
 use crate::spec::tile::push_framed;
 use crate::spec::time::Timestamp;
+use crate::sync::mpsc::{Receiver, SyncSender};
+use crate::sync::{Mutex, PoisonError};
 use std::io;
-use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// The keys in force.
@@ -111,7 +112,7 @@ pub struct Committer {
     next_slot: u64,
     checkpoints: watch::Sender<Option<SignedCheckpoint>>,
     failure: watch::Sender<Failure>,
-    wake_sealer: std::sync::mpsc::SyncSender<()>,
+    wake_sealer: SyncSender<()>,
 }
 
 impl Committer {
@@ -125,7 +126,7 @@ impl Committer {
         store: Arc<Store>,
         checkpoints: watch::Sender<Option<SignedCheckpoint>>,
         failure: watch::Sender<Failure>,
-        wake_sealer: std::sync::mpsc::SyncSender<()>,
+        wake_sealer: SyncSender<()>,
     ) -> io::Result<Self> {
         let head_file = store.disk.open(&store.log_dir.join(HEAD_FILE), Mode::Write)?;
         let checkpoint_file = store.disk.open(&store.log_dir.join(CHECKPOINT_FILE), Mode::Write).ok();

@@ -35,13 +35,13 @@ use signing::SigningPool;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
 use store::{SignedCheckpoint, Store};
 use tokio::sync::{oneshot, watch};
 
 use crate::spec::merkle::Hash;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use crate::sync::thread::{self, JoinHandle};
 
 /// Submissions that may wait.
 ///
@@ -172,8 +172,7 @@ impl Log {
             failure.clone(),
             wake_sealer.clone(),
         )?;
-        let workers =
-            std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).min(7));
+        let workers = thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).min(7));
         let sequencer = Sequencer {
             commands: commands_in,
             waiting_bytes: waiting_bytes.clone(),
@@ -189,7 +188,7 @@ impl Log {
         let _ = wake_sealer.try_send(());
         let spawn = |name: &'static str, run: Box<dyn FnOnce() + Send>| {
             let on_panic = OnPanic(name, failure.clone());
-            std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            thread::Builder::new().name(name.to_owned()).spawn(move || {
                 let _on_panic = on_panic;
                 run();
             })

@@ -15,6 +15,7 @@ use crate::spec::layout::{COPIES, HEAD_FILE, Head, LOG_DIR};
 use crate::spec::merkle::{Hash, empty_root};
 use crate::spec::note::{Signer, VerifierKey};
 use crate::spec::time::Timestamp;
+use crate::sync::wait_for;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -124,7 +125,7 @@ pub fn create(options: &Options, origin: &str, next: Option<Hash>) -> Result<Ver
     let keys = Keys { current: key.clone(), next, usable: true, overlap: None };
     let parts = Parts { store, keys, clock: options.clock.clone(), lock };
     let log = Log::start(parts, Arc::new(NoIndex)).map_err(|error| OpenError::Start(error.to_string()))?;
-    let recorded = log.own(OwnEvent::Created { next }).map(|answer| answer.blocking_recv());
+    let recorded = log.own(OwnEvent::Created { next }).map(wait_for);
     if !matches!(recorded, Ok(Ok(Ok(_)))) {
         return Err(OpenError::Start("entry 0 is not recorded".into()));
     }
@@ -194,7 +195,7 @@ impl Opened {
         let parts = Parts { store: self.store, keys, clock: self.options.clock, lock: self.lock };
         let mut log = Log::start(parts, identities).map_err(|error| OpenError::Start(error.to_string()))?;
         if let Some(checkpoint) = adopting {
-            let recorded = log.own(OwnEvent::Restored { checkpoint }).map(|answer| answer.blocking_recv());
+            let recorded = log.own(OwnEvent::Restored { checkpoint }).map(wait_for);
             if !matches!(recorded, Ok(Ok(Ok(_)))) {
                 return Err(OpenError::Start(format!("the adoption is not recorded: {recorded:?}")));
             }

@@ -3,9 +3,9 @@
 
 use crate::log::segment;
 use crate::log::store::Store;
+use crate::sync::mpsc::Receiver;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 
 /// Seals full segments, oldest first, each time it is woken. Ends when the committer is gone.
 pub fn run(store: &Store, wake: &Receiver<()>) {

@@ -16,11 +16,11 @@ use crate::spec::json::Json;
 use crate::spec::merkle::Hash;
 use crate::spec::note::VerifierKey;
 use crate::spec::time::Timestamp;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::mpsc::{Receiver, SyncSender};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender};
 
 /// Entries that a batch takes before it is closed.
 ///

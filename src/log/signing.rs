@@ -3,10 +3,11 @@
 
 use crate::spec::merkle::{Hash, leaf_hash};
 use crate::spec::note::{Signer, sign};
+use crate::sync::mpsc::{Sender, channel};
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::collections::VecDeque;
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 
 /// A signed entry and its leaf hash.
 #[derive(Clone, Debug)]
@@ -75,7 +76,7 @@ impl SigningPool {
         let queue = Arc::new(Queue::default());
         let spawn = |number: usize| {
             let queue = queue.clone();
-            std::thread::Builder::new().name(format!("sign-{number}")).spawn(move || {
+            thread::Builder::new().name(format!("sign-{number}")).spawn(move || {
                 while let Some(job) = queue.wait() {
                     run(job);
                 }

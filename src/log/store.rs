@@ -10,11 +10,12 @@ use crate::spec::note::VerifierKey;
 use crate::spec::receipt::Receipt;
 use crate::spec::tile::{self, LENGTH_BYTES, TILE_WIDTH, fold, split_framed};
 use crate::spec::time::Timestamp;
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::collections::HashMap;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
