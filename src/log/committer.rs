@@ -153,15 +153,19 @@ impl Committer {
         })
     }
 
-    /// Runs until the sequencer is gone or the disk fails.
-    pub fn run(mut self) {
-        // A checkpoint of what is there: the same bytes as before, if the key is the same.
+    /// Signs a checkpoint of what is there: the same bytes as before, if the key is the same. Before anyone reads, so that
+    /// no entry is seen without it: the stored one may have been lost.
+    pub fn begin(&self) {
         let cursor = self.committed.read().1;
         if self.store.size() > 0 && cursor.keys.usable {
             let signed = self.checkpoint(&self.store.state().head.clone(), &cursor);
             self.store.update(|state| state.checkpoint = Some(signed.clone()));
             self.announce(signed);
         }
+    }
+
+    /// Runs until the sequencer is gone or the disk fails.
+    pub fn run(mut self) {
         while let Ok(batch) = self.batches.recv() {
             if batch.epoch != self.committed.read().0 {
                 // It was numbered after a batch that found no room.

@@ -172,6 +172,7 @@ impl Log {
             failure.clone(),
             wake_sealer.clone(),
         )?;
+        committer.begin();
         let workers = thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).min(7));
         let sequencer = Sequencer {
             commands: commands_in,

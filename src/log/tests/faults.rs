@@ -50,6 +50,14 @@ fn making_a_ledger_can_be_cut_off_and_begun_again() {
 }
 
 #[test]
+fn a_ledger_whose_stored_checkpoint_is_lost_never_runs_without_one() {
+    let bench = Bench::new();
+    std::fs::remove_file(bench.dir.path().join("log/checkpoint")).unwrap();
+    let log = bench.open();
+    assert_eq!(log.store().receipt(0).unwrap().seq, 0);
+}
+
+#[test]
 fn a_head_that_cannot_be_made_durable_is_not_opened() {
     let bench = Bench::new();
     let log = bench.open();
