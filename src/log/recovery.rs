@@ -296,16 +296,18 @@ fn make_durable(disk: &dyn Disk, log_dir: &Path, head: &Head) -> io::Result<()> 
     disk.sync_dir(log_dir)
 }
 
-/// Level 2 and up, where their files are missing or short: they hold little and are in memory anyway.
+/// Level 2 and up, where their files are not what they should be: a crash may have left them short, or long enough and
+/// empty. They hold little and are in memory anyway.
 fn write_missing_levels(disk: &dyn Disk, log_dir: &Path, store: &Store, sealed: u64) -> io::Result<()> {
     let upper = store.state().upper.clone();
     for (level, hashes) in (2_u8..).zip(&upper) {
-        let len = disk
-            .open(&segment::level_path(log_dir, level), Mode::Read)
-            .and_then(|file| file.size())
-            .unwrap_or(0);
         // A segment that is just full is written when it is sealed.
-        if sealed > 0 && len < (sealed >> (8 * (level - 2))) * 32 {
+        let certain = hashes.len().min((sealed >> (8 * (level - 2))) as usize);
+        let mut stored = vec![0; certain * 32];
+        let read = disk
+            .open(&segment::level_path(log_dir, level), Mode::Read)
+            .and_then(|file| file.read_exact_at(&mut stored, 0));
+        if certain > 0 && (read.is_err() || stored != hashes[..certain].as_flattened()) {
             segment::write_level(disk, log_dir, level, 0, hashes)?;
         }
     }
