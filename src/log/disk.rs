@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 /// How to open a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,11 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// As the file system says.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// What tells a file or folder from a copy of it, also where the copy stands in its place.
+    ///
+    /// # Errors
+    /// As the file system says.
+    fn identity(&self, path: &Path) -> io::Result<String>;
 }
 
 /// An open file. All access is by position: nothing here has a cursor to share.
@@ -92,6 +98,14 @@ impl Disk for RealDisk {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
     }
+
+    /// Inode and time of birth: a copy gets another time, also where it gets the same inode again.
+    fn identity(&self, path: &Path) -> io::Result<String> {
+        let metadata = fs::metadata(path)?;
+        // Not every file system keeps a time of birth.
+        let born = metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
+        Ok(format!("{}@{}", metadata.ino(), born.unwrap_or_default().as_nanos()))
+    }
 }
 
 impl File for fs::File {
@@ -114,6 +128,25 @@ impl File for fs::File {
     fn sync_data(&self) -> io::Result<()> {
         fs::File::sync_data(self)
     }
+}
+
+/// Makes a folder, and those above it where they are missing, so that no crash takes them away again.
+///
+/// # Errors
+/// As the file system says.
+pub fn create_dir_durably(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    let path = std::path::absolute(path)?;
+    let missing = path.ancestors().take_while(|folder| disk.identity(folder).is_err()).count();
+    disk.create_dir(&path)?;
+    // The one above the folder also if the folder was there: whoever made it may have died before this.
+    for above in path.ancestors().skip(1).take(missing.max(1)) {
+        match disk.sync_dir(above) {
+            // A folder that is closed to us was made by another, who gave us what is in it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
 }
 
 /// Writes a small file so that a crash leaves the old one or the new one: beside it, synced, renamed over it.

@@ -4,18 +4,18 @@
 //! inode numbers of its head file and log folder; a restored, imported or copied folder has others (or no `home` at
 //! all) and opens read-only until it is adopted. A snapshot of a whole disk is beyond what a process can see.
 
-use crate::log::disk::replace;
-use crate::log::disk::{Disk, RealDisk};
+use crate::log::disk::{Disk, read_all, replace};
 use crate::spec::layout::{HEAD_FILE, LOG_DIR};
 use rustix::fs::{FlockOperation, flock};
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
 
 const HOME_FILE: &str = "home";
 const LOCK_FILE: &str = "lock";
+
+/// Bytes of the longest `home`: two identities and a size.
+const MAX_HOME_BYTES: u64 = 1024;
 
 /// Holds the data folder until it is dropped or the process ends, however it ends.
 #[derive(Debug)]
@@ -37,17 +37,10 @@ impl Lock {
     }
 }
 
-/// The place, as the file system knows it: inode and time of birth of the head and the log's folder. A copy has others,
-/// also where it gets the same inode numbers again.
-fn describe(data_dir: &Path) -> io::Result<String> {
+/// The place, as the file system knows it: the head and the log's folder. A copy has others.
+fn describe(disk: &dyn Disk, data_dir: &Path) -> io::Result<String> {
     let log_dir = data_dir.join(LOG_DIR);
-    let place = |path: &Path| {
-        let metadata = fs::metadata(path)?;
-        // Not every file system keeps a time of birth.
-        let born = metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
-        io::Result::Ok(format!("{}@{}", metadata.ino(), born.unwrap_or_default().as_nanos()))
-    };
-    Ok(format!("head {}\nlog {}\n", place(&log_dir.join(HEAD_FILE))?, place(&log_dir)?))
+    Ok(format!("head {}\nlog {}\n", disk.identity(&log_dir.join(HEAD_FILE))?, disk.identity(&log_dir)?))
 }
 
 /// Whether the ledger was written here, and nowhere else, last: the place is the same, and the log has at least as many
@@ -55,13 +48,15 @@ fn describe(data_dir: &Path) -> io::Result<String> {
 ///
 /// # Errors
 /// As the file system says.
-pub fn is_home(data_dir: &Path, size: u64) -> io::Result<bool> {
-    let text = match fs::read_to_string(data_dir.join(HOME_FILE)) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+pub fn is_home(disk: &dyn Disk, data_dir: &Path, size: u64) -> io::Result<bool> {
+    let text = match read_all(disk, &data_dir.join(HOME_FILE), MAX_HOME_BYTES) {
+        Ok(bytes) => String::from_utf8(bytes).unwrap_or_default(),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => {
+            return Ok(false);
+        }
         Err(error) => return Err(error),
     };
-    let known = text.strip_prefix(&describe(data_dir)?).and_then(|rest| rest.strip_prefix("size "));
+    let known = text.strip_prefix(&describe(disk, data_dir)?).and_then(|rest| rest.strip_prefix("size "));
     let known = known.and_then(|size| crate::spec::encoding::from_decimal(size.trim_end()));
     Ok(known.is_some_and(|known| size >= known))
 }
@@ -70,15 +65,15 @@ pub fn is_home(data_dir: &Path, size: u64) -> io::Result<bool> {
 ///
 /// # Errors
 /// As the file system says.
-pub fn settle(data_dir: &Path, size: u64) -> io::Result<()> {
-    let disk: &dyn Disk = &RealDisk;
-    let text = format!("{}size {size}\n", describe(data_dir)?);
+pub fn settle(disk: &dyn Disk, data_dir: &Path, size: u64) -> io::Result<()> {
+    let text = format!("{}size {size}\n", describe(disk, data_dir)?);
     replace(disk, &data_dir.join(HOME_FILE), text.as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::disk::RealDisk;
 
     #[test]
     fn a_copy_is_not_at_home() {
@@ -86,18 +81,18 @@ mod tests {
         let original = dir.path().join("a");
         fs::create_dir_all(original.join(LOG_DIR)).unwrap();
         fs::write(original.join(LOG_DIR).join(HEAD_FILE), b"head").unwrap();
-        assert!(!is_home(&original, 7).unwrap());
-        settle(&original, 7).unwrap();
-        assert!(is_home(&original, 7).unwrap());
-        assert!(!is_home(&original, 6).unwrap(), "an older log in the same place");
+        assert!(!is_home(&RealDisk, &original, 7).unwrap());
+        settle(&RealDisk, &original, 7).unwrap();
+        assert!(is_home(&RealDisk, &original, 7).unwrap());
+        assert!(!is_home(&RealDisk, &original, 6).unwrap(), "an older log in the same place");
         let copy = dir.path().join("b");
         fs::create_dir_all(copy.join(LOG_DIR)).unwrap();
         fs::copy(original.join(LOG_DIR).join(HEAD_FILE), copy.join(LOG_DIR).join(HEAD_FILE)).unwrap();
         fs::copy(original.join(HOME_FILE), copy.join(HOME_FILE)).unwrap();
-        assert!(!is_home(&copy, 7).unwrap());
+        assert!(!is_home(&RealDisk, &copy, 7).unwrap());
         let moved = dir.path().join("c");
         fs::rename(&original, &moved).unwrap();
-        assert!(is_home(&moved, 8).unwrap());
+        assert!(is_home(&RealDisk, &moved, 8).unwrap());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The ledger's signing keys: files in PKCS#8 (RFC 8410, `openssl pkey` reads them), mode 0600, encrypted with a
 //! passphrase where one is given (PBES2 with scrypt and AES-256-CBC).
 
+use crate::log::disk::{RealDisk, create_dir_durably};
 use crate::spec::encoding::to_hex;
 use crate::spec::note::{KeyError, Signer, VerifierKey};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
@@ -90,7 +91,7 @@ pub fn generate(
     let path = key_path(folder, key.verifier());
     let io_error =
         |action| move |path: &Path, error| KeyFileError::Io { action, path: path.to_owned(), error };
-    fs::create_dir_all(folder).map_err(|error| io_error("create the folder of")(folder, error))?;
+    create_dir_durably(&RealDisk, folder).map_err(|error| io_error("create the folder of")(folder, error))?;
     let unwritable = |_| KeyFileError::Unreadable(path.clone());
     let pem = match passphrase {
         Some(passphrase) => signing.to_pkcs8_encrypted_pem(passphrase, LineEnding::LF).map_err(unwritable)?,

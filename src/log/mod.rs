@@ -322,7 +322,7 @@ impl Log {
             }
         }
         if let Some(home) = self.home.take()
-            && let Err(error) = home::settle(&home, self.store.size())
+            && let Err(error) = home::settle(&*self.store.disk, &home, self.store.size())
         {
             tracing::warn!(%error, "the size at closing is not noted; the one at starting stands");
         }

@@ -3,7 +3,7 @@
 use crate::log::append::{Identities, OwnEvent};
 use crate::log::clock::Clock;
 use crate::log::committer::Keys;
-use crate::log::disk::{Disk, RealDisk, replace};
+use crate::log::disk::{Disk, RealDisk, create_dir_durably, replace};
 use crate::log::home::{self, Lock};
 use crate::log::keys::{self, KeyFileError};
 use crate::log::recovery::{self, RecoverError, Recovered};
@@ -83,7 +83,11 @@ pub struct Opened {
 /// Whether a folder holds a ledger: one with its first entry, whatever state it is in.
 #[must_use]
 pub fn is_made(data_dir: &Path) -> bool {
-    match recovery::read_head(&RealDisk, &data_dir.join(LOG_DIR)) {
+    is_made_on(&RealDisk, data_dir)
+}
+
+pub(super) fn is_made_on(disk: &dyn Disk, data_dir: &Path) -> bool {
+    match recovery::read_head(disk, &data_dir.join(LOG_DIR)) {
         // Making it was cut off before entry 0 was acknowledged.
         Ok((head, _)) => head.size > 0,
         Err(RecoverError::NoLog(_)) => false,
@@ -103,11 +107,11 @@ pub fn create(options: &Options, origin: &str, next: Option<Hash>) -> Result<Ver
         let path = path.to_owned();
         move |error| OpenError::Io { path: path.clone(), error }
     };
-    std::fs::create_dir_all(&options.data_dir).map_err(io_error(&options.data_dir))?;
+    create_dir_durably(&*options.disk, &options.data_dir).map_err(io_error(&options.data_dir))?;
     let lock = Lock::take(&options.data_dir).map_err(io_error(&options.data_dir))?;
     let lock = lock.ok_or_else(|| OpenError::Locked(options.data_dir.clone()))?;
     let log_dir = options.data_dir.join(LOG_DIR);
-    if is_made(&options.data_dir) {
+    if is_made_on(&*options.disk, &options.data_dir) {
         return Err(OpenError::Exists(options.data_dir.clone()));
     }
     let (key, _) = keys::generate(&options.keys_dir, origin, options.passphrase.as_deref())?;
@@ -120,7 +124,7 @@ pub fn create(options: &Options, origin: &str, next: Option<Hash>) -> Result<Ver
     });
     laid_out.map_err(io_error(&log_dir))?;
     let (store, _) = recovery::recover(options.disk.clone(), &log_dir, false)?;
-    home::settle(&options.data_dir, 0).map_err(io_error(&options.data_dir))?;
+    home::settle(&*options.disk, &options.data_dir, 0).map_err(io_error(&options.data_dir))?;
     let store = Arc::new(store.with_history(origin.to_owned(), Vec::new(), Timestamp::EPOCH, None));
     let keys = Keys { current: key.clone(), next, usable: true, overlap: None };
     let parts = Parts { store, keys, clock: options.clock.clone(), lock };
@@ -144,7 +148,7 @@ pub fn open(mut options: Options) -> Result<Opened, OpenError> {
     let (head, _) = recovery::read_head(&*options.disk, &log_dir)?;
     let lock = Lock::take(&options.data_dir).map_err(io_error)?;
     let lock = lock.ok_or_else(|| OpenError::Locked(options.data_dir.clone()))?;
-    let at_home = home::is_home(&options.data_dir, head.size).map_err(io_error)?;
+    let at_home = home::is_home(&*options.disk, &options.data_dir, head.size).map_err(io_error)?;
     // At home there is nothing to adopt: a ledger started with --adopt again is just started.
     let adopt = options.adopt.take().filter(|_| !at_home);
     let read_only = if options.read_only {
@@ -200,7 +204,7 @@ impl Opened {
                 return Err(OpenError::Start(format!("the adoption is not recorded: {recorded:?}")));
             }
         }
-        home::settle(&data_dir, log.store.size())
+        home::settle(&*log.store.disk, &data_dir, log.store.size())
             .map_err(|error| OpenError::Io { path: data_dir.clone(), error })?;
         log.home = Some(data_dir);
         Ok(log)

@@ -66,6 +66,10 @@ impl Disk for FaultyDisk {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         RealDisk.rename(from, to)
     }
+
+    fn identity(&self, path: &Path) -> io::Result<String> {
+        RealDisk.identity(path)
+    }
 }
 
 impl File for FaultyFile {
