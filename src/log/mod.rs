@@ -360,4 +360,4 @@ pub enum RotateError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
