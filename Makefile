@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: run cc test deps fmt clippy unit core integration deny openapi bench
+.PHONY: run cc test deps fmt clippy unit core protocol deny openapi bench
 
 # A ledger with a bank's year in it, on http://127.0.0.1:8080. `make run ARGS="--listen 0.0.0.0:9000"` for other arguments.
 run: cc
@@ -16,7 +16,7 @@ cc:
 	@command -v cc >/dev/null || { if [ "$$(id -u)" = 0 ]; then sudo=""; else sudo=sudo; fi; \
 	  $$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends gcc libc6-dev; }
 
-test: deps fmt clippy core deny unit
+test: deps fmt clippy core deny protocol unit
 
 # Debian's packages that building and testing need, where they are missing; cargo-deny from crates.io.
 APT := gcc libc6-dev make python3 python3-cryptography chromium
@@ -41,6 +41,10 @@ core:
 
 deny:
 	cargo-deny --all-features check --hide-inclusion-graph licenses bans sources
+
+# The append path's threads in orders that seeds decide.
+protocol:
+	$(CARGO) test --quiet --locked --all-features --test protocol
 
 # Everything else: unit tests with all features, and the integration tests over the real binary. Last, so that its
 # summary is the last thing printed.
