@@ -141,13 +141,14 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
         log,
     });
     let failed = actix_web::rt::System::new().block_on(async {
+        let told_to_end = told_to_end();
         let running = crate::api::start(service.clone(), &run.listen)?;
         let handle = running.handle.clone();
         ready(&format!("http://{}", running.address), &first_key);
         let mut server = std::pin::pin!(running.wait());
         let failed = tokio::select! {
             result = &mut server => return result.map(|()| None).map_err(anyhow::Error::from),
-            () = told_to_end() => None,
+            () = told_to_end => None,
             failure = failure.wait_for(Option::is_some) => failure.ok().and_then(|why| why.clone()),
         };
         if let Some(why) = &failed {
@@ -188,18 +189,20 @@ fn report(recovered: &Recovered, read_only: Option<&str>) {
     }
 }
 
-/// SIGINT or SIGTERM.
-async fn told_to_end() {
+/// Waits for SIGINT or SIGTERM, caught from the call on: whoever is told "ready" may send one at once.
+fn told_to_end() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
     let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-    match (interrupt, terminate) {
-        (Ok(mut interrupt), Ok(mut terminate)) => {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
+    async {
+        match (interrupt, terminate) {
+            (Ok(mut interrupt), Ok(mut terminate)) => {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
             }
+            // Without signal handlers the default applies: the process ends, and recovery does the rest.
+            _ => std::future::pending().await,
         }
-        // Without signal handlers the default applies: the process ends, and recovery does the rest.
-        _ => std::future::pending().await,
     }
 }
