@@ -93,10 +93,10 @@ pub struct ClockJumped {
 
 impl LedgerTime {
     /// Starts after an entry recorded at `last`. There is no steady clock across a restart: the wall clock is
-    /// believed once.
+    /// believed once. If it is behind the last entry, that is the reference, so that its correction is no jump.
     #[must_use]
     pub fn start(last: Timestamp, clock: &dyn Clock) -> Self {
-        Self { last, wall: clock.now(), steady: clock.elapsed() }
+        Self { last, wall: clock.now().max(last), steady: clock.elapsed() }
     }
 
     /// The time for what is recorded now.
@@ -172,6 +172,17 @@ mod tests {
         assert_eq!(time.now(&clock), Ok(at(10_000 - 3600)));
         clock.set_wall(at(10_001));
         assert_eq!(time.now(&clock), Ok(at(10_001)));
+    }
+
+    #[test]
+    fn putting_right_a_step_back_after_a_restart_is_no_jump() {
+        let clock = ManualClock::new(at(10_000 - 3600));
+        let mut time = LedgerTime::start(at(10_000), &clock);
+        assert_eq!(time.now(&clock), Ok(at(10_000)));
+        clock.set_wall(at(10_001));
+        assert_eq!(time.now(&clock), Ok(at(10_001)));
+        clock.set_wall(at(10_001 + 3600));
+        assert!(time.now(&clock).is_err());
     }
 
     #[test]
