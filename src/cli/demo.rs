@@ -3,7 +3,7 @@
 use crate::cli::config::Config;
 use crate::cli::ledger::{self, IndexChoice, Run, options};
 use crate::cli::progress::Progress;
-use crate::cli::scratch::Scratch;
+use crate::cli::scratch::{self, Scratch};
 use crate::demo::scenario;
 use crate::identity::{NewToken, Principal, Role, Tokens};
 use crate::intake::{Rules, accept};
@@ -59,6 +59,7 @@ struct DemoTokens {
 
 impl Demo {
     pub fn run(self) -> anyhow::Result<()> {
+        scratch::resume(&self.data)?;
         let tokens = if log::is_made(&self.data) {
             let path = self.data.join(TOKENS_FILE);
             let text = fs::read(&path).with_context(|| {
@@ -142,6 +143,7 @@ fn make_tokens(data_dir: &Path) -> anyhow::Result<DemoTokens> {
         .mode(0o600)
         .open(data_dir.join(TOKENS_FILE))?;
     file.write_all(&serde_json::to_vec_pretty(&tokens)?)?;
+    file.sync_all()?;
     Ok(tokens)
 }
 

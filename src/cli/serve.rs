@@ -2,6 +2,7 @@
 
 use crate::cli::config::Config;
 use crate::cli::ledger::{self, IndexChoice, Run, options};
+use crate::cli::scratch;
 use crate::log;
 use crate::spec::encoding::hash_from_base64;
 use crate::views::EngineKind;
@@ -46,6 +47,7 @@ impl Serve {
             (None, Some(name)) => name.parse().map_err(anyhow::Error::msg)?,
             (None, None) => IndexChoice::Engine(EngineKind::Fjall),
         };
+        scratch::resume(&self.data)?;
         if !log::is_made(&self.data) {
             let origin = self.origin.or_else(|| config.origin.clone()).context(
                 "there is no ledger in this folder yet; give --origin (for example bank.example/ai-governance) to make it",
