@@ -122,6 +122,7 @@ pub struct RotateAnswer {
     (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "`rotation-conflict`: used before, not committed to, or not in the key folder", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "`read-only`, `stopped`, `overloaded`", body = Problem, content_type = "application/problem+json"),
+    (status = 507, description = "`no-room`", body = Problem, content_type = "application/problem+json"),
 ))]
 #[post("/keys/rotate")]
 pub async fn rotate_key(
@@ -152,16 +153,7 @@ pub async fn rotate_key(
         Some(id) => making.keys.by_id(id),
         None => making.keys.generate(),
     });
-    let key = key.await.map_err(|error| Problem::internal(&error))?.map_err(|error| match error {
-        KeyFileError::Io { .. } | KeyFileError::Randomness(_) => {
-            tracing::error!(%error, "no key for a rotation");
-            Problem::new(
-                ProblemType::RotationConflict,
-                "the key file cannot be read or written in the ledger's key folder",
-            )
-        }
-        other => Problem::new(ProblemType::RotationConflict, other_text(&other)),
-    })?;
+    let key = key.await.map_err(|error| Problem::internal(&error))?.map_err(|error| no_key(&error))?;
     let vkey = key.verifier().to_string();
     let rotation = Rotation {
         by: caller.0.actor.clone(),
@@ -175,6 +167,22 @@ pub async fn rotate_key(
         other => Problem::new(ProblemType::RotationConflict, other.to_string()),
     })?;
     Ok(HttpResponse::Created().json(RotateAnswer { vkey, recorded: done(answer).await? }))
+}
+
+/// Why there is no key to rotate to: what the request asks for cannot be, or the disk fails.
+fn no_key(error: &KeyFileError) -> Problem {
+    use std::io::ErrorKind::{NotFound, QuotaExceeded, StorageFull};
+    match error {
+        KeyFileError::Io { error: io, .. } if io.kind() == NotFound => {
+            Problem::new(ProblemType::RotationConflict, "the key file is not in the ledger's key folder")
+        }
+        KeyFileError::Io { error: io, .. } if matches!(io.kind(), StorageFull | QuotaExceeded) => {
+            tracing::error!(%error, "no room for the key of a rotation");
+            Problem::new(ProblemType::NoRoom, "nothing was recorded; the new key's file finds no room")
+        }
+        KeyFileError::Io { .. } | KeyFileError::Randomness(_) => Problem::internal(error),
+        other => Problem::new(ProblemType::RotationConflict, other_text(other)),
+    }
 }
 
 /// What a client may know of a key file: not where it is.
