@@ -66,3 +66,43 @@ async fn read_all(mut payload: web::Payload, limit: usize, budget: &Budget) -> R
     }
     Ok(body)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::FromRequest as _;
+    use actix_web::test::TestRequest;
+
+    async fn read_bytes(bytes: usize, limit: usize, budget: &Budget) -> Result<Body, Problem> {
+        let (request, mut payload) = TestRequest::default().set_payload(vec![b'x'; bytes]).to_http_parts();
+        let payload = web::Payload::from_request(&request, &mut payload).await.unwrap();
+        read(payload, limit, budget).await
+    }
+
+    #[actix_web::test]
+    async fn what_all_bodies_hold_is_bounded_and_given_back() {
+        let budget = Budget::default();
+        let held = || budget.0.load(Ordering::Relaxed);
+        // Others hold all but ten bytes.
+        budget.0.store(MAX_BODIES_BYTES - 10, Ordering::Relaxed);
+        let refused = read_bytes(11, 100, &budget).await.err();
+        assert_eq!(refused.map(|problem| problem.kind), Some(ProblemType::Overloaded));
+        assert_eq!(held(), MAX_BODIES_BYTES - 10, "a refused body holds nothing");
+        let body = read_bytes(10, 100, &budget).await.ok().unwrap();
+        assert_eq!((body.bytes.len(), held()), (10, MAX_BODIES_BYTES));
+        let refused = read_bytes(1, 100, &budget).await.err();
+        assert_eq!(refused.map(|problem| problem.kind), Some(ProblemType::Overloaded));
+        drop(body);
+        assert!(read_bytes(1, 100, &budget).await.is_ok());
+        assert_eq!(held(), MAX_BODIES_BYTES - 10);
+    }
+
+    #[actix_web::test]
+    async fn a_body_above_its_limit_is_too_large() {
+        let budget = Budget::default();
+        assert!(read_bytes(100, 100, &budget).await.is_ok());
+        let refused = read_bytes(101, 100, &budget).await.err();
+        assert_eq!(refused.map(|problem| problem.kind), Some(ProblemType::TooLarge));
+        assert_eq!(budget.0.load(Ordering::Relaxed), 0);
+    }
+}
