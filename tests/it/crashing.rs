@@ -1,105 +1,154 @@
-//! Killed at any moment, nothing acknowledged is lost, nothing is there twice, nothing handed out is contradicted.
+//! Killed at any moment, nothing acknowledged is lost, nothing is there twice, no batch is half there, nothing handed
+//! out is contradicted.
 
-use crate::kit::{Ledger, event};
-use serde_json::Value;
-use std::collections::HashMap;
-use std::sync::Mutex;
+use crate::kit::{Chance, Ledger, event, signal, soak};
+use crate::told::{Listed, Seen, Sent};
+use serde_json::{Value, json};
 use std::time::Duration;
+
+/// Rounds of killing.
+const ROUNDS: (usize, usize) = (20, 1_000);
+
+/// Rounds after which a new ledger is begun.
+///
+/// Reason: each round verifies the whole ledger, so that a thousand on one would take the square of their time.
+const ROUNDS_A_LEDGER: usize = 10;
+
+/// Clients that post at once, each one request at a time.
+const CLIENTS: usize = 5;
+
+/// An application that keeps to the rules: what was not answered is sent again, as it was, before anything else.
+struct Client {
+    chance: Chance,
+    /// Its own subject, and how many events that has.
+    subject: String,
+    version: u64,
+    unanswered: Option<Sent>,
+    /// The highest number that it was told.
+    latest: u64,
+}
+
+impl Client {
+    fn new(mut chance: Chance) -> Self {
+        let subject = format!("APR-{:016x}", chance.next());
+        Self { chance, subject, version: 0, unanswered: None, latest: 0 }
+    }
+
+    /// Posts until the server is gone; answers what it sent, and the checkpoints that it was handed meanwhile.
+    fn post_until_killed(&mut self, ledger: &Ledger) -> (Vec<Sent>, Vec<Seen>) {
+        let (mut done, mut seen): (Vec<Sent>, Vec<Seen>) = (Vec::new(), Vec::new());
+        loop {
+            let mut sent = self.unanswered.take().unwrap_or_else(|| self.next());
+            let Some(answer) = sent.post(ledger) else {
+                self.unanswered = Some(sent.clone());
+                done.push(sent);
+                return (done, seen);
+            };
+            assert!(matches!(answer.status, 200 | 201), "{}", answer.text());
+            let first = sent.told.as_ref().unwrap()[0].0;
+            assert!(first > self.latest, "a later request has an earlier number");
+            self.latest = sent.told.as_ref().unwrap().last().unwrap().0;
+            self.version += u64::from(sent.expected.is_some());
+            done.push(sent);
+            match self.chance.below(8) {
+                0 => seen.extend(checkpoint(ledger)),
+                // Sent again though it was answered: the same is said again.
+                1 => {
+                    let place = self.chance.below(done.len() as u64) as usize;
+                    let again = done[place].post(ledger);
+                    assert!(again.is_none_or(|answer| answer.status == 200));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn next(&mut self) -> Sent {
+        match self.chance.below(10) {
+            0 | 1 => {
+                let mut event = event();
+                event["subject"] = json!(self.subject);
+                Sent::expecting(event, self.version)
+            }
+            2..6 => Sent::one(event()),
+            _ => {
+                let size = 2 + self.chance.below(30);
+                Sent::batch((0..size).map(|_| event()).collect::<Vec<Value>>())
+            }
+        }
+    }
+}
+
+fn checkpoint(ledger: &Ledger) -> Option<Seen> {
+    let token = format!("Bearer {}", ledger.token("auditor"));
+    let answer = ledger.try_request("GET", "/log/checkpoint", &[("authorization", &token)], b"").ok()?;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    Some(Seen::parse(&answer.text()))
+}
+
+/// A new ledger, killed and started again so often.
+fn kill_and_restart(rounds: usize, chance: &mut Chance) {
+    let mut ledger = Ledger::empty();
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| Client::new(chance.split())).collect();
+    let (mut listed, mut everything, mut all_seen) = (Listed::default(), Vec::new(), Vec::new());
+    for round in 0..rounds {
+        let after = Duration::from_millis(20 + chance.below(300));
+        let (mut sent, mut seen) = (Vec::new(), vec![Seen::now(&ledger)]);
+        std::thread::scope(|scope| {
+            let posting: Vec<_> =
+                clients.iter_mut().map(|client| scope.spawn(|| client.post_until_killed(&ledger))).collect();
+            std::thread::sleep(after);
+            signal(ledger.pid(), "KILL");
+            for client in posting {
+                let (more_sent, more_seen) = client.join().unwrap();
+                sent.extend(more_sent);
+                seen.extend(more_seen);
+            }
+        });
+        ledger.kill();
+        if chance.below(3) == 0 {
+            // Killed again while it recovers.
+            ledger.launch_and_kill(Duration::from_millis(chance.below(300)));
+        }
+        ledger.restart();
+        listed.read_on(&ledger);
+        sent.iter().for_each(|sent| listed.must_hold(sent));
+        // What holds now is taken along: each round's checkpoints are proved to go on from those before.
+        for seen in &seen {
+            seen.must_hold(&ledger);
+        }
+        let (said, code) = ledger.verify();
+        assert_eq!(code, 0, "round {round}: {said}");
+        everything.append(&mut sent);
+        all_seen.append(&mut seen);
+    }
+    // And at the end all of it at once, read anew.
+    for client in &mut clients {
+        if let Some(sent) = &mut client.unanswered {
+            let answer = sent.post(&ledger).unwrap();
+            assert!(matches!(answer.status, 200 | 201), "{}", answer.text());
+            everything.push(sent.clone());
+        }
+    }
+    let mut listed = Listed::default();
+    listed.read_on(&ledger);
+    everything.iter().for_each(|sent| listed.must_hold(sent));
+    for seen in &all_seen {
+        seen.must_hold(&ledger);
+    }
+    let answered = everything.iter().filter(|sent| sent.told.is_some()).count();
+    println!("{rounds} rounds, {} entries, {answered} requests answered", listed.size);
+    assert!(answered > rounds * CLIENTS, "only {answered} requests were answered: nothing was tested");
+}
 
 #[test]
 fn an_acknowledged_event_survives_kill_9() {
-    let mut ledger = Ledger::empty();
-    // What each round was told: the event's id, its number and its hash.
-    let mut acknowledged: HashMap<String, (u64, String)> = HashMap::new();
-    let mut checkpoints: Vec<(u64, String)> = Vec::new();
-    for round in 0..5_u64 {
-        let told = Mutex::new(Vec::new());
-        let seen = Mutex::new(Vec::new());
-        std::thread::scope(|scope| {
-            for client in 0..6 {
-                let (ledger, told, seen) = (&ledger, &told, &seen);
-                scope.spawn(move || {
-                    for turn in 0.. {
-                        let batch: Vec<Value> = (0..=(client * turn) % 7).map(|_| event()).collect();
-                        // Any failure is the kill: this client is done.
-                        let sent = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                            ledger.post_batch(&batch)
-                        }));
-                        let Ok(answer) = sent else { return };
-                        if answer.status != 201 {
-                            return;
-                        }
-                        let items = answer.json()["items"].as_array().unwrap().clone();
-                        for (posted, item) in batch.iter().zip(items) {
-                            told.lock().unwrap().push((
-                                posted["id"].as_str().unwrap().to_owned(),
-                                item["seq"].as_u64().unwrap(),
-                                item["hash"].as_str().unwrap().to_owned(),
-                            ));
-                        }
-                        if turn % 8 == 0 {
-                            let sent = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                                ledger.checkpoint()
-                            }));
-                            seen.lock().unwrap().extend(sent.ok());
-                        }
-                    }
-                });
-            }
-            std::thread::sleep(Duration::from_millis(300 + 67 * round));
-            std::process::Command::new("kill").args(["-9", &ledger.pid().to_string()]).status().unwrap();
-        });
-        let told = told.into_inner().unwrap();
-        assert!(told.len() > 3, "round {round}: only {} events were acknowledged", told.len());
-        acknowledged.extend(told.into_iter().map(|(id, seq, hash)| (id, (seq, hash))));
-        checkpoints.extend(seen.into_inner().unwrap());
-        ledger.kill();
-        ledger.restart();
-        let (said, code) = ledger.verify();
-        assert_eq!(code, 0, "round {round}: {said}");
-    }
-    let mut found: HashMap<String, u64> = HashMap::new();
-    let mut cursor = String::new();
-    loop {
-        let page = ledger.get(&format!("/v1/events?limit=500{cursor}"), "auditor").json();
-        for item in page["items"].as_array().unwrap() {
-            let id = item["event"]["id"].as_str().unwrap().to_owned();
-            let seq = item["seq"].as_u64().unwrap();
-            assert_eq!(found.insert(id.clone(), seq), None, "{id} is there twice");
-            if let Some((told, hash)) = acknowledged.get(&id) {
-                assert_eq!(
-                    (*told, hash.as_str()),
-                    (seq, item["hash"].as_str().unwrap()),
-                    "{id} moved or changed"
-                );
-            }
-        }
-        match page["next"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => break,
-        }
-    }
-    for id in acknowledged.keys() {
-        assert!(found.contains_key(id), "{id} was acknowledged and is gone");
-    }
-    assert!(!checkpoints.is_empty());
-    for (size, note) in checkpoints {
-        let root = note.lines().nth(2).unwrap();
-        let token = format!("Bearer {}", ledger.token("auditor"));
-        let path = format!("/v1/proofs/consistency?from={size}");
-        let answer = ledger.request("GET", &path, &[("authorization", &token)], b"");
-        let (new_size, new_note) = ledger.checkpoint();
-        let hash = |text: &str| daybook::spec::encoding::hash_from_base64(text).unwrap();
-        let proof: Vec<_> =
-            answer.json()["hashes"].as_array().unwrap().iter().map(|h| hash(h.as_str().unwrap())).collect();
-        daybook::spec::merkle::verify_consistency(
-            size,
-            &hash(root),
-            new_size,
-            &hash(new_note.lines().nth(2).unwrap()),
-            &proof,
-        )
-        .unwrap_or_else(|error| panic!("the checkpoint of {size} entries is contradicted: {error}"));
+    let mut chance = Chance::seeded();
+    let mut left = if soak() { ROUNDS.1 } else { ROUNDS.0 };
+    while left > 0 {
+        let rounds = left.min(ROUNDS_A_LEDGER);
+        kill_and_restart(rounds, &mut chance);
+        left -= rounds;
     }
 }
 

@@ -1,17 +1,57 @@
 //! Starting the real binary on a free port with a folder of its own, talking to it, and always stopping it.
 
 use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 use tempfile::TempDir;
 
 pub const ORIGIN: &str = "northgate.example/ai-governance";
 
 /// How long anything here may take before the test fails instead of hanging.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whether the long forms of the campaigns run: `make soak`.
+pub fn soak() -> bool {
+    std::env::var_os("DAYBOOK_SOAK").is_some()
+}
+
+/// Says something that must be seen also when the test passes, and so goes past what the harness captures.
+pub fn loudly(said: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "\n*** {said}\n");
+}
+
+/// Chance that can be had again (splitmix64). The seed is printed, and with it shown when the test fails.
+pub struct Chance(u64);
+
+impl Chance {
+    /// From `DAYBOOK_SEED`, or from the clock.
+    pub fn seeded() -> Self {
+        let given = std::env::var("DAYBOOK_SEED").ok().map(|seed| seed.parse().unwrap());
+        let seed = given.unwrap_or_else(|| UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64);
+        println!("DAYBOOK_SEED={seed}");
+        Self(seed)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// 0 to `bound`, itself not included.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    /// Another stream of chance, for another thread.
+    pub fn split(&mut self) -> Self {
+        Self(self.next())
+    }
+}
 
 /// The program under test.
 pub fn daybook() -> Command {
@@ -133,29 +173,49 @@ impl Ledger {
     }
 
     pub fn start(dir: TempDir, more: &[&str]) -> Self {
+        let mut ledger = Self::not_started(dir);
+        ledger.launch(more);
+        ledger
+    }
+
+    /// A place for a ledger; [`Ledger::launch_with`] starts it.
+    pub fn not_started(dir: TempDir) -> Self {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(PATIENCE))
             .max_redirects(0)
             .build()
             .into();
-        let mut ledger =
-            Self { dir, url: String::new(), key: String::new(), tokens: Value::Null, child: None, agent };
-        ledger.launch(more);
-        ledger
+        Self { dir, url: String::new(), key: String::new(), tokens: Value::Null, child: None, agent }
     }
 
     fn launch(&mut self, more: &[&str]) {
-        let mut command = daybook();
+        assert!(self.launch_with(daybook(), more), "it did not start\n{}", self.stderr());
+    }
+
+    /// Starts the server with a command that ends in running [`daybook`]. False if it ended before it was ready.
+    pub fn launch_with(&mut self, mut command: Command, more: &[&str]) -> bool {
         command.args(["demo", "--json", "--listen", "127.0.0.1:0", "--data"]).arg(self.data()).args(more);
-        let ready = self.spawn(&mut command);
+        let Some(ready) = self.spawn(&mut command) else { return false };
         self.url = ready["url"].as_str().unwrap().to_owned();
         self.key = ready["key"].as_str().unwrap().to_owned();
         self.tokens = ready["tokens"].clone();
+        true
     }
 
-    /// Starts a server and waits for its line of JSON.
-    fn spawn(&mut self, command: &mut Command) -> Value {
+    /// Starts a server and kills it so long after, whether it is ready or not.
+    pub fn launch_and_kill(&mut self, after: Duration) {
+        let mut command = daybook();
+        command.args(["demo", "--json", "--listen", "127.0.0.1:0", "--data"]).arg(self.data());
+        let mut child =
+            command.stdout(Stdio::null()).stderr(Stdio::null()).stdin(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(after);
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+
+    /// Starts a server and waits for its line of JSON; none if it ended without one.
+    fn spawn(&mut self, command: &mut Command) -> Option<Value> {
         let err = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -165,8 +225,11 @@ impl Ledger {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         self.child = Some(child);
-        serde_json::from_str(&line)
-            .unwrap_or_else(|_| panic!("no JSON line, but {line:?}\n{}", self.stderr()))
+        if line.is_empty() {
+            return None;
+        }
+        let ready = serde_json::from_str(&line);
+        Some(ready.unwrap_or_else(|_| panic!("no JSON line, but {line:?}\n{}", self.stderr())))
     }
 
     pub fn data(&self) -> PathBuf {
@@ -183,16 +246,25 @@ impl Ledger {
 
     /// Ends the server as an operator does.
     pub fn stop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = Command::new("kill").arg(child.id().to_string()).status();
-            let begun = Instant::now();
-            while child.try_wait().unwrap().is_none() {
-                if begun.elapsed() > PATIENCE {
-                    let _ = child.kill();
-                    panic!("the server did not end when it was told to");
-                }
-                std::thread::sleep(Duration::from_millis(5));
+        if let Some(child) = &self.child {
+            signal(child.id(), "TERM");
+            self.ended();
+        }
+    }
+
+    /// Waits for a server that ends by itself, or was told to.
+    pub fn ended(&mut self) -> ExitStatus {
+        let mut child = self.child.take().unwrap();
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                return status;
             }
+            if begun.elapsed() > PATIENCE {
+                let _ = child.kill();
+                panic!("the server did not end\n{}", self.stderr());
+            }
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 
@@ -227,13 +299,36 @@ impl Ledger {
     }
 
     pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        self.try_request(method, path, headers, body).unwrap()
+    }
+
+    /// The same, where the server may be gone.
+    pub fn try_request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Answer, ureq::Error> {
         let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let mut response = self.agent.run(request.body(body).unwrap()).unwrap();
-        let body = response.body_mut().with_config().limit(64 << 20).read_to_vec().unwrap();
-        Answer { status: response.status().as_u16(), headers: response.headers().clone(), body }
+        self.answer(request.body(body).unwrap())
+    }
+
+    /// Posts a batch that is made while it is sent.
+    pub fn try_stream_batch(&self, mut body: impl std::io::Read) -> Result<Answer, ureq::Error> {
+        let request = ureq::http::Request::post(format!("{}/v1/events", self.url))
+            .header("authorization", format!("Bearer {}", self.token("producer")))
+            .header("content-type", "application/cloudevents-batch+json");
+        self.answer(request.body(ureq::SendBody::from_reader(&mut body)).unwrap())
+    }
+
+    fn answer(&self, request: ureq::http::Request<impl ureq::AsSendBody>) -> Result<Answer, ureq::Error> {
+        let mut response = self.agent.run(request)?;
+        let body = response.body_mut().with_config().limit(64 << 20).read_to_vec()?;
+        Ok(Answer { status: response.status().as_u16(), headers: response.headers().clone(), body })
     }
 
     pub fn get(&self, path: &str, role: &str) -> Answer {
@@ -242,10 +337,20 @@ impl Ledger {
 
     /// Posts a body as this content type with the producer's token and more headers.
     pub fn post_with(&self, content_type: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        self.try_post_with(content_type, headers, body).unwrap()
+    }
+
+    /// The same, where the server may be gone.
+    pub fn try_post_with(
+        &self,
+        content_type: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Answer, ureq::Error> {
         let token = format!("Bearer {}", self.token("producer"));
         let mut all = vec![("authorization", token.as_str()), ("content-type", content_type)];
         all.extend_from_slice(headers);
-        self.request("POST", "/v1/events", &all, body)
+        self.try_request("POST", "/v1/events", &all, body)
     }
 
     pub fn post(&self, event: &Value) -> Answer {
@@ -288,6 +393,11 @@ impl Drop for Ledger {
 pub fn verify(source: &Path, key: &str) -> (String, i32) {
     let output = run(daybook().arg("verify").arg(source).args(["--key", key]));
     (text(&output.stdout) + &text(&output.stderr), output.status.code().unwrap())
+}
+
+/// Sends a signal by its name.
+pub fn signal(pid: u32, name: &str) {
+    let _ = Command::new("kill").args(["-s", name]).arg(pid.to_string()).status();
 }
 
 /// A `daybook serve` on a folder that may not be the demo's.

@@ -18,4 +18,5 @@ mod publishing;
 mod rotating;
 mod streaming;
 mod tampering;
+mod told;
 mod verifying;
