@@ -10,6 +10,11 @@ struct Subscriber(BufReader<TcpStream>);
 
 impl Subscriber {
     fn connect(ledger: &Ledger, query: &str, last_id: Option<u64>) -> Self {
+        Self::try_connect(ledger, query, last_id).unwrap_or_else(|refused| panic!("{refused}"))
+    }
+
+    /// The same, where there may be no room; then what the server said.
+    fn try_connect(ledger: &Ledger, query: &str, last_id: Option<u64>) -> Result<Self, String> {
         let address = ledger.url.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -23,12 +28,14 @@ impl Subscriber {
         let mut reader = BufReader::new(stream);
         let mut line = String::new();
         reader.read_line(&mut line).unwrap();
-        assert!(line.contains("200"), "{line}");
+        let accepted = line.contains("200");
+        let mut head = line.clone();
         while line != "\r\n" {
             line.clear();
             reader.read_line(&mut line).unwrap();
+            head += &line;
         }
-        Self(reader)
+        if accepted { Ok(Self(reader)) } else { Err(head) }
     }
 
     /// The next entry's number, from its `id` line and its data.
@@ -118,4 +125,28 @@ fn a_subscriber_that_does_not_read_is_dropped_and_can_resume() {
     assert!(last < 1001, "it got everything: nothing was tested");
     let mut again = Subscriber::connect(&ledger, "", Some(last.saturating_sub(1)));
     assert_eq!(again.next(), last.max(1));
+}
+
+#[test]
+fn subscribers_are_bounded_and_one_that_leaves_makes_room() {
+    let ledger = Ledger::empty();
+    let mut all: Vec<_> =
+        (0..daybook::api::stream::MAX_STREAMS).map(|_| Subscriber::connect(&ledger, "", None)).collect();
+    let refused = Subscriber::try_connect(&ledger, "", None).err().unwrap();
+    assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("retry-after: 1\r\n"), "{refused}");
+    // Those who are in are served.
+    let seq = ledger.record(&event());
+    assert!(all.iter_mut().all(|subscriber| subscriber.next() == seq));
+    all.pop();
+    let begun = Instant::now();
+    let mut next = loop {
+        // That somebody is gone is noticed when something is sent to them.
+        ledger.record(&event());
+        if let Ok(subscriber) = Subscriber::try_connect(&ledger, "", None) {
+            break subscriber;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "the room did not come back");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert_eq!(ledger.record(&event()), next.next());
 }
