@@ -5,6 +5,7 @@ mod kit;
 mod adoption;
 mod appending;
 mod checking;
+mod clock;
 mod commands;
 mod crashing;
 mod describing;
