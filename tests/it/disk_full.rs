@@ -1,6 +1,6 @@
 //! A full disk refuses what does not fit, loses nothing, and goes on by itself when there is room.
 
-use crate::kit::{Ledger, event, verify};
+use crate::kit::{Ledger, event, loudly, verify};
 use std::path::Path;
 use std::process::Command;
 
@@ -34,9 +34,7 @@ impl Drop for SmallDisk {
 fn appending_stops_with_507_and_resumes_by_itself_when_there_is_room() {
     let user = Command::new("id").arg("-u").output().unwrap();
     if crate::kit::text(&user.stdout).trim() != "0" {
-        eprintln!(
-            "not run: mounting a small file system needs root; log::tests has the same on a faulty disk"
-        );
+        loudly("NOT RUN: mounting a small file system needs root; log::tests has the same on a faulty disk");
         return;
     }
     let disk = SmallDisk::mount("300m");
@@ -64,7 +62,21 @@ fn appending_stops_with_507_and_resumes_by_itself_when_there_is_room() {
     assert!(refused.header("retry-after").is_some());
     // Reading goes on, and what was recorded is there.
     assert_eq!(ledger.size(), recorded);
-    assert_eq!(ledger.get(&format!("/v1/events/{}", recorded - 1), "auditor").status, 200);
+    let last = recorded - 1;
+    for path in [
+        format!("/v1/events/{last}"),
+        format!("/v1/events/{last}/receipt"),
+        "/v1/proofs/consistency?from=1".to_owned(),
+        "/v1/keys".to_owned(),
+        "/log/tile/0/000".to_owned(),
+    ] {
+        let answer = ledger.get(&path, "auditor");
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    }
+    assert_eq!(ledger.checkpoint().0, recorded);
+    let list = ledger.get("/v1/events?source=/it&limit=500", "auditor");
+    assert_eq!(list.status, 200, "{}", list.text());
+    assert!(!list.json()["items"].as_array().unwrap().is_empty());
     let still = ledger.post_batch(&batch()).status;
     assert!(still == 507 || still == 503, "still full: {still}");
     std::fs::remove_file(&filler).unwrap();
