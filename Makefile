@@ -1,11 +1,11 @@
-# run · test · bench · deps. `make test` is what continuous integration calls, and nothing else.
+# run · test · soak · bench · deps. `make test` is what continuous integration calls, and nothing else.
 # Parallel make would only have cargo wait for cargo.
 .NOTPARALLEL:
 SHELL := /bin/bash
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: run cc test deps fmt clippy unit core protocol deny openapi bench
+.PHONY: run cc test soak deps fmt clippy unit core protocol deny openapi bench
 
 # A ledger with a bank's year in it, on http://127.0.0.1:8080. `make run ARGS="--listen 0.0.0.0:9000"` for other arguments.
 run: cc
@@ -18,8 +18,14 @@ cc:
 
 test: deps fmt clippy core deny protocol unit
 
+# The long forms of the campaigns that try to break the ledger, one after the other so that each has the machine.
+# DAYBOOK_SEED repeats what chance did in a run that failed.
+soak: export DAYBOOK_SOAK := 1
+soak: deps
+	$(CARGO) test --locked --all-features --test it -- --test-threads=1 crashing:: faults:: overload::
+
 # Debian's packages that building and testing need, where they are missing; cargo-deny from crates.io.
-APT := gcc libc6-dev make python3 python3-cryptography chromium
+APT := gcc libc6-dev make python3 python3-cryptography chromium strace faketime
 deps:
 	@missing=""; for package in $(APT); do \
 	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q "ok installed" || missing="$$missing $$package"; done; \
