@@ -10,8 +10,11 @@ use tempfile::TempDir;
 
 pub const ORIGIN: &str = "northgate.example/ai-governance";
 
-/// How long anything here may take before the test fails instead of hanging.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long anything here may take before the test fails instead of hanging: longer for the large ledgers of the long
+/// forms.
+fn patience() -> Duration {
+    Duration::from_secs(if soak() { 600 } else { 60 })
+}
 
 /// Whether the long forms of the campaigns run: `make soak`.
 pub fn soak() -> bool {
@@ -80,7 +83,7 @@ pub fn run(command: &mut Command) -> Output {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
-        if begun.elapsed() > PATIENCE {
+        if begun.elapsed() > patience() {
             let _ = child.kill();
             panic!("{command:?} did not end");
         }
@@ -182,7 +185,7 @@ impl Ledger {
     pub fn not_started(dir: TempDir) -> Self {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(PATIENCE))
+            .timeout_global(Some(patience()))
             .max_redirects(0)
             .build()
             .into();
@@ -260,7 +263,7 @@ impl Ledger {
             if let Some(status) = child.try_wait().unwrap() {
                 return status;
             }
-            if begun.elapsed() > PATIENCE {
+            if begun.elapsed() > patience() {
                 let _ = child.kill();
                 panic!("the server did not end\n{}", self.stderr());
             }
@@ -289,7 +292,7 @@ impl Ledger {
             if ready["size"] == ready["indexed"] {
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE, "{ready}");
+            assert!(begun.elapsed() < patience(), "{ready}");
             std::thread::sleep(Duration::from_millis(10));
         }
     }

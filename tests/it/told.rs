@@ -110,6 +110,11 @@ pub struct Listed {
 }
 
 impl Listed {
+    /// Leaves the first `size` entries out.
+    pub fn from(size: u64) -> Self {
+        Self { by_id: HashMap::new(), size }
+    }
+
     /// Reads what is new. No number may be missing, and no event there twice.
     pub fn read_on(&mut self, ledger: &Ledger) {
         ledger.wait_until_ready();
