@@ -116,6 +116,11 @@ pub fn push_upper(upper: &mut Vec<Vec<Hash>>, root: Hash) {
 /// Reason for the bound: three files a segment, and a usual limit of 1,024 open files for a process.
 const MAX_OPEN_FILES: usize = 192;
 
+/// Checked tiles of sealed segments that are kept.
+///
+/// Reason: a proof looks at two of them sixteen times; half a MiB holds those of 32 proofs.
+const MAX_TILES: usize = 64;
+
 /// The committed log.
 pub struct Store {
     pub(super) disk: Arc<dyn Disk>,
@@ -123,6 +128,8 @@ pub struct Store {
     origin: String,
     state: RwLock<State>,
     files: Mutex<HashMap<PathBuf, Arc<dyn File>>>,
+    /// Tiles of sealed segments that lead to their segment's root, by level and number.
+    tiles: Mutex<HashMap<(u8, u64), Arc<[Hash]>>>,
     /// The committed size again, for waiting: blocking threads use the condition, tasks the watch.
     grown: (Mutex<u64>, Condvar),
     watch: watch::Sender<u64>,
@@ -139,6 +146,7 @@ impl Store {
             origin,
             state: RwLock::new(state),
             files: Mutex::new(HashMap::new()),
+            tiles: Mutex::new(HashMap::new()),
             grown: (Mutex::new(size), Condvar::new()),
             watch: watch::Sender::new(size),
         }
@@ -370,11 +378,43 @@ impl Store {
                 return Err(ReadError::NotThere { size: state.head.size });
             }
         }
-        if level == 0 {
-            self.hashes_at(&segment::hashes_path(&self.log_dir, segment), within as u64, range.len())
-        } else {
-            self.hashes_at(&segment::level_path(&self.log_dir, 1), first, range.len())
+        let tile = self.sealed_tile(level, number)?;
+        tile.get(range).map(<[Hash]>::to_vec).ok_or_else(not_there)
+    }
+
+    /// A whole tile of a sealed segment, level 0 or 1. What its file says is derived and may have rotted: it counts
+    /// only if it leads to the tile above it, and that to the segment's root.
+    fn sealed_tile(&self, level: u8, number: u64) -> Result<Arc<[Hash]>, ReadError> {
+        let known = |tiles: MutexGuard<'_, HashMap<_, Arc<[Hash]>>>| tiles.get(&(level, number)).cloned();
+        if let Some(tile) = known(self.tiles.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(tile);
         }
+        let width = TILE_WIDTH as usize;
+        let first = number * TILE_WIDTH;
+        let (hashes, seq, parent) = if level == 0 {
+            let segment = first / SEGMENT_ENTRIES;
+            let path = segment::hashes_path(&self.log_dir, segment);
+            let hashes = self.hashes_at(&path, first % SEGMENT_ENTRIES, width)?;
+            let above = self.sealed_tile(1, segment)?;
+            (hashes, first, above.get((number % TILE_WIDTH) as usize).copied())
+        } else {
+            let hashes = self.hashes_at(&segment::level_path(&self.log_dir, 1), first, width)?;
+            let roots = self.state().upper.first().and_then(|roots| roots.get(number as usize).copied());
+            (hashes, number * SEGMENT_ENTRIES, roots)
+        };
+        if parent.is_none() || fold(&hashes) != parent {
+            return Err(ReadError::Damaged { seq });
+        }
+        let tile: Arc<[Hash]> = hashes.into();
+        let mut tiles = self.tiles.lock().unwrap_or_else(PoisonError::into_inner);
+        if tiles.len() >= MAX_TILES
+            // Whichever: reading one again costs microseconds.
+            && let Some(any) = tiles.keys().next().copied()
+        {
+            tiles.remove(&any);
+        }
+        tiles.insert((level, number), tile.clone());
+        Ok(tile)
     }
 
     fn node(&self, level: u32, index: u64) -> Result<Hash, ReadError> {

@@ -1,5 +1,6 @@
 //! The log with a disk and a clock that the test owns.
 
+mod bitflips;
 mod bounds;
 pub(crate) mod campaign;
 mod chance;
