@@ -110,12 +110,28 @@ pub fn create(options: &Options, origin: &str, next: Option<Hash>) -> Result<Ver
     create_dir_durably(&*options.disk, &options.data_dir).map_err(io_error(&options.data_dir))?;
     let lock = Lock::take(&options.data_dir).map_err(io_error(&options.data_dir))?;
     let lock = lock.ok_or_else(|| OpenError::Locked(options.data_dir.clone()))?;
-    let log_dir = options.data_dir.join(LOG_DIR);
     if is_made_on(&*options.disk, &options.data_dir) {
         return Err(OpenError::Exists(options.data_dir.clone()));
     }
     let (key, _) = keys::generate(&options.keys_dir, origin, options.passphrase.as_deref())?;
-    let key = Arc::new(key);
+    let vkey = key.verifier().clone();
+    begin(options, Arc::new(key), next, lock)?.close();
+    Ok(vkey)
+}
+
+/// Lays a new log out, starts it under this key, and records entry 0.
+pub(super) fn begin(
+    options: &Options,
+    key: Arc<dyn Signer>,
+    next: Option<Hash>,
+    lock: Lock,
+) -> Result<Log, OpenError> {
+    let log_dir = options.data_dir.join(LOG_DIR);
+    let io_error = |path: &Path| {
+        let path = path.to_owned();
+        move |error| OpenError::Io { path: path.clone(), error }
+    };
+    let origin = key.verifier().name().to_owned();
     let head = Head { size: 0, segment: 0, end: 0, chain: FIRST_PREV, root: empty_root() };
     let laid_out = options.disk.create_dir(&log_dir).and_then(|()| {
         let copies = [head.to_slot(); COPIES];
@@ -125,16 +141,15 @@ pub fn create(options: &Options, origin: &str, next: Option<Hash>) -> Result<Ver
     laid_out.map_err(io_error(&log_dir))?;
     let (store, _) = recovery::recover(options.disk.clone(), &log_dir, false)?;
     home::settle(&*options.disk, &options.data_dir, 0).map_err(io_error(&options.data_dir))?;
-    let store = Arc::new(store.with_history(origin.to_owned(), Vec::new(), Timestamp::EPOCH, None));
-    let keys = Keys { current: key.clone(), next, usable: true, overlap: None };
+    let store = Arc::new(store.with_history(origin, Vec::new(), Timestamp::EPOCH, None));
+    let keys = Keys { current: key, next, usable: true, overlap: None };
     let parts = Parts { store, keys, clock: options.clock.clone(), lock };
     let log = Log::start(parts, Arc::new(NoIndex)).map_err(|error| OpenError::Start(error.to_string()))?;
     let recorded = log.own(OwnEvent::Created { next }).map(wait_for);
     if !matches!(recorded, Ok(Ok(Ok(_)))) {
         return Err(OpenError::Start("entry 0 is not recorded".into()));
     }
-    log.close();
-    Ok(key.verifier().clone())
+    Ok(log)
 }
 
 /// Opens a ledger's log and checks it against its head.

@@ -18,6 +18,7 @@ use crate::spec::note::VerifierKey;
 use crate::spec::time::Timestamp;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::mpsc::{Receiver, SyncSender};
+use crate::sync::thread;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -132,7 +133,7 @@ impl Sequencer {
     fn let_others_add(&self) {
         for _ in 0..MAX_YIELDS {
             let waiting = self.waiting_bytes.load(Ordering::Relaxed);
-            std::thread::yield_now();
+            thread::yield_now();
             if self.waiting_bytes.load(Ordering::Relaxed) == waiting {
                 return;
             }

@@ -327,30 +327,7 @@ impl Store {
         Ok(file)
     }
 
-    /// The first `width` hashes of a tile, checked before they leave: the hashes of whole segments are in memory, and
-    /// what is on the disk below them must lead up to them. The caller checks that the tile is within the log.
-    ///
-    /// # Errors
-    /// See [`ReadError`].
-    pub fn tile(&self, level: u8, number: u64, width: usize) -> Result<Vec<Hash>, ReadError> {
-        let segment = if level == 0 { number / TILE_WIDTH } else { number };
-        if level >= 2 || self.state().tail(segment).is_some() {
-            return self.tile_hashes(level, number, 0..width);
-        }
-        let mut hashes = self.tile_hashes(level, number, 0..TILE_WIDTH as usize)?;
-        let above = if level == 1 {
-            self.tile_hashes(2, number / TILE_WIDTH, 0..(number % TILE_WIDTH) as usize + 1)?
-        } else {
-            self.tile(1, segment, (number % TILE_WIDTH) as usize + 1)?
-        };
-        if fold(&hashes).as_ref() != above.last() {
-            return Err(ReadError::DamagedTile { level, number });
-        }
-        hashes.truncate(width);
-        Ok(hashes)
-    }
-
-    /// Hashes of a tile, as they are stored. The caller checks that the tile is within the size it answers for.
+    /// Hashes of a tile, checked before they leave. The caller checks that the tile is within the size it answers for.
     ///
     /// # Errors
     /// See [`ReadError`].
@@ -391,19 +368,19 @@ impl Store {
         }
         let width = TILE_WIDTH as usize;
         let first = number * TILE_WIDTH;
-        let (hashes, seq, parent) = if level == 0 {
+        let (hashes, parent) = if level == 0 {
             let segment = first / SEGMENT_ENTRIES;
             let path = segment::hashes_path(&self.log_dir, segment);
             let hashes = self.hashes_at(&path, first % SEGMENT_ENTRIES, width)?;
             let above = self.sealed_tile(1, segment)?;
-            (hashes, first, above.get((number % TILE_WIDTH) as usize).copied())
+            (hashes, above.get((number % TILE_WIDTH) as usize).copied())
         } else {
             let hashes = self.hashes_at(&segment::level_path(&self.log_dir, 1), first, width)?;
             let roots = self.state().upper.first().and_then(|roots| roots.get(number as usize).copied());
-            (hashes, number * SEGMENT_ENTRIES, roots)
+            (hashes, roots)
         };
         if parent.is_none() || fold(&hashes) != parent {
-            return Err(ReadError::Damaged { seq });
+            return Err(ReadError::DamagedTile { level, number });
         }
         let tile: Arc<[Hash]> = hashes.into();
         let mut tiles = self.tiles.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,6 +6,7 @@ pub(crate) mod campaign;
 mod chance;
 mod crashes;
 mod faults;
+mod golden;
 mod identity;
 mod kit;
 mod no_room;
