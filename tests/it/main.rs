@@ -14,6 +14,7 @@ mod faults;
 mod intake;
 mod lies;
 mod listing;
+mod old_formats;
 mod overload;
 mod proving;
 mod publishing;
