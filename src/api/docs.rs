@@ -107,6 +107,9 @@ impl Modify for BearerToken {
     }
 }
 
+/// Attributes of CloudEvents hold no control characters (CloudEvents 1.0, "String").
+const NO_CONTROLS: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
+
 /// The description, with the event types of a catalogue in it.
 #[must_use]
 pub fn openapi(catalog: &Catalog) -> Value {
@@ -122,7 +125,7 @@ pub fn openapi(catalog: &Catalog) -> Value {
             members.insert("examples".into(), json!([kind.example]));
         }
         api["components"]["schemas"][&name] = inline_definitions(schema);
-        variants.push(json!({"properties": {
+        variants.push(json!({"required": ["type", "data"], "properties": {
             "type": {"const": kind.name},
             "data": {"$ref": format!("#/components/schemas/{name}")},
         }}));
@@ -131,12 +134,13 @@ pub fn openapi(catalog: &Catalog) -> Value {
             json!({"summary": kind.summary, "value": example_event(&kind.name, &kind.example)}),
         );
     }
-    let string = |description: &str| json!({"type": "string", "minLength": 1, "description": description});
+    let string = |description: &str| json!({"type": "string", "minLength": 1, "pattern": NO_CONTROLS, "description": description});
     api["components"]["schemas"]["CloudEvent"] = json!({
         "type": "object",
         "description": "A CloudEvent 1.0. `data` is checked against the schema of its `type`; further attributes are lower-case \
                         letters and digits, with strings, booleans or whole numbers.",
-        "required": ["specversion", "id", "source", "type", "time"],
+        "required": ["specversion", "id", "source", "type", "time", "data"],
+        "propertyNames": {"pattern": "^[a-z0-9]+$"},
         "properties": {
             "specversion": {"const": "1.0"},
             "id": string("Together with `source` who the event is, for ever"),
@@ -145,7 +149,16 @@ pub fn openapi(catalog: &Catalog) -> Value {
             "subject": string("The case, never a person"),
             "time": {"type": "string", "format": "date-time", "description": "When it happened"},
             "datacontenttype": {"const": "application/json"},
+            "dataschema": string("Where the schema of `data` is, for other readers"),
+            "data": {"type": "object", "description": "What the type's schema asks for"},
+            "datasubject": false,
+            "producersignature": false,
         },
+        "additionalProperties": {"anyOf": [
+            {"type": "string", "pattern": NO_CONTROLS},
+            {"type": "integer", "minimum": -i32::MAX, "maximum": i32::MAX},
+            {"type": "boolean"},
+        ]},
         "anyOf": variants,
     });
     let cloud_event = json!({"$ref": "#/components/schemas/CloudEvent"});
@@ -168,9 +181,26 @@ pub fn openapi(catalog: &Catalog) -> Value {
         json!({"const": kind.uri(), "description": format!("{status}: {title}")})
     });
     let types: Vec<Value> = types.collect();
+    document_rate_limits(&mut api);
     api["components"]["schemas"]["Problem"]["properties"]["type"] =
         json!({"type": "string", "description": "Stable; clients may decide by it", "oneOf": types});
     api
+}
+
+/// Where an operator sets a bound, any caller that is known by a token may meet it, whatever it asks for.
+fn document_rate_limits(api: &mut Value) {
+    let answer = json!({
+        "description": "`rate-limited`",
+        "headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}},
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    });
+    let paths = api["paths"].as_object_mut().into_iter().flatten();
+    for (_, operation) in paths.flat_map(|(_, path)| path.as_object_mut().into_iter().flatten()) {
+        let answers = operation["responses"].as_object_mut();
+        if let Some(answers) = answers.filter(|answers| answers.contains_key("401")) {
+            answers.entry("429").or_insert_with(|| answer.clone());
+        }
+    }
 }
 
 /// A whole event around the example of its data.

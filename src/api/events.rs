@@ -52,6 +52,7 @@ pub struct ListQuery {
     /// `asc` (default) or `desc`.
     pub order: Option<Order>,
     /// 1 to 500; 50 if not given.
+    #[param(minimum = 1, maximum = 500)]
     pub limit: Option<usize>,
     /// From an earlier answer's `next`.
     pub cursor: Option<String>,
@@ -142,6 +143,7 @@ pub async fn get_receipt(
     (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
     (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "`min_seq` is beyond the log: there is nothing to wait for", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "`index-unavailable`, `starting`", body = Problem, content_type = "application/problem+json"),
 ))]
 #[get("/events")]

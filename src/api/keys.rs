@@ -58,6 +58,7 @@ pub struct KeyHistory {
 #[utoipa::path(tag = "regulators", responses(
     (status = 200, description = "All keys", body = KeyHistory),
     (status = 401, description = "No token, and the log is not public", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "`forbidden`: the token may not read everything", body = Problem, content_type = "application/problem+json"),
 ))]
 #[get("/keys")]
 pub async fn list_keys(service: web::Data<Service>, _reader: LogReader) -> Result<HttpResponse, Problem> {
@@ -94,12 +95,13 @@ const MAX_REQUEST_BYTES: usize = 4 << 10;
 #[serde(deny_unknown_fields)]
 pub struct RotateRequest {
     /// Key ID (8 hex digits) of a key file that is in the ledger's key folder. None: a new key is made there.
-    #[schema(example = "c74f20a3")]
+    #[schema(example = "c74f20a3", pattern = "^[0-9a-f]{8}$")]
     pub key_id: Option<String>,
     /// Commitment to the key after it: base64 of SHA-256 of its vkey, as `daybook keygen` prints it.
+    #[schema(pattern = "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$")]
     pub next: Option<String>,
     /// Until when (RFC 3339) checkpoints are signed by the old key too.
-    #[schema(example = "2026-12-24T00:00:00Z")]
+    #[schema(example = "2026-12-24T00:00:00Z", format = DateTime)]
     pub overlap_until: Option<String>,
     /// The old key is lost: the new one signs alone. Possible only for the key that was committed to.
     #[serde(default)]
@@ -115,7 +117,7 @@ pub struct RotateAnswer {
 }
 
 /// Bring a new signing key into force.
-#[utoipa::path(tag = "administrators", request_body = RotateRequest, responses(
+#[utoipa::path(tag = "administrators", request_body = Option<RotateRequest>, responses(
     (status = 201, description = "In force; the rotation is itself an entry", body = RotateAnswer),
     (status = 400, description = "`malformed`, `bad-parameter`", body = Problem, content_type = "application/problem+json"),
     (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),

@@ -53,6 +53,7 @@ fn latest(store: &Store) -> u64 {
     (status = 200, description = "RFC 6962 audit path", body = Proof),
     (status = 400, description = "A parameter is not of its form", body = Problem, content_type = "application/problem+json"),
     (status = 401, description = "No token, and the log is not public", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "`forbidden`: the token may not read everything", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "The log does not reach that far", body = Problem, content_type = "application/problem+json"),
 ))]
 #[get("/proofs/inclusion")]
@@ -80,6 +81,7 @@ pub async fn inclusion(
     (status = 200, description = "RFC 6962 consistency proof; empty from 0 and between equal sizes", body = Proof),
     (status = 400, description = "A parameter is not of its form", body = Problem, content_type = "application/problem+json"),
     (status = 401, description = "No token, and the log is not public", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "`forbidden`: the token may not read everything", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "The log does not reach that far", body = Problem, content_type = "application/problem+json"),
 ))]
 #[get("/proofs/consistency")]

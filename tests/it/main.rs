@@ -19,6 +19,7 @@ mod overload;
 mod proving;
 mod publishing;
 mod rotating;
+mod schema_fuzz;
 mod strace;
 mod streaming;
 mod tampering;
