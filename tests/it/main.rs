@@ -11,6 +11,7 @@ mod crashing;
 mod describing;
 mod disk_full;
 mod faults;
+mod imports;
 mod intake;
 mod lies;
 mod listing;
