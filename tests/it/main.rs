@@ -20,6 +20,7 @@ mod overload;
 mod proving;
 mod publishing;
 mod rotating;
+mod rotting;
 mod schema_fuzz;
 mod strace;
 mod streaming;

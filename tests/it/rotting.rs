@@ -1,0 +1,107 @@
+//! A byte that rots in any file but the entries and the head (for these see tampering.rs): what is derived is made
+//! again, the rest is refused, and whatever is answered is what it was.
+
+use crate::kit::{Ledger, event, flip, serve, text};
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+
+fn files(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.metadata().unwrap().len() > 0 {
+            found.push(path);
+        }
+    }
+    found.sort();
+}
+
+const QUESTIONS: [&str; 6] = [
+    "/v1/events?limit=500",
+    "/v1/events?type=approval.withdrawn&limit=500",
+    "/v1/events?subject=APR-1&order=desc&limit=500",
+    "/v1/events/7",
+    "/v1/keys",
+    "/log/checkpoint",
+];
+
+/// Starts the ledger and asks it; none if it refuses to start. An answer of none is a refusal of that question.
+fn ask(data: &Path, token: &str) -> Option<Vec<Option<String>>> {
+    let mut child = serve(data, &[]);
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    if line.is_empty() {
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(!output.stderr.is_empty(), "it does not start and does not say why");
+        return None;
+    }
+    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let answers = QUESTIONS.map(|question| {
+        // The list by type waits until the index has every entry.
+        let wait = if question.contains('?') { "&min_seq=12" } else { "" };
+        let url = format!("{}{question}{wait}", ready["url"].as_str().unwrap());
+        let mut answer = agent.get(&url).header("authorization", format!("Bearer {token}")).call().unwrap();
+        let body = answer.body_mut().read_to_vec().unwrap();
+        (answer.status() == 200).then(|| text(&body))
+    });
+    std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    let status = child.wait_with_output().unwrap();
+    assert!(status.status.success(), "{}", text(&status.stderr));
+    Some(answers.to_vec())
+}
+
+#[test]
+fn a_rotten_byte_anywhere_is_made_again_or_refused_and_never_believed() {
+    let mut ledger = Ledger::empty();
+    for _ in 0..12 {
+        ledger.record(&event());
+    }
+    ledger.stop();
+    let config = "open_types = false\nindex = \"fjall\"\n\n[limits]\nrequests_per_second = 1000\n";
+    std::fs::write(ledger.data().join("daybook.toml"), config).unwrap();
+    let data = ledger.data();
+    let honest = ask(&data, ledger.token("auditor")).unwrap();
+    assert!(honest.iter().all(Option::is_some), "an honest ledger answers everything");
+    let rounds = if std::env::var_os("DAYBOOK_SOAK").is_some() { 2_000 } else { 40 };
+    let (mut the_same, mut refused) = (0, 0);
+    for round in 0..rounds {
+        // The index makes and drops files as it goes: each round looks again.
+        let mut found = Vec::new();
+        files(&data, &mut found);
+        found.retain(|path| !path.ends_with("log/head") && !path.ends_with("00000000/entries"));
+        let path = &found[round % found.len()];
+        let bytes = std::fs::read(path).unwrap();
+        // Files that are made longer than they are filled end in zeros; those say nothing.
+        let filled = bytes.iter().rposition(|byte| *byte != 0).map_or(1, |last| last + 1);
+        let at = (round * 7_919 + round / found.len() * 31) % filled;
+        let place = format!("{} byte {at}", path.strip_prefix(&data).unwrap().display());
+        flip(path, at);
+        match ask(&data, ledger.token("auditor")) {
+            None => refused += 1,
+            Some(answers) => {
+                for (question, (said, honest)) in QUESTIONS.iter().zip(answers.iter().zip(&honest)) {
+                    match said {
+                        None => refused += 1,
+                        Some(_) => {
+                            assert!(said == honest, "{place}: {question} answers {said:?}");
+                            the_same += 1;
+                        }
+                    }
+                }
+            }
+        }
+        // What is not made again is put back by hand.
+        let derived = path.components().any(|part| part.as_os_str() == "index") || place.starts_with("log/");
+        if !derived {
+            std::fs::write(path, &bytes).unwrap();
+        }
+    }
+    assert!(the_same > 3 * rounds && refused > 0, "{the_same} answers were the same, {refused} refused");
+    let answers = ask(&data, ledger.token("auditor")).unwrap();
+    assert!(answers == honest, "after all that, everything is answered as it was");
+    let (said, code) = ledger.verify();
+    assert_eq!(code, 0, "{said}");
+}
