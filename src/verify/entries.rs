@@ -8,7 +8,8 @@ use crate::spec::note::{NoteError, VerifierKey};
 use crate::spec::tile::{LENGTH_BYTES, split_framed};
 use crate::spec::time::Timestamp;
 use crate::verify::failure::{Code, Fault};
-use crate::verify::keys::{Signed, check_signatures, check_type};
+use crate::verify::keys::{Signed, check_signatures_with, check_type};
+use crate::verify::signatures::{Hold, Signatures, hold_strictly};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -153,11 +154,40 @@ pub(crate) struct Checked {
 }
 
 /// Checks a chunk's entries up to the first that is bad by itself. `key` is the key in force at its start.
-pub(crate) fn check_chunk(chunk: &Chunk, key: Option<&VerifierKey>) -> Vec<Result<Checked, Fault>> {
+pub(crate) fn check_chunk(
+    chunk: &Chunk,
+    key: Option<&VerifierKey>,
+    signatures: &Signatures,
+) -> Vec<Result<Checked, Fault>> {
+    match signatures {
+        Signatures::Strict => {
+            check_each(chunk, key, &mut |_, key, text, signature| hold_strictly(key, text, signature))
+        }
+        #[cfg(feature = "batch")]
+        Signatures::Batched(seed) => {
+            let mut batch = crate::verify::batch::Batch::default();
+            let mut checks = check_each(chunk, key, &mut |index, key, text, signature| {
+                batch.put(index, key, text, signature)
+            });
+            // What strict checking would have found first, before anything else that is wrong with the same entry.
+            if let Err((index, fault)) = batch.verify(seed, chunk.first) {
+                let at = usize::try_from(index - chunk.first).unwrap_or(usize::MAX);
+                checks.truncate(at.saturating_add(1));
+                if let Some(Ok(checked)) = checks.get_mut(at) {
+                    checked.fault = Some(fault);
+                }
+            }
+            checks
+        }
+    }
+}
+
+/// Checks a chunk's entries; whether their ordinary signatures hold, `hold` says, now or later.
+fn check_each(chunk: &Chunk, key: Option<&VerifierKey>, hold: Hold<'_>) -> Vec<Result<Checked, Fault>> {
     let mut key = key.cloned();
     let mut checks = Vec::with_capacity(usize::try_from(chunk.count).unwrap_or(0).min(1024));
     for (index, raw) in (chunk.first..).zip(chunk.frames()) {
-        let check = unframe(raw, chunk.framing).and_then(|bytes| check_entry(&bytes, index, &mut key));
+        let check = unframe(raw, chunk.framing).and_then(|bytes| check_entry(&bytes, index, &mut key, hold));
         let check = check.map(|mut checked| {
             let claimed = chunk.leaves.as_ref().map(|leaves| {
                 let at = usize::try_from(index - chunk.first).unwrap_or(usize::MAX).saturating_mul(32);
@@ -178,7 +208,12 @@ pub(crate) fn check_chunk(chunk: &Chunk, key: Option<&VerifierKey>) -> Vec<Resul
     checks
 }
 
-fn check_entry(bytes: &[u8], index: u64, key: &mut Option<VerifierKey>) -> Result<Checked, Fault> {
+fn check_entry(
+    bytes: &[u8],
+    index: u64,
+    key: &mut Option<VerifierKey>,
+    hold: Hold<'_>,
+) -> Result<Checked, Fault> {
     let entry = Entry::parse(bytes).map_err(|error| malformed(&error))?;
     let change = key_brought_by(&entry, index).map_err(|error| malformed(&error))?;
     if index == 0 {
@@ -186,7 +221,9 @@ fn check_entry(bytes: &[u8], index: u64, key: &mut Option<VerifierKey>) -> Resul
         *key = change.as_ref().map(|change| change.key.clone());
     }
     let signed = check_type(&entry, index).and_then(|()| match key.as_ref() {
-        Some(key) => check_signatures(&entry, key, change.as_ref()),
+        Some(key) => check_signatures_with(&entry, key, change.as_ref(), &mut |key, text, signature| {
+            hold(index, key, text, signature)
+        }),
         None => Err(Fault::new(Code::KeyNotInForce, "no key is in force")),
     });
     let wrong_ledger = key.as_ref().filter(|key| key.name() != entry.ledger).map(|key| {

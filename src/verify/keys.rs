@@ -6,6 +6,7 @@ use crate::spec::entry::{Entry, KeyChange, LEDGER_ACTOR, TYPE_CREATED, TYPE_KEY_
 use crate::spec::merkle::Hash;
 use crate::spec::note::VerifierKey;
 use crate::verify::failure::{Code, Fault, Problem};
+use crate::verify::signatures::hold_strictly;
 use std::collections::HashSet;
 
 /// Keys that a ledger may have had.
@@ -156,18 +157,26 @@ pub(crate) fn check_signatures(
     in_force: &VerifierKey,
     change: Option<&KeyChange>,
 ) -> Result<Signed, Fault> {
+    check_signatures_with(entry, in_force, change, &mut hold_strictly)
+}
+
+/// [`check_signatures`] where `hold` says whether an ordinary entry's signature holds. Those of a rotation are checked
+/// strictly, whatever the mode.
+pub(crate) fn check_signatures_with(
+    entry: &Entry<'_>,
+    in_force: &VerifierKey,
+    change: Option<&KeyChange>,
+    hold: &mut dyn FnMut(&VerifierKey, &[u8], &[u8]) -> Result<(), Fault>,
+) -> Result<Signed, Fault> {
     let lines = entry.note.signatures.as_slice();
     let text = entry.note.text.as_bytes();
-    let holds = |key: &VerifierKey, signature: &[u8]| {
-        key.verify(text, signature).then_some(()).ok_or_else(|| {
-            Fault::new(Code::SignatureInvalid, format!("the signature by {key} does not verify: the entry was changed after it was signed, or the signature is forged"))
-        })
-    };
     let not_in_force =
         || Fault::new(Code::KeyNotInForce, format!("it is not signed by the key in force, {in_force}"));
     let rotation = change.filter(|_| entry.event_type() == TYPE_KEY_ROTATED);
     match (rotation, lines) {
-        (None, [line]) if in_force.made(line) => holds(in_force, &line.signature).map(|()| Signed::AsUsual),
+        (None, [line]) if in_force.made(line) => {
+            hold(in_force, text, &line.signature).map(|()| Signed::AsUsual)
+        }
         (None, [_]) => Err(not_in_force()),
         (Some(change), [old, new]) => {
             if !(in_force.made(old) && change.key.made(new)) {
@@ -180,11 +189,11 @@ pub(crate) fn check_signatures(
                     not_in_force()
                 });
             }
-            holds(in_force, &old.signature)?;
-            holds(&change.key, &new.signature).map(|()| Signed::AsUsual)
+            hold_strictly(in_force, text, &old.signature)?;
+            hold_strictly(&change.key, text, &new.signature).map(|()| Signed::AsUsual)
         }
         (Some(change), [line]) if change.key.made(line) => {
-            holds(&change.key, &line.signature).map(|()| Signed::ByNewAlone)
+            hold_strictly(&change.key, text, &line.signature).map(|()| Signed::ByNewAlone)
         }
         (Some(_), [line]) if in_force.made(line) => {
             Err(Fault::new(Code::SignatureCount, "the new key of a rotation must sign it too, and has not"))

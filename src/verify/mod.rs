@@ -12,6 +12,7 @@
 //! | [`command`] | the command line, shared by `daybook-verify` and `daybook verify` |
 //! | `source` | where entries come from |
 //! | `entries`, `keys` | what is checked of one entry, on many threads |
+//! | `signatures`, `batch` | by which rules signatures count: one by one strictly, or (feature `batch`) many at once |
 //! | `pipeline` | what is checked of their order, in one |
 //! | `receipt`, `keylist` | one entry by itself, across changes of keys |
 //! | `remember` | that a ledger only grew since last time |
@@ -23,6 +24,8 @@
 //! assert!(matches!(outcome, Outcome::CouldNotCheck(_)));
 //! ```
 
+#[cfg(feature = "batch")]
+mod batch;
 pub mod command;
 mod entries;
 mod failure;
@@ -32,6 +35,7 @@ mod pipeline;
 mod receipt;
 mod remember;
 mod report;
+mod signatures;
 mod source;
 #[doc(hidden)]
 pub mod testkit;
@@ -43,6 +47,7 @@ pub use keylist::MAX_KEY_LIST_BYTES;
 pub use keys::{KeyInForce, MAX_KEYS};
 pub use pipeline::MAX_THREADS;
 pub use report::{Remembered, Report, SourceKind};
+pub use signatures::{SEED_BYTES, Seed, Signatures};
 
 use crate::spec::encoding::to_base64;
 use crate::spec::note::VerifierKey;
@@ -84,6 +89,9 @@ pub struct Options {
     pub remember: Option<PathBuf>,
     /// Worker threads; none means as many as there are cores.
     pub threads: Option<usize>,
+    /// Which signatures of entries count. Those of a receipt, of checkpoints and of key rotations are few, and are
+    /// always checked strictly.
+    pub signatures: Signatures,
     /// How long one request to a server may take.
     pub request_timeout: Duration,
 }
@@ -96,6 +104,7 @@ impl Default for Options {
             token: None,
             remember: None,
             threads: None,
+            signatures: Signatures::default(),
             request_timeout: REQUEST_TIMEOUT,
         }
     }
@@ -110,6 +119,7 @@ impl fmt::Debug for Options {
             .field("token", &self.token.as_ref().map(|_| "…"))
             .field("remember", &self.remember)
             .field("threads", &self.threads)
+            .field("signatures", &self.signatures)
             .field("request_timeout", &self.request_timeout)
             .finish()
     }
@@ -224,9 +234,10 @@ fn whole_ledger(
     let threads = options.threads.unwrap_or_else(cores);
     let watch: Vec<u64> =
         source.checkpoint_size().into_iter().chain(memory.map(|memory| memory.checkpoint.size)).collect();
-    let walk = pipeline::walk(source, threads, options.key.as_ref(), &watch, progress)?;
+    let walk = pipeline::walk(source, threads, &options.signatures, options.key.as_ref(), &watch, progress)?;
     let claims = source.claims()?;
     let mut report = judge(&walk, claims, kind, options.key.is_some())?;
+    report.batched = options.signatures.are_batched();
     if let Some(path) = &options.remember {
         report.remembered = match memory {
             None => Remembered::First,
@@ -285,6 +296,7 @@ fn judge(walk: &pipeline::Walk, claims: Claims, kind: SourceKind, trusted: bool)
         .map_err(|_| Problem::failed(Code::CheckpointInvalid, "the checkpoint is not UTF-8"))?;
     Ok(Report {
         source: kind,
+        batched: false,
         origin: walk.origin.clone(),
         entries: size,
         receipt_of: None,

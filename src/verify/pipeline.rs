@@ -16,6 +16,7 @@ use crate::verify::Progress;
 use crate::verify::entries::{Checked, Chunk, check_chunk, key_after};
 use crate::verify::failure::{Code, Failure, Fault, Problem};
 use crate::verify::keys::KeyRing;
+use crate::verify::signatures::Signatures;
 use crate::verify::source::EntrySource;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -64,6 +65,7 @@ impl Walk {
 pub(crate) fn walk(
     source: &mut dyn EntrySource,
     threads: usize,
+    signatures: &Signatures,
     trusted: Option<&VerifierKey>,
     watch: &[u64],
     progress: &dyn Progress,
@@ -80,7 +82,7 @@ pub(crate) fn walk(
         for _ in 0..threads {
             let waiting = Arc::clone(&waiting);
             let stop = &stop;
-            handles.push(scope.spawn(move || work(&waiting, stop)));
+            handles.push(scope.spawn(move || work(&waiting, signatures, stop)));
         }
         drop(waiting);
         let stop_reading = &stop;
@@ -150,14 +152,14 @@ fn read(
     }
 }
 
-fn work(waiting: &Mutex<Receiver<Job>>, stop: &AtomicBool) {
+fn work(waiting: &Mutex<Receiver<Job>>, signatures: &Signatures, stop: &AtomicBool) {
     loop {
         let job = lock(waiting).recv();
         let Ok(job) = job else { return };
         if stop.load(Ordering::Relaxed) {
             continue;
         }
-        let checks = check_chunk(&job.chunk, job.key.as_ref());
+        let checks = check_chunk(&job.chunk, job.key.as_ref(), signatures);
         let answer = Answer { first: job.chunk.first, count: job.chunk.count, key: job.key, checks };
         // Nobody waits for it any more once an earlier entry was found bad.
         let _ = job.reply.send(answer);

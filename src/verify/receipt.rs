@@ -95,6 +95,7 @@ pub(crate) fn check(
     }
     Ok(Report {
         source: SourceKind::Receipt,
+        batched: false,
         origin,
         entries: 1,
         receipt_of: Some(seq),

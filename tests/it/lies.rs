@@ -12,8 +12,15 @@ fn verifier() -> Command {
     command
 }
 
+/// Strictly, and then in batches: both must exit alike and find the same.
 fn run(source: &Path, more: &[&str]) -> Output {
-    verifier().arg(source).args(more).output().unwrap()
+    let strict = verifier().arg(source).args(more).output().unwrap();
+    let batched = verifier().arg(source).args(more).arg("--batch").output().unwrap();
+    assert_eq!(batched.status.code(), strict.status.code(), "{batched:?}");
+    if strict.status.code() == Some(1) {
+        assert_eq!(batched.stdout, strict.stdout);
+    }
+    strict
 }
 
 /// A ledger with a change of keys, and a file of some bytes.

@@ -6,7 +6,8 @@ use std::fs;
 
 fn run(args: &[&str]) -> (u8, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code = command::main(args.iter().map(|arg| (*arg).to_owned()), None, &mut out, &mut err);
+    let code =
+        command::main(args.iter().map(|arg| (*arg).to_owned()), None, &|| Ok([7; 32]), &mut out, &mut err);
     (code, String::from_utf8([out, err].concat()).unwrap())
 }
 
@@ -122,7 +123,25 @@ fn an_answer_that_nobody_hears_is_no_yes() {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), ledger.export()).unwrap();
     let command = Command { source: file.path().to_str().unwrap().to_owned(), ..Command::default() };
-    assert_eq!(command::run(&command, &mut Deaf, &Quiet), 2);
+    assert_eq!(command::run(&command, &|| Ok([7; 32]), &mut Deaf, &Quiet), 2);
+}
+
+#[test]
+fn batches_are_asked_for_and_said_to_be_ones() {
+    let ledger = Ledger::of(4);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), ledger.export()).unwrap();
+    let path = file.path().to_str().unwrap();
+    let (code, text) = run(&[path]);
+    assert!(code == 0 && !text.contains("ZIP 215"), "{text}");
+    let (code, text) = run(&[path, "--batch"]);
+    if cfg!(feature = "batch") {
+        assert!(code == 0 && text.contains("in batches, by the rules of ZIP 215"), "{text}");
+        assert!(run(&[path, "--batch", "--json"]).1.contains("\"signatures\":\"batched-zip215\""));
+    } else {
+        assert!(code == 2 && text.contains("batch"), "{text}");
+    }
+    assert!(run(&[path, "--json"]).1.contains("\"signatures\":\"strict\""));
 }
 
 #[cfg(not(feature = "url"))]

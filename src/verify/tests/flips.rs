@@ -25,10 +25,14 @@ fn no_changed_byte_of_an_export_goes_unnoticed() {
     let (good, options) = (ledger.export(), Options { threads: Some(1), ..trusting(&ledger) });
     verified(look_at_export(good.clone(), &options));
     for at in 0..good.len() {
-        for other in others(good[at]) {
+        for (nth, other) in others(good[at]).enumerate() {
             let mut bad = good.clone();
             bad[at] = other;
-            let outcome = look_at_export(bad, &options);
+            // In batches too, but for time's sake only once a byte.
+            let outcome = match nth {
+                0 => look_at_export(bad, &options),
+                _ => verify(Source::Export(Box::new(Cursor::new(bad))), &options, &Quiet),
+            };
             assert!(matches!(outcome, Outcome::Failed(_)), "byte {at}: {other:#04x}: {outcome:?}");
         }
     }

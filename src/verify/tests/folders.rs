@@ -13,6 +13,10 @@ use tempfile::TempDir;
 const SEGMENT: u64 = 4;
 
 fn look(folder: &Path, options: &Options, segment: u64) -> Outcome {
+    in_both_modes(options, |options| look_once(folder, options, segment))
+}
+
+fn look_once(folder: &Path, options: &Options, segment: u64) -> Outcome {
     let result = FolderSource::open_with(folder, segment)
         .and_then(|mut source| whole_ledger(&mut source, SourceKind::Folder, options, None, &Quiet));
     match result {
@@ -261,7 +265,8 @@ fn a_folder_that_a_ledger_is_writing_to_verifies_at_every_moment() {
             }
         });
         for _ in 0..20 {
-            verified_with(&path, &options, SEGMENT);
+            // Looked at once, because two looks would see two ledgers.
+            verified(look_once(&path, &options, SEGMENT));
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
     });

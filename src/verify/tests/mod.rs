@@ -1,6 +1,8 @@
 //! The suite of lies: each test is something that an enemy, an accident or a bug might do to a ledger, and that the
 //! verifier must not be taken in by.
 
+#[cfg(feature = "batch")]
+mod batches;
 mod chain;
 mod checkpoints;
 mod command;
@@ -17,6 +19,8 @@ mod speed;
 
 use super::testkit::Ledger;
 use super::{Code, Options, Outcome, Quiet, Report, Source, verify};
+#[cfg(feature = "batch")]
+use super::{SEED_BYTES, Seed, Signatures};
 use std::io::Cursor;
 use std::path::Path;
 
@@ -25,7 +29,9 @@ fn trusting(ledger: &Ledger) -> Options {
 }
 
 fn look_at_export(bytes: Vec<u8>, options: &Options) -> Outcome {
-    verify(Source::Export(Box::new(Cursor::new(bytes))), options, &Quiet)
+    in_both_modes(options, |options| {
+        verify(Source::Export(Box::new(Cursor::new(bytes.clone()))), options, &Quiet)
+    })
 }
 
 fn look_at_receipt(bytes: impl Into<Vec<u8>>, options: &Options) -> Outcome {
@@ -33,7 +39,25 @@ fn look_at_receipt(bytes: impl Into<Vec<u8>>, options: &Options) -> Outcome {
 }
 
 fn look_at_folder(folder: &Path, options: &Options) -> Outcome {
-    verify(Source::Folder(folder.to_owned()), options, &Quiet)
+    in_both_modes(options, |options| verify(Source::Folder(folder.to_owned()), options, &Quiet))
+}
+
+/// Looks with signatures checked one by one and in batches. Both must come to the same in every word, but for how
+/// they looked; the answer is the strict one. What is remembered changes what comes next, so there only one looks.
+#[track_caller]
+fn in_both_modes(options: &Options, look: impl Fn(&Options) -> Outcome) -> Outcome {
+    let strict = look(options);
+    #[cfg(feature = "batch")]
+    if options.remember.is_none() {
+        let signatures = Signatures::Batched(Seed([7; SEED_BYTES]));
+        let batched = look(&Options { signatures, ..options.clone() });
+        let said = |outcome: &Outcome| match outcome {
+            Outcome::Verified(report) => Report { batched: false, ..(**report).clone() }.to_json(),
+            other => other.to_json(),
+        };
+        assert_eq!(said(&batched), said(&strict), "batches come to another verdict");
+    }
+    strict
 }
 
 #[track_caller]

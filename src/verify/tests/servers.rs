@@ -130,14 +130,15 @@ pub(super) fn look_at(ledger: &Ledger, options: &Options) -> Outcome {
 
 pub(super) fn look_at_with(ledger: &Ledger, checkpoint: &str, options: &Options) -> Outcome {
     let (served, checkpoint) = (ledger.clone(), checkpoint.to_owned());
-    look(&Server::start(move |path| honest(&served, &checkpoint, path)), options)
+    let server = Server::start(move |path| honest(&served, &checkpoint, path));
+    in_both_modes(options, |options| look(&server, options))
 }
 
 /// A server that is honest but for some paths.
 fn lying(ledger: &Ledger, lie: impl Fn(&str) -> Option<Reply> + Send + Sync + 'static) -> Outcome {
     let (served, checkpoint) = (ledger.clone(), ledger.checkpoint());
     let server = Server::start(move |path| lie(path).unwrap_or_else(|| honest(&served, &checkpoint, path)));
-    look(&server, &trusting(ledger))
+    in_both_modes(&trusting(ledger), |options| look(&server, options))
 }
 
 #[test]
