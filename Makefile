@@ -61,6 +61,11 @@ unit:
 openapi:
 	DAYBOOK_UPDATE=1 $(CARGO) test --all-features --test it describing::the_checked_in -- --quiet
 
-# The whole system against a bare floor, in one run.
+# All benchmarks, each alone on the machine, printed as tables and kept in benches/RESULTS.md. About twenty minutes;
+# `make bench FULL=1` takes the large sizes, an hour and 30 GB below target/bench-data. One alone, with arguments:
+# `make bench BENCHES=append ARGS=--quick`.
+BENCHES := micro verify index startup query append
 bench:
-	$(CARGO) bench --bench append -- $(ARGS)
+	$(CARGO) bench --no-run --features sled
+	@set -e; for bench in $(BENCHES); do echo; echo "== $$bench"; \
+	  $(CARGO) bench --quiet --features sled --bench $$bench -- --results $(CURDIR)/benches/RESULTS.md $(if $(FULL),--full) $(ARGS); done

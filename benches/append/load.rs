@@ -5,10 +5,12 @@
 //! latency counts from the moment it was due, not from the moment a connection was free to carry it; otherwise a
 //! server that stalls would be asked less just then, and its worst moments would go unmeasured (coordinated omission).
 
-use crate::events::{Event, Request};
+use crate::common::event::Event;
+use crate::common::machine;
+use crate::events::{Request, request};
 use crate::options::Mode;
 use crate::response::Response;
-use crate::{machine, stop};
+use crate::stop;
 use anyhow::{Context, Result, bail};
 use rustix::event::{Timespec, epoll};
 use std::collections::VecDeque;
@@ -117,7 +119,7 @@ impl<'a> Load<'a> {
         next_event: &'a mut u64,
     ) -> Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).context("epoll")?;
-        let request = event.request(mode, &server.to_string(), token);
+        let request = request(event, mode, &server.to_string(), token);
         let mut connections = Vec::with_capacity(mode.connections());
         for index in 0..mode.connections() {
             let stream = TcpStream::connect(server).context("connect")?;

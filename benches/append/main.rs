@@ -15,10 +15,11 @@
 //! Linux only: it reads `/proc` and drives its connections with epoll.
 #![forbid(unsafe_code)]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod events;
 mod floor;
 mod load;
-mod machine;
 mod options;
 mod process;
 mod report;
@@ -31,10 +32,7 @@ use clap::Parser;
 use options::{Command, Options};
 
 fn main() -> Result<()> {
-    // `cargo test --all-targets` starts benchmarks without arguments, `cargo bench` with `--bench`: minutes of load
-    // are only for whoever asked for them.
-    if std::env::args_os().len() == 1 {
-        println!("append: nothing measured; run it with `cargo bench --bench append`");
+    if !common::is_asked_for("append") {
         return Ok(());
     }
     let options = Options::parse();
@@ -48,23 +46,25 @@ fn main() -> Result<()> {
 fn measure(options: &Options) -> Result<()> {
     stop::watch_signals()?;
     std::fs::create_dir_all(&options.dir).with_context(|| format!("create {}", options.dir.display()))?;
-    let machine = machine::Machine::look(&options.dir)?;
+    let machine = common::machine::Machine::look(&options.dir)?;
     machine.print();
 
-    let event = events::Event::now();
+    let event = common::event::Event::now();
     println!("event        {} bytes of JSON, the same to every server", event.len());
     let mut runs = Vec::new();
     let outcome = run_matrix(options, &event, &mut runs);
     // What was measured before a failure is still a measurement.
-    report::print_table(&runs);
+    let table = report::table(&runs);
+    println!("\n{table}");
     if let Some(path) = &options.json {
         report::write_json(path, options, &machine, &runs)?;
     }
-    outcome
+    outcome?;
+    options.results.as_ref().map_or(Ok(()), |path| common::results::keep(path, "append", &machine, &table))
 }
 
 /// Round by round and in turns, so that every ratio is between neighbours in time.
-fn run_matrix(options: &Options, event: &events::Event, runs: &mut Vec<run::Run>) -> Result<()> {
+fn run_matrix(options: &Options, event: &common::event::Event, runs: &mut Vec<run::Run>) -> Result<()> {
     for round in 1..=options.rounds() {
         for mode in options.modes() {
             for server in options.servers() {

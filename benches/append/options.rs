@@ -17,6 +17,9 @@ pub struct Options {
     /// One round of two seconds: a first look, not a result
     #[arg(long)]
     pub quick: bool,
+    /// Five rounds of ten seconds
+    #[arg(long)]
+    full: bool,
     /// Only this mode
     #[arg(long)]
     only: Option<Mode>,
@@ -46,6 +49,9 @@ pub struct Options {
     /// Write every run's figures to this file
     #[arg(long)]
     pub json: Option<PathBuf>,
+    /// Put the table into this file, in the place of the last one
+    #[arg(long)]
+    pub results: Option<PathBuf>,
     /// Given by `cargo bench`; means nothing here
     #[arg(long, hide = true)]
     bench: bool,
@@ -138,11 +144,19 @@ impl Signer {
 
 impl Options {
     pub fn rounds(&self) -> u32 {
-        if self.quick { 1 } else { self.rounds }
+        match self {
+            Self { quick: true, .. } => 1,
+            Self { full: true, .. } => 5,
+            _ => self.rounds,
+        }
     }
 
     pub fn measured(&self) -> Duration {
-        Duration::from_secs(if self.quick { 2 } else { self.seconds.max(1) })
+        Duration::from_secs(match self {
+            Self { quick: true, .. } => 2,
+            Self { full: true, .. } => 10,
+            _ => self.seconds.max(1),
+        })
     }
 
     pub fn modes(&self) -> Vec<Mode> {

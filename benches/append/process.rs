@@ -1,7 +1,9 @@
 //! A server under measurement: a process of its own with a folder of its own, stopped and removed when dropped.
 
+use crate::common::http::Client;
+use crate::common::machine;
 use crate::options::{Server, ServerKind};
-use crate::{machine, stop};
+use crate::stop;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::fs::File;
@@ -77,6 +79,14 @@ impl Process {
 
     pub fn peak_memory_bytes(&self) -> Result<u64> {
         machine::peak_memory_bytes(self.child.id())
+    }
+
+    /// Entries that the log has and the index does not, by the ledger's own word.
+    pub fn index_lag(&self) -> Result<u64> {
+        let (_, body) = Client::connect(self.address, "")?.get("/readyz")?;
+        let ready: Value = serde_json::from_slice(&body).context("not JSON")?;
+        let count = |name: &str| ready[name].as_u64().with_context(|| format!("no {name}: {ready}"));
+        Ok(count("size")?.saturating_sub(count("indexed")?))
     }
 
     /// What its folder takes on disk (allocated blocks, so that space reserved ahead is seen too).

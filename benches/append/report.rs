@@ -1,6 +1,7 @@
 //! What is printed, and what is written for machines.
 
-use crate::machine::Machine;
+use crate::common::machine::Machine;
+use crate::common::table::{Table, median, thousands};
 use crate::options::{Mode, Options};
 use crate::process::CATCH_UP_LIMIT;
 use crate::run::Run;
@@ -22,12 +23,10 @@ pub fn print_progress(run: &Run) {
 }
 
 /// The result: for each mode and server the medians over the rounds.
-pub fn print_table(runs: &[Run]) {
-    if runs.is_empty() {
-        return;
-    }
-    let mut rows = vec![
-        [
+pub fn table(runs: &[Run]) -> String {
+    let mut table = Table::new(
+        2,
+        &[
             "mode",
             "server",
             "events/s",
@@ -36,45 +35,47 @@ pub fn print_table(runs: &[Run]) {
             "p50 ms",
             "p99 ms",
             "p99/p50",
+            "max p50",
+            "max p99",
             "CPU s/1000",
+            "lag",
             "catch-up s",
             "MiB",
             "bytes/event",
             "load cores",
             "other cores",
             "errors",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
-    ];
+        ],
+    );
     for mode in [Mode::Single, Mode::Batch] {
         for server in servers(runs) {
             let of_both: Vec<&Run> =
                 runs.iter().filter(|run| run.mode == mode && run.server == server).collect();
             if !of_both.is_empty() {
-                rows.push(row(runs, &of_both, mode, server));
+                table.row(row(runs, &of_both, mode, server));
             }
         }
     }
-    println!();
-    print_aligned(&rows);
-    println!(
-        "\nMedians over {} round(s). ratio: to the floor of the same round. p50, p99: a request's latency at half of the \
-         server's own highest rate,\nfrom when it was due. CPU: the server's, work after the last answer (catch-up) \
-         included. MiB: most resident. load cores: used by the generator; other \
-         cores: by other programs,\nwhich should be next to none.",
+    let mut text = table.text();
+    text.push_str(&format!(
+        "\nMedians over {} round(s). ratio: to the floor of the same round. p50, p99: a request's latency in ms at half of \
+         the server's own highest rate,\nfrom when it was due; max p50, max p99: at its highest rate. CPU: the server's, \
+         work after the last answer (catch-up) included.\nlag: entries by which the index was behind when the last answer \
+         of the highest rate had come. MiB: most resident. load cores: used by the\ngenerator; other cores: by other \
+         programs, which should be next to none.\n",
         runs.iter().map(|run| run.round).max().unwrap_or(0)
-    );
+    ));
     for run in runs.iter().filter(|run| run.errors > 0) {
         let first = run.first_error.as_deref().unwrap_or("?");
-        println!(
-            "round {}, {}, {}: {} errors, the first: {first}",
+        text.push_str(&format!(
+            "round {}, {}, {}: {} errors, the first: {first}\n",
             run.round,
             run.mode.name(),
             run.server,
             run.errors
-        );
+        ));
     }
+    text
 }
 
 fn row(runs: &[Run], own: &[&Run], mode: Mode, server: &str) -> Vec<String> {
@@ -97,7 +98,13 @@ fn row(runs: &[Run], own: &[&Run], mode: Mode, server: &str) -> Vec<String> {
         format!("{:.2}", of(|run| run.half_p50_ms)),
         format!("{:.2}", of(|run| run.half_p99_ms)),
         format!("{:.1}", of(|run| run.half_p99_ms / run.half_p50_ms)),
+        format!("{:.1}", of(|run| run.max_p50_ms)),
+        format!("{:.1}", of(|run| run.max_p99_ms)),
         format!("{:.4}", of(|run| run.server_cpu_s_per_1000)),
+        match own.iter().filter_map(|run| run.index_lag).max() {
+            Some(lag) => thousands(lag as f64),
+            None => "-".to_owned(),
+        },
         if catch_up_s > limit_s { format!("> {limit_s}") } else { format!("{catch_up_s:.1}") },
         format!("{:.0}", of(|run| run.peak_memory_bytes as f64 / f64::from(1 << 20))),
         format!("{:.0}", of(|run| run.disk_bytes_per_event)),
@@ -127,6 +134,7 @@ pub fn write_json(path: &Path, options: &Options, machine: &Machine, runs: &[Run
                 "generator_cores": run.generator_cores,
                 "other_cores": run.other_cores,
                 "catch_up_s": run.catch_up_s,
+                "index_lag": run.index_lag,
                 "peak_memory_bytes": run.peak_memory_bytes,
                 "disk_bytes_per_event": run.disk_bytes_per_event,
                 "errors": run.errors,
@@ -176,40 +184,4 @@ fn servers(runs: &[Run]) -> Vec<&str> {
         }
     }
     servers
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    match figures.len() {
-        0 => f64::NAN,
-        count if count % 2 == 1 => figures[count / 2],
-        count => f64::midpoint(figures[count / 2 - 1], figures[count / 2]),
-    }
-}
-
-/// Columns as wide as their widest cell; the first two are names, the rest are figures.
-fn print_aligned(rows: &[Vec<String>]) {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width =
-        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    for row in rows {
-        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
-            if column < 2 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
-        });
-        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
-    }
-}
-
-/// Whole, with commas.
-fn thousands(figure: f64) -> String {
-    let digits = format!("{:.0}", figure.max(0.0));
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

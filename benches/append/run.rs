@@ -1,11 +1,12 @@
 //! One run: a fresh server, its highest rate, its rest, and its latency at half of that rate.
 
-use crate::events::Event;
+use crate::common::event::Event;
+use crate::common::machine;
 use crate::load::{Load, Measured, Pace};
 use crate::options::{Mode, Options, Server, ServerKind};
 use crate::process::Process;
 use crate::response::Response;
-use crate::{events, machine, stop};
+use crate::{events, stop};
 use anyhow::{Context, Result, bail};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -38,6 +39,8 @@ pub struct Run {
     pub other_cores: f64,
     /// How long the server went on working after the last answer.
     pub catch_up_s: f64,
+    /// Entries by which the index was behind when the last answer of the highest rate had come; none for the floor.
+    pub index_lag: Option<u64>,
     pub peak_memory_bytes: u64,
     pub disk_bytes_per_event: f64,
     pub errors: u64,
@@ -51,8 +54,9 @@ pub fn measure(options: &Options, event: &Event, round: u32, mode: Mode, server:
         set_scene(options, &process)?;
     }
     first_write(&process, event, &mut next_event)?;
-    let outcome = load(options, event, mode, &process, &mut next_event);
-    let Outcome { warm_up, max, half, cpu_s, other_cores, catch_up } =
+    let is_floor = matches!(server.kind, ServerKind::Floor { .. });
+    let outcome = load(options, event, mode, &process, is_floor, &mut next_event);
+    let Outcome { warm_up, max, half, cpu_s, other_cores, catch_up, index_lag } =
         outcome.with_context(|| format!("the server's last messages:\n{}", process.messages()))?;
 
     let events = warm_up.events + max.events + half.events + 1;
@@ -60,7 +64,7 @@ pub fn measure(options: &Options, event: &Event, round: u32, mode: Mode, server:
         round,
         mode,
         server: server.label.clone(),
-        is_floor: matches!(server.kind, ServerKind::Floor { .. }),
+        is_floor,
         events_per_s: max.rate(),
         max_p50_ms: max.latency_ms(0.5),
         max_p99_ms: max.latency_ms(0.99),
@@ -71,6 +75,7 @@ pub fn measure(options: &Options, event: &Event, round: u32, mode: Mode, server:
         generator_cores: max.generator_cpu_s / max.seconds,
         other_cores,
         catch_up_s: catch_up.as_secs_f64(),
+        index_lag,
         peak_memory_bytes: process.peak_memory_bytes()?,
         disk_bytes_per_event: process.disk_bytes() as f64 / events as f64,
         errors: warm_up.errors + max.errors + half.errors,
@@ -86,13 +91,22 @@ struct Outcome {
     cpu_s: f64,
     other_cores: f64,
     catch_up: Duration,
+    index_lag: Option<u64>,
 }
 
-fn load(options: &Options, event: &Event, mode: Mode, process: &Process, next: &mut u64) -> Result<Outcome> {
+fn load(
+    options: &Options,
+    event: &Event,
+    mode: Mode,
+    process: &Process,
+    is_floor: bool,
+    next: &mut u64,
+) -> Result<Outcome> {
     let mut load = Load::connect(process.address, &process.token, mode, event, next)?;
     let warm_up = load.run(Pace::Closed, WARM_UP)?;
     let (cpu_before_s, busy_before_s) = (process.cpu_s()?, machine::busy_cpu_s()?);
     let max = load.run(Pace::Closed, options.measured())?;
+    let index_lag = if is_floor { None } else { Some(process.index_lag()?) };
     let busy_s = machine::busy_cpu_s()? - busy_before_s;
     let other_cpu_s = busy_s - (process.cpu_s()? - cpu_before_s) - max.generator_cpu_s;
     let other_cores = (other_cpu_s / max.seconds).max(0.0);
@@ -105,7 +119,7 @@ fn load(options: &Options, event: &Event, mode: Mode, process: &Process, next: &
     // At least one, so that a server that refused everything is reported like any other.
     let requests_per_s = (max.rate() / 2.0 / mode.events_per_request() as f64).max(1.0);
     let half = load.run(Pace::Open { requests_per_s }, options.measured())?;
-    Ok(Outcome { warm_up, max, half, cpu_s, other_cores, catch_up })
+    Ok(Outcome { warm_up, max, half, cpu_s, other_cores, catch_up, index_lag })
 }
 
 /// Posts what the ledger should know before the load (see `--scene`).
@@ -121,7 +135,7 @@ fn set_scene(options: &Options, process: &Process) -> Result<()> {
 
 /// Posts one event of the load, so that a refusal is told in the server's words before any measurement.
 fn first_write(process: &Process, event: &Event, next_event: &mut u64) -> Result<()> {
-    let mut request = event.request(Mode::Single, &process.address.to_string(), &process.token);
+    let mut request = events::request(event, Mode::Single, &process.address.to_string(), &process.token);
     request.number(event, *next_event);
     *next_event += 1;
     post(process, request.bytes()).context("the first event")

@@ -6,7 +6,7 @@ use crate::spec::entry::{Entry, KeyChange, LEDGER_ACTOR, TYPE_CREATED, TYPE_KEY_
 use crate::spec::merkle::Hash;
 use crate::spec::note::VerifierKey;
 use crate::verify::failure::{Code, Fault, Problem};
-use crate::verify::signatures::hold_strictly;
+use crate::verify::signatures::{HoldOne, hold_strictly};
 use std::collections::HashSet;
 
 /// Keys that a ledger may have had.
@@ -166,7 +166,7 @@ pub(crate) fn check_signatures_with(
     entry: &Entry<'_>,
     in_force: &VerifierKey,
     change: Option<&KeyChange>,
-    hold: &mut dyn FnMut(&VerifierKey, &[u8], &[u8]) -> Result<(), Fault>,
+    hold: HoldOne<'_>,
 ) -> Result<Signed, Fault> {
     let lines = entry.note.signatures.as_slice();
     let text = entry.note.text.as_bytes();

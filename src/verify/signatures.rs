@@ -40,6 +40,9 @@ impl Signatures {
 /// Says of the entry at a place whether its signature by a key over a text holds; a batch says so only at its end.
 pub(crate) type Hold<'a> = &'a mut dyn FnMut(u64, &VerifierKey, &[u8], &[u8]) -> Result<(), Fault>;
 
+/// The same of an entry that is known.
+pub(crate) type HoldOne<'a> = &'a mut dyn FnMut(&VerifierKey, &[u8], &[u8]) -> Result<(), Fault>;
+
 /// Strict single verification.
 pub(crate) fn hold_strictly(key: &VerifierKey, text: &[u8], signature: &[u8]) -> Result<(), Fault> {
     if key.verify(text, signature) { Ok(()) } else { Err(does_not_verify(key)) }

@@ -47,16 +47,25 @@ impl Machine {
         })
     }
 
-    pub fn print(&self) {
-        println!(
-            "machine      {} cores, {}, {:.1} GiB, Linux {}",
+    /// The lines that stand above every table.
+    pub fn lines(&self) -> String {
+        format!(
+            "machine      {} cores, {}, {:.1} GiB, Linux {}\n\
+             date         {}, load average {} before the first run\n\
+             data         {}, {:.2} ms for 64 KiB and fdatasync\n",
             self.cores,
             self.cpu,
             gib(self.memory_bytes),
-            self.kernel
-        );
-        println!("date         {}, load average {} before the first run", self.date, self.load_average);
-        println!("data         {}, {:.2} ms for 64 KiB and fdatasync", self.file_system, self.sync_ms);
+            self.kernel,
+            self.date,
+            self.load_average,
+            self.file_system,
+            self.sync_ms
+        )
+    }
+
+    pub fn print(&self) {
+        print!("{}", self.lines());
         if self.file_system.starts_with("tmpfs") {
             println!("WARNING      data is kept in memory, where a sync is free: choose another --dir");
         }
@@ -93,6 +102,19 @@ pub fn peak_memory_bytes(pid: u32) -> Result<u64> {
     let status = read(&format!("/proc/{pid}/status"))?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
     Ok(kib_to_bytes(peak))
+}
+
+/// Makes a process forget the most memory that it has had resident (`proc_pid_clear_refs(5)`). A kernel without it
+/// leaves the old peak, which is then told too high and never too low.
+pub fn forget_peak_memory(pid: u32) {
+    let _ = fs::write(format!("/proc/{pid}/clear_refs"), "5");
+}
+
+/// The memory that a process has resident now.
+pub fn resident_bytes(pid: u32) -> Result<u64> {
+    let status = read(&format!("/proc/{pid}/status"))?;
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    Ok(kib_to_bytes(resident))
 }
 
 /// Disk space allocated to a folder and everything in it. What vanishes meanwhile counts as nothing.

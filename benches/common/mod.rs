@@ -1,0 +1,27 @@
+//! What the benchmarks share. Each uses its own part of it.
+#![allow(dead_code)]
+
+pub mod event;
+pub mod http;
+pub mod ledger;
+pub mod machine;
+pub mod results;
+pub mod serve;
+pub mod table;
+
+use std::path::{Path, PathBuf};
+
+/// `cargo test --all-targets` starts benchmarks without arguments, `cargo bench` with `--bench`: minutes of load are only
+/// for whoever asked for them.
+pub fn is_asked_for(bench: &str) -> bool {
+    let asked = std::env::args_os().len() > 1;
+    if !asked {
+        println!("{bench}: nothing measured; run it with `cargo bench --bench {bench}`");
+    }
+    asked
+}
+
+/// Where prepared ledgers are kept from run to run; `cargo clean` removes them.
+pub fn data_dir() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap_or(Path::new("target")).join("bench-data")
+}

@@ -1,0 +1,164 @@
+//! Do answers take longer from a large ledger than from a small one? Both are served at the same time and asked by turns.
+//!
+//! ```text
+//! cargo bench --bench query             100,000 and 1,000,000 entries
+//! cargo bench --bench query -- --full   and 10,000,000
+//! ```
+#![forbid(unsafe_code)]
+
+#[path = "common/mod.rs"]
+mod common;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use common::event::subject;
+use common::http::Client;
+use common::ledger::{Prepared, prepare};
+use common::machine::Machine;
+use common::serve::Server;
+use common::table::{Table, quantile, thousands};
+use std::path::PathBuf;
+use std::time::Instant;
+
+const STRIDE: u64 = 2_654_435_761;
+
+/// Measures queries on a small and a large ledger.
+#[derive(Parser)]
+#[command(name = "query")]
+struct Options {
+    /// Entries of the small ledger
+    #[arg(long, default_value_t = 100_000)]
+    small: u64,
+    /// Entries of the large one; may be repeated
+    #[arg(long)]
+    large: Vec<u64>,
+    /// Ten million entries too
+    #[arg(long)]
+    full: bool,
+    /// How often each question is asked of each ledger
+    #[arg(long, default_value_t = 4_000)]
+    times: u64,
+    /// The ledger's binary
+    #[arg(long, default_value = env!("CARGO_BIN_EXE_daybook"))]
+    daybook: PathBuf,
+    /// Put the table into this file, in the place of the last one
+    #[arg(long)]
+    results: Option<PathBuf>,
+    /// Given by `cargo bench`; means nothing here
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// A question about the entry with this number.
+type Question = (&'static str, fn(u64) -> String);
+
+const QUESTIONS: [Question; 6] = [
+    ("event by number", |seq| format!("/v1/events/{seq}")),
+    ("receipt", |seq| format!("/v1/events/{seq}/receipt")),
+    ("list by subject", |seq| format!("/v1/events?subject={}&limit=20", subject(seq))),
+    ("list by type, newest", |_| "/v1/events?type=decision.made&order=desc&limit=20".to_owned()),
+    ("list by subject and type", |seq| {
+        format!("/v1/events?type=decision.made&subject={}&limit=20", subject(seq))
+    }),
+    ("inclusion proof", |seq| format!("/v1/proofs/inclusion?seq={seq}")),
+];
+
+fn main() -> Result<()> {
+    if !common::is_asked_for("query") {
+        return Ok(());
+    }
+    let options = Options::parse();
+    std::fs::create_dir_all(common::data_dir())?;
+    let machine = Machine::look(&common::data_dir())?;
+    machine.print();
+    let mut sizes = options.large.clone();
+    if sizes.is_empty() {
+        sizes.push(1_000_000);
+    }
+    if options.full {
+        sizes.push(10_000_000);
+    }
+    let small = Served::start(&options, options.small)?;
+    let mut table = Table::new(
+        2,
+        &["question", "entries", "p50 us", "p99 us", "p50 of the small", "p99", "p50 ratio", "p99 ratio"],
+    );
+    for entries in sizes {
+        let large = Served::start(&options, entries)?;
+        for (name, question) in QUESTIONS {
+            // The first round warms both and does not count.
+            ask(&small, &large, question, options.times / 10)?;
+            let (of_small, of_large) = ask(&small, &large, question, options.times)?;
+            let (p50, p99) = (quantile(&of_large, 0.5), quantile(&of_large, 0.99));
+            let (small_p50, small_p99) = (quantile(&of_small, 0.5), quantile(&of_small, 0.99));
+            table.row(vec![
+                name.to_owned(),
+                thousands(entries as f64),
+                format!("{p50:.0}"),
+                format!("{p99:.0}"),
+                format!("{small_p50:.0}"),
+                format!("{small_p99:.0}"),
+                format!("{:.2}", p50 / small_p50),
+                format!("{:.2}", p99 / small_p99),
+            ]);
+        }
+        large.server.stop()?;
+    }
+    small.server.stop()?;
+    let mut text = table.text();
+    text.push_str(&format!(
+        "\nOver one connection, from the first byte sent to the last received; the ledger of {} entries and the large one by \
+         turns.\nA subject has a tenth of an event in the first and as many more as the other is larger. Goal: p99 ratio \
+         at most 1.5 at 10,000,000.\n",
+        thousands(options.small as f64)
+    ));
+    println!("\n{text}");
+    options.results.as_ref().map_or(Ok(()), |path| common::results::keep(path, "query", &machine, &text))
+}
+
+struct Served {
+    ledger: Prepared,
+    server: Server,
+}
+
+impl Served {
+    fn start(options: &Options, entries: u64) -> Result<Self> {
+        let ledger = prepare(entries, true)?;
+        let server = Server::start(&options.daybook, &ledger.data)?;
+        Ok(Self { ledger, server })
+    }
+}
+
+/// Asks both by turns; microseconds, sorted.
+fn ask(
+    small: &Served,
+    large: &Served,
+    question: fn(u64) -> String,
+    times: u64,
+) -> Result<(Vec<f64>, Vec<f64>)> {
+    let mut clients = Vec::new();
+    for served in [small, large] {
+        clients.push((
+            Client::connect(served.server.address, &served.ledger.token)?,
+            served.ledger.entries,
+            Vec::new(),
+        ));
+    }
+    for nth in 1..=times {
+        for (client, entries, latencies) in &mut clients {
+            // Entry 0 is the ledger's own.
+            let path = question(1 + nth.wrapping_mul(STRIDE) % (*entries - 1));
+            let start = Instant::now();
+            let (status, body) = client.get(&path)?;
+            latencies.push(start.elapsed().as_secs_f64() * 1e6);
+            if status != 200 || body.starts_with(br#"{"items":[],"#) {
+                bail!("{path}: {status} {}", String::from_utf8_lossy(&body));
+            }
+        }
+    }
+    let mut sorted = clients.into_iter().map(|(_, _, mut latencies)| {
+        latencies.sort_by(f64::total_cmp);
+        latencies
+    });
+    Ok((sorted.next().context("the small ledger")?, sorted.next().context("the large ledger")?))
+}
