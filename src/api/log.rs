@@ -61,9 +61,9 @@ pub async fn tile(
     let bytes = web::block(move || {
         let store = reading.log.store();
         match tile {
-            Tile::Hashes { level, number, width } => {
-                store.tile(level, number, usize::from(width)).map(|hashes| hashes.as_flattened().to_vec())
-            }
+            Tile::Hashes { level, number, width } => store
+                .tile_hashes(level, number, 0..usize::from(width))
+                .map(|hashes| hashes.as_flattened().to_vec()),
             Tile::Entries { number, width } => {
                 let first = number * TILE_WIDTH;
                 store.framed(first..first + u64::from(width))
