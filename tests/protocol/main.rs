@@ -7,6 +7,7 @@
 //! Not covered: memory orders weaker than sequential consistency; timeouts (a wait never times out); what happens inside
 //! the answers' channels and the watches of tokio, which never block; the publisher's threads.
 #![allow(dead_code, unused_imports, reason = "the program's files are here for the log among them")]
+#![allow(clippy::wrong_self_convention, reason = "in the library these are names that others use")]
 
 #[path = "../../src/log/mod.rs"]
 mod log;

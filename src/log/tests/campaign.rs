@@ -270,6 +270,10 @@ impl Promises {
         }
         self.saw(size);
         let (base, root) = self.base;
+        let keys: Vec<[u8; 32]> = store.keys().iter().map(|it| *it.key.public_key()).collect();
+        if (1..keys.len()).any(|place| keys[..place].contains(&keys[place])) {
+            return Err("a key came into force twice".into());
+        }
         if root.is_some_and(|root| store.root_at(base).ok() != Some(root)) {
             return Err("another history than what was there at first".into());
         }
@@ -415,8 +419,15 @@ impl Campaign {
             self.tally.faults += u64::from(self.machine.happened().is_some());
             let powerless = self.machine.happened() == Some(Fault::PowerLoss);
             self.machine.kill();
-            if !powerless && self.chance.one_in(2) {
-                self.lose_power();
+            if !powerless {
+                // Opening alone must make durable what it reads in the page cache.
+                if self.promises.seen > 0 && self.chance.one_in(2) {
+                    self.look()?;
+                    self.machine.kill();
+                }
+                if self.chance.one_in(2) {
+                    self.lose_power();
+                }
             }
             self.tally.power_losses += u64::from(powerless);
             if self.promises.seen > 0 && self.chance.one_in(4) {
