@@ -33,29 +33,45 @@ impl Drop for Body {
     }
 }
 
-/// Reads a body of at most `limit` bytes.
+/// Reads a body of at most `limit` bytes, of which the client has declared the length or not.
 ///
 /// # Errors
 /// 413 for a longer one, 503 when too much is being read, 400 for a broken transfer.
-pub async fn read(payload: web::Payload, limit: usize, budget: &Budget) -> Result<Body, Problem> {
-    tokio::time::timeout(PATIENCE, read_all(payload, limit, budget)).await.unwrap_or_else(|_| {
+pub async fn read(
+    payload: web::Payload,
+    declared: Option<usize>,
+    limit: usize,
+    budget: &Budget,
+) -> Result<Body, Problem> {
+    if declared.is_some_and(|declared| declared > limit) {
+        return Err(too_large(limit));
+    }
+    let mut body = Body { bytes: Vec::new(), budget: budget.clone() };
+    // One piece of its size: growing by doubling would hold up to three times as much. What is reserved and never
+    // written is not there yet.
+    body.bytes.reserve_exact(declared.unwrap_or_default());
+    let read = read_all(payload, limit, body);
+    tokio::time::timeout(PATIENCE, read).await.unwrap_or_else(|_| {
         let detail = format!("the body did not come within {} s; nothing was recorded", PATIENCE.as_secs());
         Err(Problem::new(ProblemType::Malformed, detail))
     })
 }
 
-async fn read_all(mut payload: web::Payload, limit: usize, budget: &Budget) -> Result<Body, Problem> {
-    let mut body = Body { bytes: Vec::new(), budget: budget.clone() };
+fn too_large(limit: usize) -> Problem {
+    let detail = format!(
+        "the body has more than {limit} bytes; split it, or refer to large evidence by uri and sha256"
+    );
+    Problem::new(ProblemType::TooLarge, detail)
+}
+
+async fn read_all(mut payload: web::Payload, limit: usize, mut body: Body) -> Result<Body, Problem> {
     while let Some(chunk) = payload.next().await {
         let chunk = chunk
             .map_err(|_| Problem::new(ProblemType::Malformed, "the body broke off; send it again whole"))?;
         if body.bytes.len() + chunk.len() > limit {
-            let detail = format!(
-                "the body has more than {limit} bytes; split it, or refer to large evidence by uri and sha256"
-            );
-            return Err(Problem::new(ProblemType::TooLarge, detail));
+            return Err(too_large(limit));
         }
-        let held = budget.0.fetch_add(chunk.len(), Ordering::Relaxed);
+        let held = body.budget.0.fetch_add(chunk.len(), Ordering::Relaxed);
         body.bytes.extend_from_slice(&chunk);
         if held + chunk.len() > MAX_BODIES_BYTES {
             return Err(Problem::new(
@@ -76,7 +92,7 @@ mod tests {
     async fn read_bytes(bytes: usize, limit: usize, budget: &Budget) -> Result<Body, Problem> {
         let (request, mut payload) = TestRequest::default().set_payload(vec![b'x'; bytes]).to_http_parts();
         let payload = web::Payload::from_request(&request, &mut payload).await.unwrap();
-        read(payload, limit, budget).await
+        read(payload, None, limit, budget).await
     }
 
     #[actix_web::test]
@@ -102,6 +118,11 @@ mod tests {
         let budget = Budget::default();
         assert!(read_bytes(100, 100, &budget).await.is_ok());
         let refused = read_bytes(101, 100, &budget).await.err();
+        assert_eq!(refused.map(|problem| problem.kind), Some(ProblemType::TooLarge));
+        // Whoever says so before is not listened to.
+        let (request, mut payload) = TestRequest::default().set_payload("x").to_http_parts();
+        let payload = web::Payload::from_request(&request, &mut payload).await.unwrap();
+        let refused = read(payload, Some(101), 100, &budget).await.err();
         assert_eq!(refused.map(|problem| problem.kind), Some(ProblemType::TooLarge));
         assert_eq!(budget.0.load(Ordering::Relaxed), 0);
     }

@@ -133,7 +133,7 @@ pub async fn rotate_key(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     caller.must_be(Role::Admin)?;
-    let body = crate::api::body::read(payload, MAX_REQUEST_BYTES, &service.budget).await?;
+    let body = crate::api::body::read(payload, None, MAX_REQUEST_BYTES, &service.budget).await?;
     let request: RotateRequest = if body.bytes.is_empty() {
         RotateRequest::default()
     } else {

@@ -13,7 +13,7 @@ mod events;
 mod health;
 mod keys;
 mod log;
-mod post;
+pub mod post;
 mod prepare;
 mod problem;
 mod proofs;
@@ -51,6 +51,8 @@ pub struct Service {
     /// Makes and finds signing keys for rotations.
     pub keys: KeyFolder,
     pub budget: body::Budget,
+    /// Room for large requests being prepared.
+    pub large: Arc<tokio::sync::Semaphore>,
     /// Room for subscribers.
     pub streams: Arc<tokio::sync::Semaphore>,
     pub rates: Option<rate::Rates>,

@@ -22,6 +22,13 @@ const EXPECTED_VERSION: &str = "daybook-expected-version";
 /// Reason: about two milliseconds' work; handing it to another thread costs some hundredths of that.
 const INLINE_BYTES: usize = 128 << 10;
 
+/// Large requests that are prepared at once; the others wait, and their bodies count in the budget.
+///
+/// Reason: one takes several times its body in memory, and more of them than processors are not done sooner.
+pub fn large_at_once() -> usize {
+    std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8))
+}
+
 /// Recorded events that are read back from the log where they were asked for.
 ///
 /// Reason: as above.
@@ -110,7 +117,8 @@ pub async fn post_events(
     }
     let expected = expected_version(&request, mode)?;
     let limit = if mode == Mode::Batch { MAX_BATCH_BYTES } else { MAX_EVENT_BYTES };
-    let body = body::read(payload, limit, &service.budget).await?;
+    let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let body = body::read(payload, declared, limit, &service.budget).await?;
     let attributes = match mode {
         Mode::Binary => ce_headers(headers),
         Mode::Structured | Mode::Batch => Vec::new(),
@@ -149,8 +157,13 @@ async fn prepared(
     if incoming.body.bytes.len() <= INLINE_BYTES && expected.is_none() {
         return prepare(service, &incoming, expected);
     }
+    // Held until the work is done, also if the client is gone by then.
+    let place = service.large.clone().acquire_owned().await.map_err(|error| Problem::internal(&error))?;
     let service = service.clone();
-    let work = move || prepare(&service, &incoming, expected);
+    let work = move || {
+        let _place = place;
+        prepare(&service, &incoming, expected)
+    };
     web::block(work).await.map_err(|error| Problem::internal(&error))?
 }
 

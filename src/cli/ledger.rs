@@ -1,6 +1,7 @@
 //! Putting a ledger together and running it: what `serve` and `demo` have in common.
 
 use crate::api::body::Budget;
+use crate::api::post::large_at_once;
 use crate::api::rate::Rates;
 use crate::api::stream::MAX_STREAMS;
 use crate::api::{Service, Settings};
@@ -135,6 +136,7 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
         settings: Settings { open_types: run.config.open_types, public_log: run.config.public_log },
         keys: KeyFolder { origin: store.origin().to_owned(), ..keys },
         budget: Budget::default(),
+        large: Arc::new(tokio::sync::Semaphore::new(large_at_once())),
         streams: Arc::new(tokio::sync::Semaphore::new(MAX_STREAMS)),
         rates: run.config.limits.requests_per_second.map(Rates::per_second),
         read_only,
