@@ -121,6 +121,8 @@ const MAX_OPEN_FILES: usize = 192;
 /// Reason: a proof looks at two of them sixteen times; half a MiB holds those of 32 proofs.
 const MAX_TILES: usize = 64;
 
+type Tiles = HashMap<(u8, u64), Arc<[Hash]>>;
+
 /// The committed log.
 pub struct Store {
     pub(super) disk: Arc<dyn Disk>,
@@ -129,7 +131,7 @@ pub struct Store {
     state: RwLock<State>,
     files: Mutex<HashMap<PathBuf, Arc<dyn File>>>,
     /// Tiles of sealed segments that lead to their segment's root, by level and number.
-    tiles: Mutex<HashMap<(u8, u64), Arc<[Hash]>>>,
+    tiles: Mutex<Tiles>,
     /// The committed size again, for waiting: blocking threads use the condition, tasks the watch.
     grown: (Mutex<u64>, Condvar),
     watch: watch::Sender<u64>,
@@ -362,7 +364,7 @@ impl Store {
     /// A whole tile of a sealed segment, level 0 or 1. What its file says is derived and may have rotted: it counts
     /// only if it leads to the tile above it, and that to the segment's root.
     fn sealed_tile(&self, level: u8, number: u64) -> Result<Arc<[Hash]>, ReadError> {
-        let known = |tiles: MutexGuard<'_, HashMap<_, Arc<[Hash]>>>| tiles.get(&(level, number)).cloned();
+        let known = |tiles: MutexGuard<'_, Tiles>| tiles.get(&(level, number)).cloned();
         if let Some(tile) = known(self.tiles.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(tile);
         }
