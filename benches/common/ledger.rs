@@ -145,7 +145,7 @@ fn make(data: &Path, entries: u64) -> Result<(String, VerifierKey)> {
         drop(signed);
         writer.join().map_err(|_| anyhow::anyhow!("the writing thread failed"))?
     })?;
-    home::settle(data, entries)?;
+    home::settle(&RealDisk, data, entries)?;
     let roles = vec![Role::Producer, Role::Auditor, Role::Compliance];
     let new = NewToken { actor: ACTOR.into(), roles, sources: vec![], expires: None };
     Ok((Tokens::create(data, new)?.0, key))
@@ -155,7 +155,7 @@ fn index(data: &Path) -> Result<()> {
     let mut options = options(data, Arc::new(ManualClock::new(Timestamp::EPOCH)));
     options.read_only = true;
     let opened = daybook::log::open(options)?;
-    let (index, _) = LogIndex::start(&data.join("index"), EngineKind::Fjall, &opened.store)?;
+    let (index, _) = LogIndex::start(&data.join("index"), EngineKind::Fjall, &opened.store, Duration::MAX)?;
     while !index.wait_applied(opened.store.size(), Duration::from_secs(1)) {
         if let Some(problem) = index.problem() {
             bail!(problem);
