@@ -1,11 +1,11 @@
-# run · test · soak · bench · deps. `make test` is what continuous integration calls, and nothing else.
+# run · test · soak · fuzz · bench · deps. `make test` is what continuous integration calls, and nothing else.
 # Parallel make would only have cargo wait for cargo.
 .NOTPARALLEL:
 SHELL := /bin/bash
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: run cc test soak deps fmt clippy unit core protocol deny openapi bench
+.PHONY: run cc test soak deps fmt clippy unit core protocol deny fuzz fuzz-seeds openapi bench
 
 # A ledger with a bank's year in it, on http://127.0.0.1:8080. `make run ARGS="--listen 0.0.0.0:9000"` for other arguments.
 run: cc
@@ -16,16 +16,22 @@ cc:
 	@command -v cc >/dev/null || { if [ "$$(id -u)" = 0 ]; then sudo=""; else sudo=sudo; fi; \
 	  $$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends gcc libc6-dev; }
 
-test: deps fmt clippy core deny protocol unit
+test: deps fmt clippy core deny protocol fuzz unit
 
-# The long forms of the campaigns that try to break the ledger, one after the other so that each has the machine.
-# DAYBOOK_SEED repeats what chance did in a run that failed.
+# The long forms of the campaigns that try to break the ledger, one after the other so that each has the machine: some
+# six hours on two cores. DAYBOOK_SEED repeats what chance did in a run that failed.
 soak: export DAYBOOK_SOAK := 1
 soak: deps
-	$(CARGO) test --locked --all-features --test it -- --test-threads=1 crashing:: faults:: overload::
+	$(CARGO) test --locked --all-features --test it -- --test-threads=1 crashing:: faults:: overload:: schema_fuzz::
+	$(CARGO) test --locked --all-features --test protocol
+	$(CARGO) test --locked --all-features --lib log::tests
+	$(MAKE) fuzz FUZZ_SECONDS=600
 
-# Debian's packages that building and testing need, where they are missing; cargo-deny from crates.io.
-APT := gcc libc6-dev make python3 python3-cryptography chromium strace faketime
+# Debian's packages that building and testing need, where they are missing; cargo-deny from crates.io, schemathesis from
+# PyPI (its versions are in the file).
+APT := gcc g++ libc6-dev make python3 python3-cryptography python3-venv chromium strace faketime
+SCHEMATHESIS := target/schemathesis
+PINS := tests/schemathesis/requirements.txt
 deps:
 	@missing=""; for package in $(APT); do \
 	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q "ok installed" || missing="$$missing $$package"; done; \
@@ -33,9 +39,14 @@ deps:
 	  if [ "$$(id -u)" = 0 ]; then sudo=""; else sudo=sudo; fi; \
 	  $$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; fi
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked --quiet cargo-deny
+	@cmp -s $(PINS) $(SCHEMATHESIS)/installed || { \
+	  /usr/bin/python3 -m venv --clear $(SCHEMATHESIS) && \
+	  $(SCHEMATHESIS)/bin/pip install --quiet --disable-pip-version-check -r $(PINS) && \
+	  cp $(PINS) $(SCHEMATHESIS)/installed; }
 
 fmt:
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 
 clippy:
 	$(CARGO) clippy --quiet --locked --all-features --all-targets -- -D warnings
@@ -47,6 +58,25 @@ core:
 
 deny:
 	cargo-deny --all-features check --hide-inclusion-graph licenses bans sources
+	cargo-deny --config deny.toml --manifest-path fuzz/Cargo.toml check --hide-inclusion-graph licenses bans sources
+
+# Every fuzz target for some seconds, two at a time, on stable Rust: the flags make rustc count what is reached, as
+# cargo-fuzz would ask of it. One build for all. What a run finds beyond the seeds stays in target/fuzz/corpus.
+# `make fuzz FUZZ_SECONDS=3600` is the long form, `FUZZ_TARGETS="note entry"` some of them.
+FUZZ_SECONDS ?= 15
+FUZZ_TARGETS ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+FUZZ_HOST := $(shell rustc -vV | sed -n 's/^host: //p')
+FUZZ_FLAGS := --cfg fuzzing -Cpasses=sancov-module $(addprefix -Cllvm-args=-sanitizer-coverage-, \
+  level=4 inline-8bit-counters pc-table trace-compares)
+FUZZ_CARGO := RUSTFLAGS="$(FUZZ_FLAGS)" $(CARGO)
+FUZZ_BUILD := --quiet --locked --manifest-path fuzz/Cargo.toml --target $(FUZZ_HOST) --target-dir target/fuzz
+fuzz:
+	$(FUZZ_CARGO) build $(FUZZ_BUILD) --bins
+	@printf '%s\n' $(FUZZ_TARGETS) | FUZZ_BIN=target/fuzz/$(FUZZ_HOST)/debug xargs -P 2 -n 1 fuzz/run.sh $(FUZZ_SECONDS)
+
+# Writes the seeds in fuzz/corpus anew.
+fuzz-seeds:
+	$(FUZZ_CARGO) run $(FUZZ_BUILD) --features seeds --bin seeds
 
 # The append path's threads in orders that seeds decide.
 protocol:
