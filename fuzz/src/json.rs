@@ -24,6 +24,11 @@ pub fn check(data: &[u8]) {
     let again = Json::parse(text.as_bytes(), MAX_EVENT_DEPTH).unwrap();
     assert_eq!(again, json);
     assert_eq!(canonical::to_string(&again), text);
+    // What no double carries exactly is not rounded in silence.
+    for literal in numbers(std::str::from_utf8(data).unwrap()) {
+        let double: f64 = literal.parse().unwrap();
+        assert_eq!(decimal(literal), decimal(&format!("{double:e}")), "{literal} is not carried exactly");
+    }
     // Numbers keep their value, not only their text.
     let reread: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert!(same(&reread, &others), "{reread} is not {others}");
@@ -40,4 +45,45 @@ fn same(a: &serde_json::Value, b: &serde_json::Value) -> bool {
         }
         _ => a == b,
     }
+}
+
+/// The number literals of a JSON text.
+fn numbers(json: &str) -> Vec<&str> {
+    let (mut found, mut in_string, mut escaped, mut from) = (Vec::new(), false, false, None);
+    for (at, byte) in json.bytes().enumerate() {
+        let numeric = !in_string && matches!(byte, b'-' | b'+' | b'.' | b'0'..=b'9' | b'e' | b'E');
+        // The e of true and false begins no number.
+        let begins = numeric && (byte == b'-' || byte.is_ascii_digit());
+        match from {
+            None if begins => from = Some(at),
+            Some(start) if !numeric => {
+                found.push(&json[start..at]);
+                from = None;
+            }
+            _ => {}
+        }
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ => {}
+        }
+    }
+    found.extend(from.map(|start| &json[start..]));
+    found
+}
+
+/// A decimal literal as its significant digits and the power of ten of the first of them: equal for equal numbers.
+fn decimal(literal: &str) -> (bool, String, i128) {
+    let magnitude = literal.trim_start_matches('-');
+    let (mantissa, exponent) = magnitude.split_once(['e', 'E']).unwrap_or((magnitude, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let significant = digits.trim_start_matches('0');
+    if significant.is_empty() {
+        return (false, String::new(), 0);
+    }
+    let leading = digits.len() - significant.len();
+    let first = whole.len() as i128 - leading as i128 + exponent.parse::<i128>().unwrap_or(i128::MAX / 2);
+    (literal.starts_with('-'), significant.trim_end_matches('0').to_owned(), first)
 }
