@@ -200,7 +200,7 @@ fn tree(bench: &mut Bench) -> Result<()> {
     bench.each("tree, append", || frontier.push(black_box([7; 32])));
     bench.each("tree, root", || frontier.root());
 
-    let names = ["tree, inclusion proof", "tree: consistency proof"];
+    let names = ["tree, inclusion proof", "tree, consistency proof"];
     if !names.iter().any(|name| bench.is_wanted(name)) {
         return Ok(());
     }

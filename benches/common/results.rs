@@ -17,11 +17,24 @@ pub fn keep(path: &Path, bench: &str, machine: &Machine, body: &str) -> Result<(
         Err(error) if error.kind() == ErrorKind::NotFound => PREFACE.to_owned(),
         Err(error) => return Err(error).with_context(|| path.display().to_string()),
     };
-    let arguments = std::env::args().skip(1).filter(|argument| argument != "--bench").collect::<Vec<_>>();
-    let command = format!("cargo bench --bench {bench} -- {}", arguments.join(" "));
+    let command = command(bench, std::env::args().skip(1));
     let section =
         format!("## {bench}\n\n```text\n{}command      {command}\n\n{}\n```\n", machine.lines(), body.trim());
     fs::write(path, replaced(&old, bench, &section)).with_context(|| path.display().to_string())
+}
+
+/// How to measure it again: the arguments, less where the figures go and what `cargo bench` puts in.
+fn command(bench: &str, mut arguments: impl Iterator<Item = String>) -> String {
+    let mut command = format!("cargo bench --bench {bench} --");
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--bench" => {}
+            "--results" => drop(arguments.next()),
+            _ if argument.starts_with("--results=") => {}
+            _ => command.extend([" ", argument.as_str()]),
+        }
+    }
+    command.trim_end_matches(" --").to_owned()
 }
 
 fn replaced(old: &str, bench: &str, section: &str) -> String {
