@@ -2,6 +2,7 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
+use super::field::{field, value_at};
 use super::nearest::nearest;
 
 /// A message is for one line of a terminal or a log; the schema has the long version.
@@ -100,12 +101,24 @@ impl EventType {
 
     /// The id of the entity that this event is about.
     pub fn entity_id<'a>(&self, data: &'a Value) -> Option<&'a str> {
-        self.entity.id.split('.').try_fold(data, |value, name| value.get(name))?.as_str()
+        value_at(data, &self.entity.id)?.as_str()
     }
 
     /// Whether events of this type may carry `data.personal`.
     pub fn takes_personal_data(&self) -> bool {
         self.schema.pointer("/properties/personal").is_some()
+    }
+
+    /// Whether the field at `path` can have this value in an event that is accepted.
+    pub(super) fn may_hold(&self, path: &str, value: &Value) -> bool {
+        let Some(found) = field(&self.schema, path) else { return false };
+        let mut schema = found.schema.clone();
+        if let (Some(members), Some(definitions)) = (schema.as_object_mut(), self.schema.get("$defs")) {
+            members.insert("$defs".to_owned(), definitions.clone());
+        }
+        let validator =
+            jsonschema::options().with_draft(jsonschema::Draft::Draft202012).offline().build(&schema);
+        validator.is_ok_and(|validator| validator.is_valid(value))
     }
 
     fn explain(&self, error: &ValidationError<'_>, into: &mut Vec<Violation>) {

@@ -10,15 +10,18 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use serde_saphyr::Spanned;
 
+use super::control::RawControl;
 use super::error::CatalogError;
 use super::event_type::{Entity, EventType, Link, LinkTarget};
+use super::field::field;
 use super::lint::lint;
+use super::register::RawRegister;
 
 static SEEDS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/seeds/catalog");
 
 /// Where the embedded files stand in the source tree, for error messages.
 const SEEDS_NAME: &str = "seeds/catalog";
-/// The largest of our own is under 20 kB; a file this long is not a catalogue.
+/// The largest of our own is under 40 kB; a file this long is not a catalogue.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Type names end up in index keys and in metrics labels.
 const MAX_TYPE_NAME_BYTES: usize = 128;
@@ -38,7 +41,28 @@ struct RawFile {
     domain: String,
     everywhere: Option<Spanned<Everywhere>>,
     shared: Option<Shared>,
+    #[serde(default)]
     types: Vec<Spanned<RawType>>,
+    #[serde(default)]
+    registers: Vec<Spanned<RawRegister>>,
+    #[serde(default)]
+    controls: Vec<Spanned<RawControl>>,
+}
+
+/// Something that a file declares and that can only be checked once all types are known.
+#[derive(Clone)]
+pub(super) struct Declared<T> {
+    pub(super) file: String,
+    pub(super) line: u64,
+    pub(super) domain: String,
+    pub(super) raw: T,
+}
+
+/// What a file holds: its types compiled, each with its line, the rest as declared.
+pub(super) struct Contents {
+    pub(super) types: Vec<(u64, EventType)>,
+    pub(super) registers: Vec<Declared<RawRegister>>,
+    pub(super) controls: Vec<Declared<RawControl>>,
 }
 
 /// What `data` of every type may carry, and the definitions that every file may use.
@@ -158,8 +182,8 @@ impl CatalogFile {
         self.raw.everywhere.as_ref().map(|block| block.referenced.line())
     }
 
-    /// The file's types, compiled, each with its line.
-    pub(super) fn into_types(self, everywhere: &Everywhere) -> Result<Vec<(u64, EventType)>, CatalogError> {
+    /// What the file holds.
+    pub(super) fn into_contents(self, everywhere: &Everywhere) -> Result<Contents, CatalogError> {
         let CatalogFile { name, raw } = self;
         let mut defs = everywhere.defs.clone();
         for (def, schema) in raw.shared.map(|shared| shared.defs).unwrap_or_default() {
@@ -177,8 +201,20 @@ impl CatalogFile {
             })?;
             types.push((line, compiled));
         }
-        Ok(types)
+        let registers = declared(&name, &raw.domain, raw.registers);
+        let controls = declared(&name, &raw.domain, raw.controls);
+        Ok(Contents { types, registers, controls })
     }
+}
+
+fn declared<T>(file: &str, domain: &str, items: Vec<Spanned<T>>) -> Vec<Declared<T>> {
+    let place = |item: Spanned<T>| Declared {
+        file: file.to_owned(),
+        line: item.referenced.line(),
+        domain: domain.to_owned(),
+        raw: item.value,
+    };
+    items.into_iter().map(place).collect()
 }
 
 fn compile(
@@ -208,7 +244,7 @@ fn compile(
     for (role, path) in [("effective_at", Some(&effective_at)), ("due_at", raw.due_at.as_ref())] {
         let Some(path) = path else { continue };
         let field = field(&schema, path).ok_or_else(|| format!("{role}: no field `{path}` in the schema"))?;
-        if field.schema.get("format").and_then(Value::as_str) != Some("date-time") {
+        if !field.is_instant() {
             return Err(format!("{role}: the field `{path}` is not a date-time"));
         }
     }
@@ -338,34 +374,4 @@ fn references(schema: &Value, names: &mut BTreeSet<String>) -> Result<(), String
         Value::Array(items) => items.iter().try_for_each(|item| references(item, names)),
         _ => Ok(()),
     }
-}
-
-/// A field of `data`, found in its schema.
-struct Field<'a> {
-    schema: &'a Value,
-    /// Whether a valid `data` always has it.
-    always: bool,
-    /// Whether the way to it goes through a list.
-    listed: bool,
-}
-
-/// Follows `a.b.c` through properties, list items and references.
-fn field<'a>(schema: &'a Value, path: &str) -> Option<Field<'a>> {
-    let mut found = Field { schema, always: true, listed: false };
-    for name in path.split('.') {
-        if let Some(items) = found.schema.get("items") {
-            found.schema = follow(schema, items);
-            found.listed = true;
-        }
-        let required = found.schema.get("required").and_then(Value::as_array);
-        found.always &= required.is_some_and(|names| names.iter().any(|required| required == name));
-        found.schema = follow(schema, found.schema.get("properties")?.get(name)?);
-    }
-    Some(found)
-}
-
-/// A subschema, or the definition that it refers to. One step is enough: definitions do not chain.
-fn follow<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
-    let target = schema.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix('#'));
-    target.and_then(|pointer| root.pointer(pointer)).unwrap_or(schema)
 }

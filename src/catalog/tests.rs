@@ -1,21 +1,24 @@
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
 use super::*;
 
-fn embedded() -> Catalog {
-    Catalog::embedded().unwrap()
+pub(super) fn embedded() -> Catalog {
+    // Compiled once: the tests that break a file in many ways would otherwise compile it as often.
+    static EMBEDDED: LazyLock<Catalog> = LazyLock::new(|| Catalog::embedded().unwrap());
+    EMBEDDED.clone()
 }
 
-fn catalogued(text: &str) -> Result<Catalog, CatalogError> {
+pub(super) fn catalogued(text: &str) -> Result<Catalog, CatalogError> {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("own.yaml"), text).unwrap();
     embedded().with_dir(dir.path())
 }
 
-fn refusal(text: &str) -> String {
+pub(super) fn refusal(text: &str) -> String {
     match catalogued(text) {
         Ok(_) => panic!("accepted:\n{text}"),
         Err(error) => error.to_string(),

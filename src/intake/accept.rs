@@ -217,13 +217,15 @@ fn to_value(json: &Json<'_>) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::identity::Role;
     use crate::spec::json::MAX_EVENT_DEPTH;
 
     fn outcome(event: &str, open_types: bool) -> Result<Accepted, Vec<Refusal>> {
-        let catalog = Catalog::embedded().unwrap();
-        let rules = Rules { origin: "log.example", catalog: &catalog, open_types };
+        static CATALOG: LazyLock<Catalog> = LazyLock::new(|| Catalog::embedded().unwrap());
+        let rules = Rules { origin: "log.example", catalog: &CATALOG, open_types };
         let principal =
             Principal { actor: "app:x".into(), roles: vec![Role::Producer], sources: vec!["/s".into()] };
         accept(&Json::parse(event.as_bytes(), MAX_EVENT_DEPTH).unwrap(), &principal, &rules)

@@ -1,0 +1,301 @@
+//! What the built-in catalogue has to hold. The lists are written by hand from the programme, not taken from the files.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::field::field;
+use super::tests::embedded;
+use super::*;
+
+/// Every type of event that the programme names, by family.
+const TYPES: &str = "
+system.registered unit.registered objective.defined initiative.registered obligation.published
+role.assigned role.unassigned source.reconciled event.corrected
+approval.requested approval.granted approval.rejected approval.withdrawn approval.revoked approval.recused
+approval.condition_met delegation.granted delegation.revoked
+access.requested access.rejected access.granted access.revoked access.reviewed access.used
+decision.made decision.reviewed decision.contested decision.contest_resolved decision.explained decision.notified
+fairness.tallied
+escalation.path_defined escalation.opened escalation.acknowledged escalation.raised escalation.reassigned
+escalation.resolved escalation.closed escalation.reopened
+finding.waived finding.remediated finding.false_positive
+kpi.defined kpi.measured integration.chosen committee.constituted usecase.proposed usecase.ranked agreement.signed
+roadmap.revised plan.cycle_opened assessment.completed
+dataset.registered dataset.derived model.trained architecture.chosen quality.agreed quality.measured retention.set
+schema.published schema.violated term.defined term.mapped
+framework.chosen model.tested model.versioned model.deployed model.rolled_back rollback.tested serving.chosen
+artifact.built monitor.attached model.handed_over model.handover_accepted
+bias.tested explanation.designed threshold.set feature.restricted proxy.tested document.filed legal.signed_off
+residency.decided dataset.hosted capacity.changed model.registered model.archived health.reported environment.applied
+capacity.planned
+role.redesigned training.required training.completed champion.named feedback.given feedback.resolved service.agreed
+service.measured concern.raised concern.answered adoption.measured
+performance.measured retraining.triggered drift.measured experiment.concluded incident.opened incident.classified
+incident.reported incident.analysed incident.closed review.completed model.deprecated
+cost.estimated cost.booked gate.opened gate.passed gate.failed delay.costed risk.registered risk.assessed risk.treated
+risk.closed risk.transferred retraining.evaluated contract.signed contract.ended
+program.started component.published component.reused technology.reviewed partnership.signed partnership.ended
+system.decommissioned erasure.completed knowledge.transferred roadmap.aligned
+";
+
+/// The controls of the programme: id, title, and the evidence that it names, where `a.*` is a whole family.
+const CONTROLS: [(&str, &str, &str); 63] = [
+    ("SA-1", "KPIs tied to strategic objectives", "kpi.defined kpi.measured"),
+    ("SA-2", "Strategy-led or capability-led integration, chosen on maturity", "integration.chosen"),
+    (
+        "SA-3",
+        "A cross-functional committee ranks use cases",
+        "committee.constituted usecase.proposed usecase.ranked",
+    ),
+    ("SA-4", "Data access agreed across business units", "agreement.signed access.granted"),
+    ("SA-5", "Short-term gain weighed against long-term change", "roadmap.revised"),
+    ("SA-6", "Capability assessed in the yearly plan", "plan.cycle_opened assessment.completed"),
+    ("SA-7", "Rationale of project approvals, traceable to strategy", "approval.*"),
+    ("DG-1", "Role-based access to training data", "access.*"),
+    ("DG-2", "Lineage of data through pipelines", "dataset.registered dataset.derived model.trained"),
+    ("DG-3", "Central or federated data, by law and latency", "architecture.chosen"),
+    ("DG-4", "Data quality agreed with business units", "quality.agreed quality.measured"),
+    ("DG-5", "Ownership and retention of synthetic data", "dataset.registered retention.set"),
+    ("DG-6", "Schemas enforced where data enters", "schema.published schema.violated"),
+    ("DG-7", "One business vocabulary", "term.defined term.mapped"),
+    ("MD-1", "Framework chosen to fit the tooling", "framework.chosen"),
+    ("MD-2", "Tested, automated retraining", "model.trained model.tested"),
+    ("MD-3", "Versions and rollback", "model.versioned model.deployed model.rolled_back rollback.tested"),
+    ("MD-4", "Batch or real-time inference", "serving.chosen"),
+    ("MD-5", "The same container everywhere", "artifact.built model.deployed"),
+    ("MD-6", "Monitoring built in", "monitor.attached"),
+    ("MD-7", "Handover from science to engineering", "model.handed_over model.handover_accepted"),
+    ("ER-1", "Impact assessment of high-risk uses", "assessment.completed"),
+    ("ER-2", "Bias tests", "bias.tested fairness.tallied"),
+    ("ER-3", "Explanations for both audiences", "explanation.designed decision.explained"),
+    ("ER-4", "Audit trail of model decisions", "decision.*"),
+    ("ER-5", "Escalation above risk thresholds", "threshold.set escalation.path_defined escalation.*"),
+    (
+        "ER-6",
+        "Sensitive attributes and proxies restricted",
+        "feature.restricted proxy.tested model.versioned",
+    ),
+    ("ER-7", "Documents of compliance per regime", "document.filed legal.signed_off"),
+    ("IN-1", "Cloud or own site, by residency law", "residency.decided dataset.hosted"),
+    ("IN-2", "Elastic accelerators, cost and latency", "capacity.changed"),
+    ("IN-3", "Model registry", "model.registered model.versioned model.archived access.granted access.used"),
+    ("IN-4", "Health dashboards", "health.reported"),
+    ("IN-5", "Environments from templates", "environment.applied"),
+    ("IN-6", "Inputs, outputs and metadata for forensics", "decision.made source.reconciled"),
+    ("IN-7", "Retraining planned around production", "capacity.planned"),
+    ("CM-1", "Roles redesigned", "role.redesigned"),
+    ("CM-2", "Training of staff", "training.required training.completed"),
+    ("CM-3", "Champions named", "champion.named"),
+    ("CM-4", "Feedback reaches the teams", "feedback.given feedback.resolved"),
+    ("CM-5", "Service levels between teams", "service.agreed service.measured"),
+    ("CM-6", "Workforce concerns answered", "concern.raised concern.answered"),
+    ("CM-7", "Adoption measured", "adoption.measured"),
+    ("PM-1", "Thresholds that trigger action", "threshold.set performance.measured retraining.triggered"),
+    ("PM-2", "Drift tested over windows", "drift.measured"),
+    ("PM-3", "Controlled experiments before rollout", "experiment.concluded model.deployed"),
+    ("PM-4", "Efficiency before and after", "kpi.measured"),
+    (
+        "PM-5",
+        "Root causes of failures",
+        "incident.opened incident.classified incident.reported incident.analysed incident.closed",
+    ),
+    ("PM-6", "Quarterly model risk reviews", "review.completed"),
+    ("PM-7", "Deprecated models archived under retention", "model.deprecated model.archived"),
+    ("FR-1", "Total cost of ownership", "cost.estimated cost.booked"),
+    ("FR-2", "Stage-gate funding", "gate.opened gate.passed gate.failed"),
+    ("FR-3", "Cost of delay", "delay.costed"),
+    ("FR-4", "Risk register", "risk.registered risk.assessed risk.treated risk.closed"),
+    ("FR-5", "Insurance and transfer", "risk.transferred"),
+    ("FR-6", "Retraining judged by benefit", "retraining.evaluated"),
+    ("FR-7", "Vendor contracts", "contract.signed contract.ended"),
+    ("CB-1", "Talent pipelines", "program.started training.completed"),
+    ("CB-2", "Shared components", "component.published component.reused"),
+    ("CB-3", "Technology refresh", "technology.reviewed"),
+    ("CB-4", "Maturity in governance reviews", "assessment.completed"),
+    ("CB-5", "Partnerships", "partnership.signed partnership.ended"),
+    (
+        "CB-6",
+        "Decommissioning with erasure and handover",
+        "system.decommissioned erasure.completed knowledge.transferred",
+    ),
+    ("CB-7", "Roadmap and transformation timeline", "roadmap.aligned"),
+];
+
+/// The domain of each control's first two letters.
+const DOMAINS: [(&str, &str); 9] = [
+    ("SA", "strategy"),
+    ("DG", "data"),
+    ("MD", "model"),
+    ("ER", "ethics"),
+    ("IN", "infrastructure"),
+    ("CM", "change"),
+    ("PM", "performance"),
+    ("FR", "finance"),
+    ("CB", "capability"),
+];
+
+#[test]
+fn every_type_of_the_programme_is_there() {
+    let catalog = embedded();
+    let mut named = BTreeSet::new();
+    for name in TYPES.split_whitespace() {
+        assert!(named.insert(name), "{name} is in the list twice");
+        assert!(catalog.get(name).is_some(), "{name}");
+    }
+    // One more than the programme names: approvals refer to pillars, so somebody has to be able to define them.
+    let beyond: Vec<&str> =
+        catalog.types().map(|known| known.name.as_str()).filter(|name| !named.contains(name)).collect();
+    assert_eq!(beyond, ["pillar.defined"]);
+}
+
+#[test]
+fn the_sixty_three_controls_are_there_with_their_evidence() {
+    let catalog = embedded();
+    let ids: BTreeSet<&str> = catalog.controls().map(|control| control.id.as_str()).collect();
+    assert_eq!(ids, CONTROLS.iter().map(|(id, _, _)| *id).collect());
+    let domains: BTreeMap<&str, &str> = DOMAINS.into_iter().collect();
+    for (id, title, evidence) in CONTROLS {
+        let control = catalog.control(id).unwrap();
+        assert_eq!(control.title, title, "{id}");
+        assert_eq!(control.domain, domains[&id[..2]], "{id}");
+        let mut expected = BTreeSet::new();
+        for name in evidence.split_whitespace() {
+            match name.strip_suffix('*') {
+                Some(family) => {
+                    let names = catalog.types().map(|known| known.name.clone());
+                    expected.extend(names.filter(|name| name.starts_with(family)));
+                }
+                None => drop(expected.insert(name.to_owned())),
+            }
+        }
+        let found: BTreeSet<String> =
+            control.evidence.iter().map(|evidence| evidence.event_type.clone()).collect();
+        assert_eq!(found, expected, "{id}");
+        assert!(control.violation.ends_with('.') && control.question.ends_with('?'), "{id}");
+    }
+}
+
+#[test]
+fn qualified_evidence_is_qualified() {
+    let catalog = embedded();
+    for (id, event_type, field, value) in [
+        ("SA-6", "assessment.completed", "kind", Value::from("capability")),
+        ("ER-1", "assessment.completed", "kind", Value::from("impact")),
+        ("CB-4", "assessment.completed", "kind", Value::from("maturity")),
+        ("DG-5", "dataset.registered", "synthetic", Value::from(true)),
+        ("IN-3", "access.granted", "resource.kind", Value::from("registry")),
+        ("IN-3", "access.used", "resource.kind", Value::from("registry")),
+    ] {
+        let evidence = &catalog.control(id).unwrap().evidence;
+        let found = evidence.iter().find(|evidence| evidence.event_type == event_type).unwrap();
+        assert_eq!(found.filter.fields.get(field), Some(&vec![value]), "{id}");
+    }
+}
+
+#[test]
+fn every_family_beside_the_core_has_a_register() {
+    let catalog = embedded();
+    let core = [
+        "approval.",
+        "delegation.",
+        "access.",
+        "decision.",
+        "fairness.",
+        "escalation.",
+        "finding.",
+        "event.",
+    ];
+    let folded: BTreeSet<&str> =
+        catalog.registers().flat_map(|register| register.events.keys().map(String::as_str)).collect();
+    let mut missing: Vec<&str> = catalog.types().map(|known| known.name.as_str()).collect();
+    missing.retain(|name| !folded.contains(name) && !core.iter().any(|family| name.starts_with(family)));
+    assert_eq!(missing, Vec::<&str>::new());
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let catalog = embedded();
+    let mut families: BTreeSet<&str> = catalog.types().map(|known| known.entity.family.as_str()).collect();
+    families.extend(catalog.registers().map(|register| register.family.as_str()));
+    families.extend(CORE_VIEWS.iter().map(|view| view.family));
+    // Known by their ids alone: they live in other systems, or in fields of events of other families.
+    families.extend([
+        "case",
+        "role",
+        "booking",
+        "pipeline",
+        "registry",
+        "review",
+        "erasure",
+        "transfer",
+        "alignment",
+    ]);
+    for known in catalog.types() {
+        for link in &known.links {
+            if let LinkTarget::Family(family) = &link.to {
+                assert!(
+                    families.contains(family.as_str()),
+                    "{}: {} leads to {family}",
+                    known.name,
+                    link.field
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_example_finds_its_row_and_its_state() {
+    let catalog = embedded();
+    for register in catalog.registers() {
+        for event_type in register.events.keys() {
+            let example = &catalog.get(event_type).unwrap().example;
+            // An example may leave out the optional part of a key; that of a type which opens rows may not.
+            let row = register.row_of(event_type, example);
+            let opens = register.events[event_type].opens.is_some();
+            assert!(row.is_some() || !opens, "{}: {event_type}", register.name);
+            let state = register.next_state(event_type, example, None);
+            assert!(
+                state == UNOPENED || register.states.contains(&state),
+                "{}: {event_type}: {state}",
+                register.name
+            );
+            assert!(state != UNOPENED || !opens, "{}: {event_type}", register.name);
+        }
+    }
+}
+
+#[test]
+fn the_core_views_are_opened_by_types_that_exist() {
+    let catalog = embedded();
+    for view in CORE_VIEWS {
+        assert_eq!(catalog.get(view.opened_by).unwrap().entity.family, view.family);
+    }
+}
+
+#[test]
+fn personal_members_are_sealed_whole_and_never_required() {
+    let catalog = embedded();
+    let taking: Vec<&EventType> = catalog.types().filter(|known| known.takes_personal_data()).collect();
+    let names: Vec<&str> = taking.iter().map(|known| known.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "concern.answered",
+            "concern.raised",
+            "decision.contested",
+            "decision.explained",
+            "decision.made",
+            "decision.reviewed",
+            "feedback.given",
+            "incident.analysed",
+            "incident.opened",
+        ]
+    );
+    for known in taking {
+        let personal = field(&known.schema, "personal").unwrap();
+        assert_eq!(personal.schema["type"], "object", "{}", known.name);
+        assert!(!personal.always, "{}", known.name);
+    }
+}
