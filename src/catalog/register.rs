@@ -59,8 +59,8 @@ pub struct Reaction {
     pub moves: Moves,
     /// Fields of the row that come from a field of another name: row's field → event's field.
     pub renamed: BTreeMap<String, String>,
-    /// Whether the type has the register's due date, and so sets or clears it.
-    pub sets_due_at: bool,
+    /// The due date and the dates of validity that the type knows: it sets them, or clears them by leaving them out.
+    pub clears: BTreeSet<String>,
 }
 
 /// A state to come.
@@ -110,7 +110,7 @@ impl Register {
         after.unwrap_or(before)
     }
 
-    /// What an event sets in its row: a value; or `None` where it clears the due date by leaving it out.
+    /// What an event sets in its row: a value; or `None` where it clears a date by leaving it out.
     pub fn carried<'a>(&'a self, event_type: &str, data: &'a Value) -> Vec<(&'a str, Option<&'a Value>)> {
         let Some(reaction) = self.events.get(event_type) else { return Vec::new() };
         let mut carried = Vec::new();
@@ -119,9 +119,7 @@ impl Register {
             let taken = source == name && reaction.renamed.values().any(|field| field == name);
             match value_at(data, source).filter(|_| !taken) {
                 Some(value) => carried.push((name.as_str(), Some(value))),
-                None if reaction.sets_due_at && self.due_at.as_ref() == Some(name) => {
-                    carried.push((name.as_str(), None));
-                }
+                None if reaction.clears.contains(name) => carried.push((name.as_str(), None)),
                 None => {}
             }
         }
@@ -265,7 +263,7 @@ fn react(register: &RawRegister, raw: &RawReaction, known: &EventType) -> Result
             return Err(format!("as: the type has no field `{data_field}`"));
         }
     }
-    let mut reaction = Reaction { opens, moves, renamed: raw.renamed.clone(), sets_due_at: false };
+    let mut reaction = Reaction { opens, moves, renamed: raw.renamed.clone(), clears: BTreeSet::new() };
     for part in &register.key {
         let source = reaction.source_of(part);
         let Some(found) = field(&known.schema, source) else {
@@ -278,8 +276,10 @@ fn react(register: &RawRegister, raw: &RawReaction, known: &EventType) -> Result
             return Err(format!("key: a type that opens rows has to require `{source}`"));
         }
     }
-    reaction.sets_due_at =
-        register.due_at.as_ref().is_some_and(|due_at| carries(&reaction, known, due_at).is_some());
+    let dates = [&register.due_at, &register.valid_from, &register.valid_until].into_iter().flatten();
+    let known_dates: BTreeSet<String> =
+        dates.filter(|name| carries(&reaction, known, name).is_some()).cloned().collect();
+    reaction.clears = known_dates;
     Ok(reaction)
 }
 

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::tests::{catalogued, embedded, refusal};
@@ -237,4 +239,115 @@ types:
         message.contains("register `risks`: events: `risk.closed`: key: the type has no field `risk`"),
         "{message}"
     );
+}
+
+/// All that a fold needs beside the register: rows by key, each with its state, its fields and its counts.
+#[derive(Default, Debug)]
+struct Row {
+    state: Option<String>,
+    fields: BTreeMap<String, Value>,
+    counts: BTreeMap<String, u64>,
+}
+
+fn folded(register: &Register, events: &[(&str, Value)]) -> BTreeMap<String, Row> {
+    let mut rows: BTreeMap<String, Row> = BTreeMap::new();
+    for (event_type, data) in events {
+        let Some(key) = register.row_of(event_type, data) else { continue };
+        let row = rows.entry(key).or_default();
+        row.state = Some(register.next_state(event_type, data, row.state.as_deref()));
+        *row.counts.entry((*event_type).to_owned()).or_default() += 1;
+        for (name, value) in register.carried(event_type, data) {
+            match value {
+                Some(value) => drop(row.fields.insert(name.to_owned(), value.clone())),
+                None => drop(row.fields.remove(name)),
+            }
+        }
+    }
+    rows
+}
+
+fn overdue(register: &Register, row: &Row, now: &str) -> bool {
+    let done = row.state.as_ref().is_some_and(|state| register.ends.contains(state));
+    let due_at = register.due_at.as_ref().and_then(|name| row.fields.get(name)?.as_str());
+    !done && due_at.is_some_and(|due_at| due_at < now)
+}
+
+#[test]
+fn a_fold_of_a_few_lines_tells_a_risks_life() {
+    let catalog = embedded();
+    let risks = catalog.register("risks").unwrap();
+    let example = |event_type: &'static str| (event_type, catalog.get(event_type).unwrap().example.clone());
+    let mut life = vec![example("risk.registered"), example("risk.assessed"), example("risk.treated")];
+    let rows = folded(risks, &life);
+    let row = &rows["RSK-0007"];
+    assert_eq!(row.state.as_deref(), Some("treated"));
+    assert_eq!((&row.fields["rating"], &row.fields["residual"]), (&json!("high"), &json!("medium")));
+    assert!(!overdue(risks, row, "2026-06-30T00:00:00Z") && overdue(risks, row, "2026-07-01T00:00:00Z"));
+
+    life.extend([example("risk.closed"), example("risk.assessed")]);
+    let rows = folded(risks, &life);
+    let row = &rows["RSK-0007"];
+    assert_eq!(row.state.as_deref(), Some("closed"));
+    assert_eq!(row.counts["risk.assessed"], 2);
+    assert!(!overdue(risks, row, "2026-07-01T00:00:00Z"));
+}
+
+#[test]
+fn each_regime_has_its_own_clock_for_one_incident() {
+    let catalog = embedded();
+    let reports = catalog.register("incident-reports").unwrap();
+    let example = |event_type: &str| catalog.get(event_type).unwrap().example.clone();
+    let mut privacy = example("incident.classified");
+    privacy["regime"] = json!("gdpr");
+    privacy["report_due_at"] = json!("2026-08-14T07:40:00Z");
+    let mut last = example("incident.reported");
+    last["stage"] = json!("final");
+    last.as_object_mut().unwrap().remove("report_due_at");
+    let events = [
+        ("incident.classified", example("incident.classified")),
+        ("incident.classified", privacy),
+        ("incident.reported", example("incident.reported")),
+        ("incident.reported", last),
+    ];
+    let rows = folded(reports, &events[..3]);
+    assert_eq!(rows["INC-0003@dora"].fields["report_due_at"], json!("2026-08-14T07:40:00Z"));
+    let rows = folded(reports, &events);
+    let late: Vec<&String> = rows
+        .iter()
+        .filter(|(_, row)| overdue(reports, row, "2026-08-20T00:00:00Z"))
+        .map(|(key, _)| key)
+        .collect();
+    assert_eq!(late, ["INC-0003@gdpr"]);
+    assert!(!rows["INC-0003@dora"].fields.contains_key("report_due_at"));
+}
+
+#[test]
+fn a_role_that_is_assigned_anew_without_an_end_has_none() {
+    let catalog = embedded();
+    let roles = catalog.register("role-assignments").unwrap();
+    let first = catalog.get("role.assigned").unwrap().example.clone();
+    let away = catalog.get("role.unassigned").unwrap().example.clone();
+    let mut again = first.clone();
+    again.as_object_mut().unwrap().remove("valid_until");
+    let events = [("role.assigned", first), ("role.unassigned", away), ("role.assigned", again)];
+    let rows = folded(roles, &events[..2]);
+    assert_eq!(rows["user:u-1042@risk-officer"].state.as_deref(), Some("unassigned"));
+    assert!(rows["user:u-1042@risk-officer"].fields.contains_key("valid_until"));
+    let rows = folded(roles, &events);
+    assert_eq!(rows["user:u-1042@risk-officer"].state.as_deref(), Some("assigned"));
+    assert!(!rows["user:u-1042@risk-officer"].fields.contains_key("valid_until"));
+}
+
+#[test]
+fn a_digest_that_differs_from_the_registered_one_is_seen_in_the_row() {
+    let catalog = embedded();
+    let versions = catalog.register("model-versions").unwrap();
+    let registered = catalog.get("model.versioned").unwrap().example.clone();
+    let mut deployed = catalog.get("model.deployed").unwrap().example.clone();
+    deployed["artifact_digest"] = json!(format!("sha256:{}", "0".repeat(64)));
+    let rows =
+        folded(versions, &[("model.versioned", registered.clone()), ("model.deployed", deployed.clone())]);
+    let fields = &rows["credit-line@1.1"].fields;
+    assert_eq!(fields["artifact_digest"], registered["artifact_digest"]);
+    assert_eq!(fields["deployed_digest"], deployed["artifact_digest"]);
 }
