@@ -16,6 +16,7 @@ mod filter;
 mod lint;
 mod nearest;
 mod register;
+mod register_source;
 mod source;
 
 use std::collections::BTreeMap;
@@ -28,8 +29,8 @@ pub use control::{CORE_VIEWS, Control, CoreView, Evidence, Member, Population};
 pub use error::CatalogError;
 pub use event_type::{Entity, EventType, Link, LinkTarget, Violation};
 pub use filter::Filter;
-use register::RawRegister;
 pub use register::{KEY_JOINER, Moves, Next, Reaction, Register, UNOPENED};
+use register_source::RawRegister;
 use source::{Declared, Everywhere};
 
 /// The event types that a ledger accepts, and the registers and controls that stand on them, by name. Immutable once
@@ -171,7 +172,7 @@ impl Catalog {
                     format!("its family `{}` is that of `{}` already", raw.family, other.name),
                 ));
             }
-            let register = register::resolve(raw, domain, &self.types)
+            let register = register_source::resolve(raw, domain, &self.types)
                 .map_err(|(inner, cause)| refused(inner.unwrap_or(*line), cause))?;
             registers.insert(raw.name.clone(), register);
         }

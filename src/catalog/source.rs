@@ -15,7 +15,7 @@ use super::error::CatalogError;
 use super::event_type::{Entity, EventType, Link, LinkTarget};
 use super::field::field;
 use super::lint::lint;
-use super::register::RawRegister;
+use super::register_source::RawRegister;
 
 static SEEDS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/seeds/catalog");
 
