@@ -294,8 +294,8 @@ fn named<'a>(name: &str, types: &'a BTreeMap<String, Arc<EventType>>) -> Result<
     }
 }
 
-/// How an event of this type names a row: as the register says; or it has fields of the key's names; or its entity or one
-/// of its links is of the rows' family.
+/// How an event of this type names a row: as the register says; or it has fields of the key's names; or its entity or
+/// one of its links is of the rows' family.
 fn member(known: &EventType, rows: &Rows<'_>) -> Option<Member> {
     let always = |fields: Vec<String>| Some(Member { fields, only_where: None });
     let family = match rows {

@@ -1,6 +1,6 @@
-//! What the ledger knows of the world, loaded from `seeds/catalog/*.yaml` and from a folder of the organisation's own: the
-//! event types it accepts, the registers that are folded from them, and the controls that they are evidence of. All of
-//! it is data, not code. A type has its schema, its example, whose history it belongs to, and which of its fields hold
+//! What the ledger knows of the world, loaded from `seeds/catalog/*.yaml` and from a folder of the organisation's own:
+//! the event types it accepts, the registers that are folded from them, and the controls that they are evidence of. All
+//! of it is data, not code. A type has its schema, its example, whose history it belongs to, and which of its fields hold
 //! dates and links; a register says what each type does to a row; a control says to what it applies and what shows it.
 //!
 //! May use `spec` and the YAML and JSON Schema crates. Must never know of the log or of HTTP, never fetch anything (a
