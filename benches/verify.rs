@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 /// Entries whose signatures the bare loops verify: a second's worth and more, and little memory.
 const BARE_ENTRIES: u64 = 32_768;
 /// Bytes after which the verifier's own chunks end (`verify::source::CHUNK_BYTES`), and so its batches.
-const CHUNK_BYTES: usize = 192 << 10;
+const CHUNK_BYTES: usize = 640 << 10;
 /// How often a process's memory is looked at.
 const LOOK: Duration = Duration::from_millis(10);
 /// Any seed will do where nobody is deceived.

@@ -92,6 +92,14 @@ pub fn write_string(text: &str, out: &mut String) {
     out.push('"');
 }
 
+/// Whether `spelling`, with its quotes, is how [`write_string`] writes `text`.
+#[must_use]
+pub fn is_spelt(text: &str, spelling: &str) -> bool {
+    let mut canonical = String::with_capacity(spelling.len());
+    write_string(text, &mut canonical);
+    canonical == spelling
+}
+
 /// Reads a string in its one canonical spelling, from its opening quote on: the string, and what follows it. None
 /// for any other spelling. What this reads, [`write_string`] writes back to the same bytes.
 #[must_use]
@@ -104,6 +112,12 @@ pub fn read_string(text: &str) -> Option<(String, &str)> {
         out.push_str(plain);
         if let Some(after) = special.strip_prefix('"') {
             return Some((out, after));
+        }
+        // Quotes are nearly all of what is escaped in an export's line.
+        if let Some(after) = special.strip_prefix("\\\"") {
+            out.push('"');
+            rest = after;
+            continue;
         }
         let mut escape = special.strip_prefix('\\')?.chars();
         out.push(match escape.next()? {

@@ -99,10 +99,9 @@ impl<'a> Entry<'a> {
             return Err(EntryError::NotOneLine);
         }
         // The event may nest as deep as events may; it stands one level down.
-        let json = Json::parse(line.as_bytes(), MAX_EVENT_DEPTH + 1).map_err(EntryError::Json)?;
-        let mut canonical_text = String::with_capacity(line.len());
-        canonical::write(&json, &mut canonical_text);
-        if canonical_text != line {
+        let (json, is_canonical) =
+            Json::parse_telling(line, MAX_EVENT_DEPTH + 1).map_err(EntryError::Json)?;
+        if !is_canonical {
             return Err(EntryError::NotCanonical);
         }
         Self::from_parts(note, json)

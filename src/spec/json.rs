@@ -86,7 +86,16 @@ impl<'a> Json<'a> {
             pointer: String::new(),
             offset: e.valid_up_to(),
         })?;
-        let mut reader = Reader { text, at: 0, max_depth };
+        Self::parse_telling(text, max_depth).map(|(value, _)| value)
+    }
+
+    /// As [`Json::parse`], and also whether the text is the canonical one of its value: told while it is read, which is
+    /// cheaper than to write the value again and compare.
+    ///
+    /// # Errors
+    /// As [`Json::parse`].
+    pub fn parse_telling(text: &'a str, max_depth: usize) -> Result<(Self, bool), JsonError> {
+        let mut reader = Reader { text, at: 0, max_depth, canonical: true };
         let value = reader.document().map_err(|trail| JsonError {
             fault: trail.fault,
             offset: trail.offset,
@@ -96,7 +105,7 @@ impl<'a> Json<'a> {
                 pointer
             }),
         })?;
-        Ok(value)
+        Ok((value, reader.canonical))
     }
 
     /// An object with its members put in canonical order. Names must differ.
@@ -160,7 +169,8 @@ pub fn canonical_order(a: &str, b: &str) -> Ordering {
     if a.is_ascii() || b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
 }
 
-/// A fault on its way up: each container adds its step, so the path costs nothing while all goes well.
+/// A fault on its way up: each container adds its step, so the path costs nothing while all goes well. Boxed, because
+/// room for it in every result would be moved about with every value.
 struct Trail {
     fault: Fault,
     offset: usize,
@@ -171,6 +181,8 @@ struct Reader<'a> {
     text: &'a str,
     at: usize,
     max_depth: usize,
+    /// What was read so far is as RFC 8785 would write it.
+    canonical: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -178,16 +190,17 @@ impl<'a> Reader<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn fail<T>(&self, fault: Fault) -> Result<T, Trail> {
+    fn fail<T>(&self, fault: Fault) -> Result<T, Box<Trail>> {
         self.fail_at(fault, self.at)
     }
 
-    fn fail_at<T>(&self, fault: Fault, offset: usize) -> Result<T, Trail> {
-        Err(Trail { fault, offset, steps: Vec::new() })
+    fn fail_at<T>(&self, fault: Fault, offset: usize) -> Result<T, Box<Trail>> {
+        Err(Box::new(Trail { fault, offset, steps: Vec::new() }))
     }
 
     fn white_space(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.canonical = false;
             self.at += 1;
         }
     }
@@ -198,7 +211,7 @@ impl<'a> Reader<'a> {
         found
     }
 
-    fn document(&mut self) -> Result<Json<'a>, Trail> {
+    fn document(&mut self) -> Result<Json<'a>, Box<Trail>> {
         let value = self.value(0)?;
         self.white_space();
         if self.at < self.text.len() {
@@ -207,7 +220,7 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
-    fn value(&mut self, depth: usize) -> Result<Json<'a>, Trail> {
+    fn value(&mut self, depth: usize) -> Result<Json<'a>, Box<Trail>> {
         self.white_space();
         match self.peek() {
             Some(b'"') => Ok(Json::String(self.string()?)),
@@ -221,7 +234,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn word(&mut self, word: &'static str, value: Json<'a>) -> Result<Json<'a>, Trail> {
+    fn word(&mut self, word: &'static str, value: Json<'a>) -> Result<Json<'a>, Box<Trail>> {
         if self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
             self.at += word.len();
             return Ok(value);
@@ -229,7 +242,7 @@ impl<'a> Reader<'a> {
         self.fail(Fault::Syntax("a value"))
     }
 
-    fn array(&mut self, depth: usize) -> Result<Json<'a>, Trail> {
+    fn array(&mut self, depth: usize) -> Result<Json<'a>, Box<Trail>> {
         if depth > self.max_depth {
             return self.fail(Fault::TooDeep);
         }
@@ -255,7 +268,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn object(&mut self, depth: usize) -> Result<Json<'a>, Trail> {
+    fn object(&mut self, depth: usize) -> Result<Json<'a>, Box<Trail>> {
         if depth > self.max_depth {
             return self.fail(Fault::TooDeep);
         }
@@ -293,16 +306,17 @@ impl<'a> Reader<'a> {
             }
         }
         if !in_order {
+            self.canonical = false;
             members.sort_by(|a, b| canonical_order(&a.0, &b.0));
             if let Some(pair) = members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
                 let steps = vec![pair[0].0.to_string()];
-                return Err(Trail { fault: Fault::DuplicateName, offset: start, steps });
+                return Err(Box::new(Trail { fault: Fault::DuplicateName, offset: start, steps }));
             }
         }
         Ok(Json::Object(members))
     }
 
-    fn string(&mut self) -> Result<Cow<'a, str>, Trail> {
+    fn string(&mut self) -> Result<Cow<'a, str>, Box<Trail>> {
         self.at += 1;
         let start = self.at;
         let mut owned: Option<String> = None;
@@ -316,6 +330,8 @@ impl<'a> Reader<'a> {
                     return Ok(match owned {
                         Some(mut text) => {
                             text.push_str(plain);
+                            self.canonical &=
+                                crate::spec::canonical::is_spelt(&text, &self.text[start - 1..self.at]);
                             Cow::Owned(text)
                         }
                         None => Cow::Borrowed(plain),
@@ -334,7 +350,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn escape(&mut self) -> Result<char, Trail> {
+    fn escape(&mut self) -> Result<char, Box<Trail>> {
         let start = self.at;
         self.at += 1;
         let kind = self.peek();
@@ -372,7 +388,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn hex4(&mut self, start: usize) -> Result<u32, Trail> {
+    fn hex4(&mut self, start: usize) -> Result<u32, Box<Trail>> {
         let digits = self.text.as_bytes().get(self.at..self.at + 4);
         let value = digits.and_then(|digits| {
             digits.iter().try_fold(0, |value, digit| Some(value << 4 | char::from(*digit).to_digit(16)?))
@@ -392,7 +408,7 @@ impl<'a> Reader<'a> {
         self.at - start
     }
 
-    fn number(&mut self) -> Result<Json<'a>, Trail> {
+    fn number(&mut self) -> Result<Json<'a>, Box<Trail>> {
         let start = self.at;
         self.take(b'-');
         let integer_at = self.at;
@@ -412,27 +428,35 @@ impl<'a> Reader<'a> {
         }
         let literal = &self.text[start..self.at];
         match exact_double(literal) {
-            Some(number) => Ok(Json::Number(number)),
+            Some((number, canonical)) => {
+                self.canonical &= canonical;
+                Ok(Json::Number(number))
+            }
             None => self.fail_at(Fault::InexactNumber, start),
         }
     }
 }
 
-/// The double that a JSON number names, if its canonical text (RFC 8785 §3.2.2.3) names the same number.
-fn exact_double(literal: &str) -> Option<f64> {
+/// The double that a JSON number names, if its canonical text (RFC 8785 §3.2.2.3) names the same number, and whether the
+/// literal is that text.
+fn exact_double(literal: &str) -> Option<(f64, bool)> {
     // Up to 15 digits every integer is a double, and prints as itself.
     let short_integer = literal.len() <= 15 && literal.bytes().all(|b| b.is_ascii_digit());
     // The standard library parses with correct rounding.
     let value: f64 = literal.parse().ok()?;
     if short_integer {
-        return Some(value);
+        return Some((value, true));
     }
     if !value.is_finite() {
         return None;
     }
-    let canonical = ryu_js::Buffer::new().format_finite(value).to_owned();
+    let mut buffer = ryu_js::Buffer::new();
+    let canonical = buffer.format_finite(value);
+    if canonical == literal {
+        return Some((value, true));
+    }
     // −0 is written as 0: one number, two literals.
-    (decimal(literal) == decimal(&canonical)).then_some(if value == 0.0 { 0.0 } else { value })
+    (decimal(literal) == decimal(canonical)).then_some((if value == 0.0 { 0.0 } else { value }, false))
 }
 
 /// A decimal literal as (negative, significant digits, power of ten), so that equal numbers are equal triples.
@@ -571,7 +595,88 @@ mod tests {
         })
     }
 
+    /// Told while reading, or found by writing again: the same.
+    fn telling_agrees(text: &str) -> Result<(), TestCaseError> {
+        if let Ok((value, told)) = Json::parse_telling(text, MAX_EVENT_DEPTH) {
+            prop_assert_eq!(told, canonical::to_string(&value) == text, "{:?}", text);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn each_other_spelling_is_told_from_the_canonical_one() {
+        for (text, canonical) in [
+            ("0", true),
+            ("-0", false),
+            ("0.0", false),
+            ("10", true),
+            ("1e1", false),
+            ("1.0", false),
+            ("-1.5", true),
+            ("1e21", false),
+            ("1E+21", false),
+            ("1e+21", true),
+            ("1000000000000000000000", false),
+            ("0.000001", true),
+            ("1e-6", false),
+            ("1e-7", true),
+            ("123456789012345678", false),
+            ("1234567890123456", true),
+            (r#""\u001f""#, true),
+            (r#""\u001F""#, false),
+            (r#""\n""#, true),
+            (r#""\u000a""#, false),
+            (r#""\/""#, false),
+            (r#""\u00e9""#, false),
+            (r#""é""#, true),
+            (r#""a\"b\\c""#, true),
+            (r#""\ud83d\ude00""#, false),
+            (" 1", false),
+            ("1 ", false),
+            ("[1 ,2]", false),
+            ("[1,2]", true),
+            ("[ ]", false),
+            ("[]", true),
+            ("{}", true),
+            ("{ }", false),
+            (r#"{"a":1,"b":2}"#, true),
+            (r#"{"b":1,"a":2}"#, false),
+            (r#"{"a": 1}"#, false),
+            (r#"{"a" :1}"#, false),
+            (r#"{"\u0061":1}"#, false),
+            ("{\"\u{1F600}\":1,\"\u{FB33}\":2}", true),
+            ("{\"\u{FB33}\":2,\"\u{1F600}\":1}", false),
+            ("true", true),
+            ("\nnull", false),
+        ] {
+            let told = Json::parse_telling(text, MAX_EVENT_DEPTH);
+            // A number that would change is refused whatever its spelling.
+            assert!(told.as_ref().map_or(!canonical, |(_, told)| *told == canonical), "{text}: {told:?}");
+            telling_agrees(text).unwrap();
+        }
+    }
+
     proptest! {
+        #[test]
+        fn whether_a_text_is_canonical_is_told_while_it_is_read(
+            value in any_json(),
+            style in 0..3_u8,
+            at in any::<prop::sample::Index>(),
+            more in "([ \n0-9.eE+\\-]|\\\\u00[01][0-9a-fA-F]|\\\\[nrtbf/\"\\\\])?",
+        ) {
+            let mut text = match style {
+                0 => serde_json_canonicalizer::to_string(&value).unwrap(),
+                1 => serde_json::to_string(&value).unwrap(),
+                _ => serde_json::to_string_pretty(&value).unwrap(),
+            };
+            telling_agrees(&text)?;
+            let at = at.index(text.len() + 1);
+            if text.is_char_boundary(at) {
+                text.insert_str(at, &more);
+                telling_agrees(&text)?;
+            }
+        }
+
         #[test]
         fn agrees_with_another_canonicaliser(value in any_json()) {
             let text = serde_json::to_vec_pretty(&value).unwrap();
