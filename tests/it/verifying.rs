@@ -13,7 +13,9 @@ fn a_server_is_verified_from_outside_by_tiles_and_bundles_alone() {
     };
     let report = succeeds(&mut verify(&["--json", "--token", ledger.token("auditor")]));
     let report: Value = serde_json::from_str(&report).unwrap();
-    assert_eq!(report["entries"], ledger.size());
+    assert_eq!((&report["entries"], &report["signatures"]), (&ledger.size().into(), &"strict".into()));
+    let batched = succeeds(&mut verify(&["--batch", "--json", "--token", ledger.token("auditor")]));
+    assert!(batched.contains("\"signatures\":\"batched-zip215\""), "{batched}");
     assert!(fails(&mut verify(&[]), 2).contains("token"));
     succeeds(verify(&[]).env("DAYBOOK_TOKEN", ledger.token("auditor")));
     let dead = fails(daybook().args(["verify", "http://127.0.0.1:9", "--key", &ledger.key]), 2);
