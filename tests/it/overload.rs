@@ -201,28 +201,25 @@ fn bodies_under_way_are_bounded_together_and_their_room_comes_back() {
         let _ = stream.write_all(&vec![b' '; LARGE_BODY - 1]);
         stream
     };
-    // 256 MiB may be held: 32 bodies less a byte each are within it, the next is not.
-    let mut held: Vec<_> = (0..32).map(begin).collect();
-    let mut over = begin(32);
-    let mut answer = Vec::new();
+    // 256 MiB may be held: 32 bodies less a byte each are within it, one more is not. Which one that is depends on how far
+    // each was read when the room was gone.
+    let mut streams: Vec<_> = (0..33).map(begin).collect();
+    let mut answers = Vec::new();
     let asked = Instant::now();
-    while !answer.windows(4).any(|four| four == b"\r\n\r\n") {
+    while answers.is_empty() {
         assert!(asked.elapsed() < Duration::from_secs(20), "no answer to the body that is too much");
-        let mut some = [0; 4096];
-        match over.read(&mut some) {
-            Ok(0) => break,
-            Ok(read) => answer.extend_from_slice(&some[..read]),
-            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock),
+        for stream in &mut streams {
+            let mut some = [0; 4096];
+            match stream.read(&mut some) {
+                Ok(read) => answers.push(crate::kit::text(&some[..read])),
+                Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock),
+            }
         }
     }
-    let answer = crate::kit::text(&answer);
+    let [answer] = &answers[..] else { panic!("bodies within the bound were refused: {answers:?}") };
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 1\r\n"), "{answer}");
-    for stream in &mut held {
-        let nothing = stream.read(&mut [0; 1]).map_err(|error| error.kind());
-        assert_eq!(nothing, Err(std::io::ErrorKind::WouldBlock), "a body within the bound was refused");
-    }
     // Whoever gives up gives room.
-    drop((held, over));
+    drop(streams);
     let asked = Instant::now();
     loop {
         let answer = ledger.post(&event_with_id("after"));
