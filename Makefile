@@ -22,7 +22,7 @@ test: deps fmt clippy core deny protocol fuzz unit
 # six hours on two cores. DAYBOOK_SEED repeats what chance did in a run that failed.
 soak: export DAYBOOK_SOAK := 1
 soak: deps
-	$(CARGO) test --locked --all-features --test it -- --test-threads=1 crashing:: faults:: overload:: schema_fuzz::
+	$(CARGO) test --locked --all-features --test it -- --test-threads=1 crashing:: faults:: overload:: rotting:: schema_fuzz::
 	$(CARGO) test --locked --all-features --test protocol
 	$(CARGO) test --locked --all-features --lib log::tests
 	$(MAKE) fuzz FUZZ_SECONDS=600
