@@ -71,13 +71,7 @@ fn main() -> Result<()> {
     std::fs::create_dir_all(common::data_dir())?;
     let machine = Machine::look(&common::data_dir())?;
     machine.print();
-    let mut sizes = options.large.clone();
-    if sizes.is_empty() {
-        sizes.push(1_000_000);
-    }
-    if options.full {
-        sizes.push(10_000_000);
-    }
+    let sizes = common::sizes(&options.large, options.full);
     let small = Served::start(&options, options.small)?;
     let mut table = Table::new(
         2,

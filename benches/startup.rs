@@ -60,13 +60,7 @@ fn main() -> Result<()> {
     std::fs::create_dir_all(common::data_dir())?;
     let machine = Machine::look(&common::data_dir())?;
     machine.print();
-    let mut sizes = options.entries.clone();
-    if sizes.is_empty() {
-        sizes.push(1_000_000);
-    }
-    if options.full {
-        sizes.push(10_000_000);
-    }
+    let sizes = common::sizes(&options.entries, options.full);
     let mut table = Table::new(
         2,
         &[

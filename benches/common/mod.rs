@@ -25,3 +25,10 @@ pub fn is_asked_for(bench: &str) -> bool {
 pub fn data_dir() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap_or(Path::new("target")).join("bench-data")
 }
+
+/// Entries of the ledgers to measure: those asked for, else a million; and with `full` ten million.
+pub fn sizes(asked: &[u64], full: bool) -> Vec<u64> {
+    let mut sizes = if asked.is_empty() { vec![1_000_000] } else { asked.to_vec() };
+    sizes.extend(full.then_some(10_000_000));
+    sizes
+}
