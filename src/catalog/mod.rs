@@ -18,6 +18,7 @@ mod nearest;
 mod register;
 mod register_source;
 mod source;
+mod value;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,6 +33,7 @@ pub use filter::Filter;
 pub use register::{KEY_JOINER, Moves, Next, Reaction, Register, UNOPENED};
 use register_source::RawRegister;
 use source::{Declared, Everywhere};
+pub use value::to_value;
 
 /// The event types that a ledger accepts, and the registers and controls that stand on them, by name. Immutable once
 /// loaded, so that it can be shared between threads without a lock; a change of the catalogue is a new `Catalog`, and a

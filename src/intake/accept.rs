@@ -1,6 +1,6 @@
 //! Whether an event may be recorded, and the draft of its entry if so.
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, to_value};
 use crate::identity::Principal;
 use crate::intake::cloudevents::is_json;
 use crate::intake::refusal::{Kind, Refusal};
@@ -194,25 +194,6 @@ fn check_type(event: &Json<'_>, kind: &str, rules: &Rules<'_>, refusals: &mut Ve
     refusals.extend(known.check(&data, MAX_VIOLATIONS).into_iter().map(|violation| {
         Refusal::new(Kind::Schema, format!("/data{}", violation.pointer), violation.message)
     }));
-}
-
-/// The same value for the schema validator.
-fn to_value(json: &Json<'_>) -> serde_json::Value {
-    use serde_json::Value;
-    match json {
-        Json::Null => Value::Null,
-        Json::Bool(value) => Value::Bool(*value),
-        // Whole numbers as integers, as a JSON reader would have them.
-        Json::Number(number) if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 => {
-            Value::from(*number as i64)
-        }
-        Json::Number(number) => serde_json::Number::from_f64(*number).map_or(Value::Null, Value::Number),
-        Json::String(text) => Value::String(text.to_string()),
-        Json::Array(items) => Value::Array(items.iter().map(to_value).collect()),
-        Json::Object(members) => {
-            Value::Object(members.iter().map(|(name, value)| (name.to_string(), to_value(value))).collect())
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,153 @@
+//! What a view keeps: rows, and the events that made them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// Microseconds since 1970-01-01T00:00:00Z.
+pub type Micros = i64;
+
+/// How far it is known that whoever an event names did what it says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Assurance {
+    /// An application says so: it posted the event, and names somebody else as acting.
+    #[default]
+    Asserted,
+    /// Whoever acted posted the event, and was authenticated.
+    Authenticated,
+    /// Whoever acted signed the event.
+    Signed,
+}
+
+/// One event, as a fold sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RowEvent {
+    /// Its entry's number.
+    pub seq: u64,
+    /// From when it counts.
+    pub effective_at: Micros,
+    /// When it happened: CloudEvents `time`.
+    pub happened_at: Micros,
+    /// CloudEvents `type`.
+    pub ty: String,
+    /// Who acted: `data.by`, and otherwise who posted it.
+    pub by: String,
+    /// See [`Assurance`].
+    pub assurance: Assurance,
+    /// CloudEvents `data`.
+    pub data: Value,
+}
+
+impl RowEvent {
+    /// The text at `name` of `data`; `a.b` goes into the object `a`.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.value(name)?.as_str()
+    }
+
+    /// The time at `name` of `data`.
+    pub fn time(&self, name: &str) -> Option<Micros> {
+        parse_time(self.text(name)?)
+    }
+
+    /// Whether `name` of `data` is there and true.
+    pub fn is(&self, name: &str) -> bool {
+        self.value(name) == Some(&Value::Bool(true))
+    }
+
+    /// The value at `name` of `data`.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        name.split('.').try_fold(&self.data, |value, name| value.get(name))
+    }
+}
+
+/// The state of one row after some of its events. Only a view's `step` changes it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Where it stands; see the view for the states there are. Empty before the first event.
+    #[serde(rename = "s")]
+    pub state: String,
+    /// Whether it is done: neither overdue nor expiring any more.
+    #[serde(rename = "e", default, skip_serializing_if = "std::ops::Not::not")]
+    pub ended: bool,
+    /// By when something has to happen next.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Micros>,
+    /// From when it counts.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<Micros>,
+    /// Until when it counts, that moment not included.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<Micros>,
+    /// Who answers for it.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Everything else, in the shape in which the API shows it.
+    #[serde(rename = "v", default, skip_serializing_if = "Map::is_empty")]
+    pub fields: Map<String, Value>,
+    /// What a fold has to remember and nobody is shown.
+    #[serde(rename = "m", default, skip_serializing_if = "Map::is_empty")]
+    pub memo: Map<String, Value>,
+    /// How many events of each type count. Kept by the engine.
+    #[serde(rename = "c", default)]
+    pub counts: BTreeMap<String, u32>,
+    /// The least assurance of all events that count. Kept by the engine.
+    #[serde(rename = "a", default)]
+    pub assurance: Assurance,
+}
+
+impl Row {
+    /// Sets a field.
+    pub fn set(&mut self, name: &str, value: impl Into<Value>) {
+        self.fields.insert(name.to_owned(), value.into());
+    }
+
+    /// Copies fields of an event's data, under the same names, where it has them.
+    pub fn copy(&mut self, event: &RowEvent, names: &[&str]) {
+        for name in names {
+            if let Some(value) = event.data.get(*name) {
+                self.fields.insert((*name).to_owned(), value.clone());
+            }
+        }
+    }
+
+    /// A field's text; `a.b` goes into the object `a`.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.value(name)?.as_str()
+    }
+
+    /// A field's value; `a.b` goes into the object `a`.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        let mut names = name.split('.');
+        let first = self.fields.get(names.next()?)?;
+        names.try_fold(first, |value, name| value.get(name))
+    }
+
+    /// Whether the field is there and true.
+    pub fn is(&self, name: &str) -> bool {
+        self.value(name) == Some(&Value::Bool(true))
+    }
+
+    /// The list in this field, made where it is not there.
+    pub fn list(&mut self, name: &str) -> &mut Vec<Value> {
+        let value = self.fields.entry(name).or_insert_with(|| Value::Array(Vec::new()));
+        if !value.is_array() {
+            *value = Value::Array(Vec::new());
+        }
+        match value {
+            Value::Array(items) => items,
+            // It is one since the line above.
+            _ => unreachable!("a list"),
+        }
+    }
+}
+
+/// Reads an RFC 3339 time.
+pub fn parse_time(text: &str) -> Option<Micros> {
+    chrono::DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_micros())
+}
+
+/// Writes a time as the ledger does: UTC, six digits; a time outside the years 0 to 9999 as none.
+pub fn time_text(micros: Micros) -> Option<String> {
+    crate::spec::time::Timestamp::from_micros(micros).map(|time| time.to_string())
+}

@@ -1,0 +1,84 @@
+//! What a view is: which rows an event is about, and what it does to them.
+
+use super::row::{Row, RowEvent};
+use serde_json::Value;
+
+/// How an event names the row that it is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RowName {
+    /// By the row's own id.
+    Id(String),
+    /// By another name, which an event of the row has given it (see [`View::aliases`]) or is yet to give.
+    Alias(String),
+}
+
+/// A projection of the log into rows: pure functions of events, so that replaying gives the same rows.
+///
+/// The engine does the rest: order by effective time, late events, corrections, storage, lists, counts, and answers as of
+/// a number and at a time.
+pub trait View: Send + Sync {
+    /// The last part of its address.
+    fn name(&self) -> &str;
+
+    /// What its rows are, as links name it.
+    fn family(&self) -> &str;
+
+    /// Another one means other rows from the same events: the view is then built anew, beside the old one.
+    fn version(&self) -> u64;
+
+    /// The types of event that it wants to see.
+    fn types(&self) -> Vec<String>;
+
+    /// The row that an event is about, if any.
+    fn row_of(&self, ty: &str, data: &Value) -> Option<RowName>;
+
+    /// Other names that an event gives its row.
+    fn aliases(&self, _ty: &str, _data: &Value) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What one event does to its row. Events come by effective time and then by number; `row` is the default one
+    /// before the first. It must cope with any order and with events that are missing: a correction may take any away.
+    fn step(&self, row: &mut Row, event: &RowEvent);
+
+    /// The fields by which rows can be found fast, with the row's values; a value that the row once had may stay on
+    /// its list. For fields of many different values.
+    fn lists(&self, row: &Row) -> Vec<(&'static str, String)>;
+
+    /// The fields by which rows are counted, with the row's values. For fields of few different values. The state is
+    /// always counted.
+    fn facets(&self, row: &Row) -> Vec<(&'static str, String)>;
+
+    /// The state that nearly all rows are in, if there are many rows: it has no list of its own.
+    fn common_state(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether a row in this state is shown as `expired` once its `valid_until` has passed.
+    fn expires(&self, _state: &str) -> bool {
+        false
+    }
+
+    /// Whether the data of each event is kept beside the row, so that a row is folded again without reading the log.
+    /// For views of which many rows are asked at once as of another day.
+    fn keeps_data(&self) -> bool {
+        false
+    }
+}
+
+/// Folds events, which must be in order (effective time, then number), from nothing. The engine's own fold, and what the
+/// tests of a view call.
+pub fn fold(view: &dyn View, events: &[RowEvent]) -> Row {
+    let mut row = Row::default();
+    for event in events {
+        advance(view, &mut row, event);
+    }
+    row
+}
+
+/// One step of a fold, with what the engine itself keeps in a row.
+pub(super) fn advance(view: &dyn View, row: &mut Row, event: &RowEvent) {
+    row.assurance = if row.counts.is_empty() { event.assurance } else { row.assurance.min(event.assurance) };
+    *row.counts.entry(event.ty.clone()).or_default() += 1;
+    view.step(row, event);
+}
