@@ -12,6 +12,7 @@ pub mod feed;
 pub mod index;
 mod log_index;
 pub mod projector;
+pub mod stats;
 pub mod store;
 
 #[cfg(test)]

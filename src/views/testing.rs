@@ -9,7 +9,7 @@ use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 /// The engines of this build.
-pub(super) const ENGINES: &[EngineKind] = &[
+pub(in crate::views) const ENGINES: &[EngineKind] = &[
     EngineKind::Fjall,
     #[cfg(feature = "sled")]
     EngineKind::Sled,

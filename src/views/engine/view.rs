@@ -1,6 +1,7 @@
 //! What a view is: which rows an event is about, and what it does to them.
 
 use super::row::{Row, RowEvent};
+use crate::views::stats::Contribution;
 use serde_json::Value;
 
 /// How an event names the row that it is about.
@@ -45,6 +46,12 @@ pub trait View: Send + Sync {
     /// its list. For fields of many different values.
     fn lists(&self, row: &Row) -> Vec<(&'static str, String)>;
 
+    /// The fields of [`View::lists`], those of which a value has the fewest rows first: a question for several of them
+    /// begins with the first one here.
+    fn list_fields(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// The fields by which rows are counted, with the row's values. For fields of few different values. The state is
     /// always counted.
     fn facets(&self, row: &Row) -> Vec<(&'static str, String)>;
@@ -54,15 +61,25 @@ pub trait View: Send + Sync {
         None
     }
 
+    /// The state whose rows are shown as `expired` once their `valid_until` has passed, if there is one.
+    fn expiring_state(&self) -> Option<&str> {
+        None
+    }
+
     /// Whether a row in this state is shown as `expired` once its `valid_until` has passed.
-    fn expires(&self, _state: &str) -> bool {
-        false
+    fn expires(&self, state: &str) -> bool {
+        self.expiring_state() == Some(state)
     }
 
     /// Whether the data of each event is kept beside the row, so that a row is folded again without reading the log.
     /// For views of which many rows are asked at once as of another day.
     fn keeps_data(&self) -> bool {
         false
+    }
+
+    /// What a row adds to the statistics of decisions.
+    fn contribution(&self, _row: &Row) -> Option<Contribution> {
+        None
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// The index's folder, locked for this process.
-pub(super) struct Folder {
+pub(in crate::views) struct Folder {
     dir: PathBuf,
     lock: File,
 }
@@ -21,7 +21,7 @@ impl Drop for Folder {
 }
 
 impl Folder {
-    pub(super) fn take(dir: &Path) -> Result<Folder> {
+    pub(in crate::views) fn take(dir: &Path) -> Result<Folder> {
         fs::create_dir_all(dir)?;
         // Not the engine's own lock: this one is there also while the engine's files are wiped.
         let lock = OpenOptions::new().create(true).write(true).truncate(false).open(dir.join("lock"))?;
@@ -41,7 +41,7 @@ impl Folder {
     }
 
     /// Notes that the index must not be used again. The first reason stays.
-    pub(super) fn mark(&self, reason: &str) -> io::Result<()> {
+    pub(in crate::views) fn mark(&self, reason: &str) -> io::Result<()> {
         match OpenOptions::new().create_new(true).write(true).open(self.rebuild_marker()) {
             Ok(mut file) => file.write_all(reason.as_bytes()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -49,7 +49,7 @@ impl Folder {
         }
     }
 
-    pub(super) fn marked(&self) -> io::Result<Option<String>> {
+    pub(in crate::views) fn marked(&self) -> io::Result<Option<String>> {
         match fs::read(self.rebuild_marker()) {
             Ok(reason) => Ok(Some(String::from_utf8_lossy(&reason).into_owned())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -57,7 +57,7 @@ impl Folder {
         }
     }
 
-    pub(super) fn unfinished_opens(&self) -> io::Result<u64> {
+    pub(in crate::views) fn unfinished_opens(&self) -> io::Result<u64> {
         match fs::metadata(self.opening_marker()) {
             Ok(metadata) => Ok(metadata.len()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
@@ -65,16 +65,16 @@ impl Folder {
         }
     }
 
-    pub(super) fn begin_open(&self) -> io::Result<()> {
+    pub(in crate::views) fn begin_open(&self) -> io::Result<()> {
         OpenOptions::new().create(true).append(true).open(self.opening_marker())?.write_all(b".")
     }
 
-    pub(super) fn end_open(&self) -> io::Result<()> {
+    pub(in crate::views) fn end_open(&self) -> io::Result<()> {
         remove_file(&self.opening_marker())
     }
 
     /// A new index is there: no marker counts any more.
-    pub(super) fn clear(&self) -> io::Result<()> {
+    pub(in crate::views) fn clear(&self) -> io::Result<()> {
         self.end_open()?;
         remove_file(&self.rebuild_marker())
     }
@@ -87,7 +87,7 @@ fn remove_file(path: &Path) -> io::Result<()> {
     }
 }
 
-pub(super) fn remove_folder(path: &Path) -> io::Result<()> {
+pub(in crate::views) fn remove_folder(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

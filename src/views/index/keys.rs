@@ -15,16 +15,16 @@ use sha2::{Digest, Sha256};
 /// Raise it with every change to these records, to what is indexed, or to an engine's options: the index is then built anew.
 pub(super) const FORMAT_VERSION: u32 = 1;
 
-pub(super) const HEADER_KEY: &[u8] = b"header";
+pub(in crate::views) const HEADER_KEY: &[u8] = b"header";
 
 /// Shorter than the other keys of each table, so it is none of them.
-pub(super) const SEAL_KEY: &[u8] = b"seal";
+pub(in crate::views) const SEAL_KEY: &[u8] = b"seal";
 
 const LIST_DOMAIN: &[u8] = b"daybook/index/list/v1\n";
 
 /// An identity or a list's name. 128 bits of SHA-256: two values of an attacker's choice meet after some 2^64 tries,
 /// and then they only get in each other's way.
-pub(super) type Key16 = [u8; 16];
+pub(in crate::views) type Key16 = [u8; 16];
 
 /// The fields that have lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,7 +61,7 @@ fn first_16(hash: Sha256) -> Key16 {
 }
 
 /// Key of a list's record for one bundle.
-pub(super) fn posting_key(list: &Key16, bundle: u32) -> [u8; 20] {
+pub(in crate::views) fn posting_key(list: &Key16, bundle: u32) -> [u8; 20] {
     let mut key = [0; 20];
     let (name, number) = key.split_at_mut(16);
     name.copy_from_slice(list);
@@ -93,17 +93,17 @@ pub(super) fn read_seq(record: &[u8]) -> Option<u64> {
 /// How far a table has come. Each table has its own copy, written in the same batch: an engine that lost
 /// the end of one table but not of another is found out when the copies differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Seal {
+pub(in crate::views) struct Seal {
     /// Entries applied.
-    pub(super) applied: u64,
+    pub(in crate::views) applied: u64,
     /// SHA-256 of the last one's text, zeros if there is none: proof that it was this log's history.
-    pub(super) anchor: [u8; 32],
+    pub(in crate::views) anchor: [u8; 32],
 }
 
 impl Seal {
-    pub(super) const EMPTY: Seal = Seal { applied: 0, anchor: [0; 32] };
+    pub(in crate::views) const EMPTY: Seal = Seal { applied: 0, anchor: [0; 32] };
 
-    pub(super) fn record(&self) -> [u8; 40] {
+    pub(in crate::views) fn record(&self) -> [u8; 40] {
         let mut record = [0; 40];
         let (applied, anchor) = record.split_at_mut(8);
         applied.copy_from_slice(&self.applied.to_be_bytes());
@@ -111,22 +111,22 @@ impl Seal {
         record
     }
 
-    pub(super) fn read(record: &[u8]) -> Option<Seal> {
+    pub(in crate::views) fn read(record: &[u8]) -> Option<Seal> {
         let (applied, anchor) = record.split_first_chunk::<8>()?;
         Some(Seal { applied: u64::from_be_bytes(*applied), anchor: anchor.try_into().ok()? })
     }
 }
 
-pub(super) fn header_record(ledger: &[u8; 32]) -> [u8; 36] {
+pub(in crate::views) fn header_record(format_version: u32, ledger: &[u8; 32]) -> [u8; 36] {
     let mut record = [0; 36];
     let (version, id) = record.split_at_mut(4);
-    version.copy_from_slice(&FORMAT_VERSION.to_be_bytes());
+    version.copy_from_slice(&format_version.to_be_bytes());
     id.copy_from_slice(ledger);
     record
 }
 
 /// Format version and ledger id. The version is read also from a header of another length: it says why.
-pub(super) fn read_header(record: &[u8]) -> Option<(u32, Option<[u8; 32]>)> {
+pub(in crate::views) fn read_header(record: &[u8]) -> Option<(u32, Option<[u8; 32]>)> {
     let (version, id) = record.split_first_chunk::<4>()?;
     Some((u32::from_be_bytes(*version), id.try_into().ok()))
 }

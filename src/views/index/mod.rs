@@ -20,11 +20,14 @@ mod tests;
 
 pub use open::{OpenReport, Opened, RebuildReason};
 
+pub(in crate::views) use folder::{Folder, remove_folder};
+pub(in crate::views) use keys::{HEADER_KEY, Key16, SEAL_KEY, Seal, header_record, posting_key, read_header};
+pub(in crate::views) use open::UNFINISHED_OPENS;
+pub(in crate::views) use postings::{BUNDLE, ListCursor, ListError, Offsets, scan_list};
+
 use super::feed::{FeedEntry, FeedError};
 use super::store::{Batch, Store, StoreError, Table};
-use folder::Folder;
-use keys::{Field, Key16, SEAL_KEY, Seal, list_key, posting_key, read_seq, seq_record};
-use postings::{BUNDLE, ListCursor, ListError, Offsets, scan_list};
+use keys::{Field, list_key, read_seq, seq_record};
 use std::collections::HashMap;
 use std::io;
 use std::ops::ControlFlow;
@@ -313,14 +316,14 @@ const UNREADABLE: &str = "an unreadable record";
 
 /// The same seal in each table: see [`Seal`].
 fn put_seal(batch: &mut Batch, seal: &Seal) {
-    for table in Table::ALL {
+    for table in Table::INDEX {
         batch.put(table, SEAL_KEY, &seal.record());
     }
 }
 
 /// The seqs in `from..to` (not empty) that are on all lists: a merge in which each list leaps to the bundle that the
 /// furthest of the others has come to.
-fn intersect(
+pub(in crate::views) fn intersect(
     mut cursors: Vec<ListCursor<'_>>,
     from: u64,
     to: u64,

@@ -19,11 +19,11 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// Folders of all engines there ever were here: whichever is not in use is removed.
-const ENGINE_FOLDERS: [&str; 2] = ["fjall", "sled"];
+const ENGINE_FOLDERS: [&str; 2] = EngineKind::FOLDERS;
 
 /// An engine may do worse than panic on damaged files: abort, or take all memory. If this many times in a row the process
 /// ended while opening one, it is not tried again. One time may as well have been somebody's kill.
-const UNFINISHED_OPENS: u64 = 2;
+pub(in crate::views) const UNFINISHED_OPENS: u64 = 2;
 
 /// Entries spread over all that are applied, which are looked up at each opening: see `spot_check`.
 const SPREAD_SAMPLES: u64 = 64;
@@ -189,9 +189,9 @@ fn create(
     engine_dir: &Path,
     ledger: &[u8; 32],
 ) -> std::result::Result<Arc<dyn Store>, StoreError> {
-    let store = store::open(kind, engine_dir)?;
+    let store = store::open(kind, engine_dir, &Table::INDEX)?;
     let mut batch = Batch::default();
-    batch.put(Table::Meta, HEADER_KEY, &header_record(ledger));
+    batch.put(Table::Meta, HEADER_KEY, &header_record(FORMAT_VERSION, ledger));
     put_seal(&mut batch, &Seal::EMPTY);
     store.apply(batch)?;
     Ok(store)
@@ -212,7 +212,7 @@ fn examine(
         return Err(Unusable::Wipe(RebuildReason::UnfinishedOpens));
     }
     folder.begin_open()?;
-    let opened = store::open(kind, engine_dir).map_err(Unusable::from);
+    let opened = store::open(kind, engine_dir, &Table::INDEX).map_err(Unusable::from);
     let checked = opened.and_then(|store| {
         let seal = check(&*store, ledger, log)?;
         spot_check(&*store, seal.applied, log)?;

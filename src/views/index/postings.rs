@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 /// Entries in a bundle: that of the log's tiles (FORMATS.md, section 5), and what one byte counts.
-pub(super) const BUNDLE: u64 = 256;
+pub(in crate::views) const BUNDLE: u64 = 256;
 
 /// Bytes of a bitmap record; as many offsets in bytes would be no smaller.
 const BITMAP_BYTES: usize = 32;
@@ -22,21 +22,21 @@ const LARGEST_READ: usize = 1_024;
 
 /// A set of offsets in a bundle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Offsets([u64; 4]);
+pub(in crate::views) struct Offsets([u64; 4]);
 
 impl Offsets {
-    pub(super) fn insert(&mut self, offset: u8) {
+    pub(in crate::views) fn insert(&mut self, offset: u8) {
         // offset / 64 is at most 3.
         self.0[usize::from(offset / 64)] |= 1 << (offset % 64);
     }
 
-    pub(super) fn contains(self, offset: u8) -> bool {
+    pub(in crate::views) fn contains(self, offset: u8) -> bool {
         // As in `insert`.
         self.0[usize::from(offset / 64)] >> (offset % 64) & 1 == 1
     }
 
     /// All offsets with `from <= offset < to`; both at most 256.
-    pub(super) fn range(from: u64, to: u64) -> Offsets {
+    pub(in crate::views) fn range(from: u64, to: u64) -> Offsets {
         let below = |end: u64, word: u64| match end.saturating_sub(word * 64) {
             0 => 0,
             bits @ 1..64 => (1 << bits) - 1,
@@ -45,22 +45,22 @@ impl Offsets {
         Offsets([0, 1, 2, 3].map(|word| below(to, word) & !below(from, word)))
     }
 
-    pub(super) fn and(self, other: Offsets) -> Offsets {
+    pub(in crate::views) fn and(self, other: Offsets) -> Offsets {
         let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
         Offsets([a & e, b & f, c & g, d & h])
     }
 
-    pub(super) fn count(self) -> u64 {
+    pub(in crate::views) fn count(self) -> u64 {
         self.0.iter().map(|word| u64::from(word.count_ones())).sum()
     }
 
     /// Ascending, and from the other end descending.
-    pub(super) fn iter(self) -> impl DoubleEndedIterator<Item = u8> {
+    pub(in crate::views) fn iter(self) -> impl DoubleEndedIterator<Item = u8> {
         (0..=u8::MAX).filter(move |offset| self.contains(*offset))
     }
 
     /// Appends the record to `out`.
-    pub(super) fn record(self, out: &mut Vec<u8>) {
+    pub(in crate::views) fn record(self, out: &mut Vec<u8>) {
         if self.count() < BITMAP_BYTES as u64 {
             out.extend(self.iter());
         } else {
@@ -69,7 +69,7 @@ impl Offsets {
     }
 
     /// Reads what [`Offsets::record`] wrote; nothing else is accepted.
-    pub(super) fn read(record: &[u8]) -> Option<Offsets> {
+    pub(in crate::views) fn read(record: &[u8]) -> Option<Offsets> {
         let mut offsets = Offsets::default();
         if let Ok(bitmap) = <&[u8; BITMAP_BYTES]>::try_from(record) {
             let (words, _) = bitmap.as_chunks::<8>();
@@ -89,7 +89,7 @@ impl Offsets {
 
 /// Why a list could not be read.
 #[derive(Debug)]
-pub(super) enum ListError {
+pub(in crate::views) enum ListError {
     Store(StoreError),
     /// A record that this index never wrote.
     Unreadable,
@@ -102,7 +102,7 @@ impl From<StoreError> for ListError {
 }
 
 /// Visits a list's records for the bundles `from..to`, in order or in reverse.
-pub(super) fn scan_list(
+pub(in crate::views) fn scan_list(
     store: &dyn Store,
     list: &Key16,
     (from, to): (u32, u32),
@@ -123,7 +123,7 @@ pub(super) fn scan_list(
 }
 
 /// Reads one list in one direction, some records at a time, and can leap.
-pub(super) struct ListCursor<'a> {
+pub(in crate::views) struct ListCursor<'a> {
     store: &'a dyn Store,
     list: Key16,
     reverse: bool,
@@ -138,7 +138,7 @@ pub(super) struct ListCursor<'a> {
 }
 
 impl<'a> ListCursor<'a> {
-    pub(super) fn new(store: &'a dyn Store, list: Key16, reverse: bool) -> Self {
+    pub(in crate::views) fn new(store: &'a dyn Store, list: Key16, reverse: bool) -> Self {
         ListCursor {
             store,
             list,
@@ -151,7 +151,7 @@ impl<'a> ListCursor<'a> {
     }
 
     /// The first record in `bounds`, in the cursor's direction. From call to call, the bounds only shrink at the near end.
-    pub(super) fn seek(&mut self, bounds: (u32, u32)) -> Result<Option<(u32, Offsets)>, ListError> {
+    pub(in crate::views) fn seek(&mut self, bounds: (u32, u32)) -> Result<Option<(u32, Offsets)>, ListError> {
         let (from, to) = bounds;
         while let Some((bundle, _)) = self.ahead.front() {
             if (from..to).contains(bundle) {

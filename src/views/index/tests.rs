@@ -202,7 +202,12 @@ fn a_stale_or_foreign_index_is_wiped_and_says_why() {
         drop(index);
 
         let meta = |key: &[u8], value: Option<&[u8]>| {
-            let store = crate::views::store::open(*kind, &dir.path().join(kind.name())).unwrap();
+            let store = crate::views::store::open(
+                *kind,
+                &dir.path().join(kind.name()),
+                &crate::views::store::Table::INDEX,
+            )
+            .unwrap();
             let mut batch = Batch::default();
             match value {
                 Some(value) => batch.put(Table::Meta, key, value),

@@ -16,7 +16,8 @@ fn each_engine(promise: impl Fn(Factory<'_>)) {
     for kind in ENGINES {
         let dir = TempDir::new().unwrap();
         promise(&|| {
-            open(*kind, &dir.path().join("engine")).unwrap_or_else(|error| panic!("{kind}: {error}"))
+            open(*kind, &dir.path().join("engine"), &Table::ALL)
+                .unwrap_or_else(|error| panic!("{kind}: {error}"))
         });
     }
 }
@@ -201,7 +202,7 @@ fn write_for_ever(store: &dyn Store) {
 fn a_killed_writer_leaves_whole_batches() {
     if let Some(dir) = std::env::var_os(CHILD_DIR) {
         let kind = std::env::var(CHILD_ENGINE).unwrap().parse().unwrap();
-        return write_for_ever(&*open(kind, Path::new(&dir)).unwrap());
+        return write_for_ever(&*open(kind, Path::new(&dir), &Table::ALL).unwrap());
     }
     for kind in ENGINES {
         let dir = TempDir::new().unwrap();
@@ -217,7 +218,7 @@ fn a_killed_writer_leaves_whole_batches() {
             thread::sleep(Duration::from_millis(150 + 70 * round));
             child.kill().unwrap();
             child.wait().unwrap();
-            let store = open(*kind, &dir).unwrap();
+            let store = open(*kind, &dir, &Table::ALL).unwrap();
             let of = |table| store.get(table, b"n").unwrap();
             assert_eq!(of(Table::Meta), of(Table::Ids), "{kind}");
             assert_eq!(of(Table::Meta), of(Table::Postings), "{kind}");

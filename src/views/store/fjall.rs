@@ -61,14 +61,14 @@ const STALL_RETRY: Duration = Duration::from_millis(2);
 
 pub(super) struct FjallStore {
     db: Database,
-    meta: Keyspace,
-    ids: Keyspace,
-    postings: Keyspace,
+    /// In the order of [`Table`]; none for a table that this store does not have.
+    keyspaces: [Option<Keyspace>; Table::ALL.len()],
+    tables: &'static [Table],
     dir: PathBuf,
 }
 
 impl FjallStore {
-    pub(super) fn open(dir: &Path) -> Result<Self, StoreError> {
+    pub(super) fn open(dir: &Path, tables: &'static [Table]) -> Result<Self, StoreError> {
         // Without any journal, fjall 3.1 numbers new writes from 0 again, and what its tables hold hides them.
         if dir.join("version").try_exists()? && journals(dir)?.is_empty() {
             return Err(StoreError::Engine("its journal is missing".into()));
@@ -79,34 +79,22 @@ impl FjallStore {
             .worker_threads(WORKERS)
             .max_cached_files(Some(OPEN_FILES))
             .open()?;
-        let plain = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
-        let meta = db.keyspace("meta", plain)?;
-        let ids = db.keyspace("ids", || {
-            plain()
-                // Random keys and short numbers do not compress.
-                .data_block_compression_policy(CompressionPolicy::disabled())
-                .filter_policy(FilterPolicy::new([
-                    FilterPolicyEntry::Bloom(BloomConstructionPolicy::FalsePositiveRate(
-                        FILTER_FALSE_POSITIVES,
-                    )),
-                    FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(FILTER_BITS)),
-                ]))
-        })?;
-        let postings = db.keyspace("postings", || {
-            plain()
-                .data_block_size_policy(BlockSizePolicy::all(LIST_BLOCK_BYTES))
-                // Read by range alone, for which filters are no help.
-                .filter_policy(FilterPolicy::disabled())
-        })?;
-        Ok(FjallStore { db, meta, ids, postings, dir: dir.to_owned() })
+        let mut keyspaces = [const { None }; Table::ALL.len()];
+        for table in tables {
+            let (name, options) = keyspace(*table);
+            keyspaces[*table as usize] = Some(db.keyspace(name, || options)?);
+        }
+        Ok(FjallStore { db, keyspaces, tables, dir: dir.to_owned() })
     }
 
-    fn table(&self, table: Table) -> &Keyspace {
-        match table {
-            Table::Meta => &self.meta,
-            Table::Ids => &self.ids,
-            Table::Postings => &self.postings,
-        }
+    fn table(&self, table: Table) -> Result<&Keyspace, StoreError> {
+        // There are as many places as there are tables.
+        let keyspace = self.keyspaces[table as usize].as_ref();
+        keyspace.ok_or_else(|| StoreError::Engine(format!("this store has no table {table:?}").into()))
+    }
+
+    fn keyspaces(&self) -> impl Iterator<Item = &Keyspace> {
+        self.tables.iter().filter_map(|table| self.keyspaces[*table as usize].as_ref())
     }
 
     /// Waits while flushing or merging is behind. fjall waits by itself at higher limits, but for ever if the thread it waits
@@ -115,7 +103,7 @@ impl FjallStore {
         let full = |keyspace: &Keyspace| {
             keyspace.sealed_memtable_count() >= MAX_SEALED || keyspace.l0_table_count() >= MAX_LEVEL_0
         };
-        while Table::ALL.into_iter().any(|table| full(self.table(table))) {
+        while self.keyspaces().any(full) {
             self.db.persist(PersistMode::Buffer)?;
             thread::sleep(STALL_RETRY);
         }
@@ -124,11 +112,11 @@ impl FjallStore {
 
     /// Flushes all tables and then empties the journal, which holds nothing else any more.
     fn settle(&self) -> Result<(), StoreError> {
-        for table in Table::ALL {
-            self.table(table).rotate_memtable()?;
+        for keyspace in self.keyspaces() {
+            keyspace.rotate_memtable()?;
         }
         let started = Instant::now();
-        while Table::ALL.into_iter().any(|table| self.table(table).sealed_memtable_count() > 0) {
+        while self.keyspaces().any(|keyspace| keyspace.sealed_memtable_count() > 0) {
             self.db.persist(PersistMode::Buffer)?;
             if started.elapsed() > CLOSE_PATIENCE {
                 return Ok(());
@@ -139,6 +127,32 @@ impl FjallStore {
             OpenOptions::new().write(true).open(journal)?.set_len(0)?;
         }
         Ok(())
+    }
+}
+
+/// A table's name, and the options that it is made with.
+fn keyspace(table: Table) -> (&'static str, KeyspaceCreateOptions) {
+    let plain = KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+    // Read by range alone, for which filters are no help.
+    let listed = |options: KeyspaceCreateOptions| {
+        options
+            .data_block_size_policy(BlockSizePolicy::all(LIST_BLOCK_BYTES))
+            .filter_policy(FilterPolicy::disabled())
+    };
+    match table {
+        Table::Meta => ("meta", plain),
+        Table::Ids => {
+            let filters = FilterPolicy::new([
+                FilterPolicyEntry::Bloom(BloomConstructionPolicy::FalsePositiveRate(FILTER_FALSE_POSITIVES)),
+                FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(FILTER_BITS)),
+            ]);
+            // Random keys and short numbers do not compress.
+            ("ids", plain.data_block_compression_policy(CompressionPolicy::disabled()).filter_policy(filters))
+        }
+        Table::Postings => ("postings", listed(plain)),
+        Table::Rows => ("rows", plain),
+        Table::Events => ("events", listed(plain)),
+        Table::Terms => ("terms", listed(plain)),
     }
 }
 
@@ -165,7 +179,7 @@ impl Drop for FjallStore {
 
 impl Store for FjallStore {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.table(table).get(key)?.map(|value| value.to_vec()))
+        Ok(self.table(table)?.get(key)?.map(|value| value.to_vec()))
     }
 
     fn scan(
@@ -176,7 +190,7 @@ impl Store for FjallStore {
         reverse: bool,
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
-        let mut pairs = self.table(table).range(from..to);
+        let mut pairs = self.table(table)?.range(from..to);
         loop {
             let next = if reverse { pairs.next_back() } else { pairs.next() };
             let Some(pair) = next else { return Ok(()) };
@@ -194,8 +208,8 @@ impl Store for FjallStore {
             .durability(Some(PersistMode::Buffer));
         for (table, key, value) in batch.writes() {
             match value {
-                Some(value) => writes.insert(self.table(table), key, value),
-                None => writes.remove(self.table(table), key),
+                Some(value) => writes.insert(self.table(table)?, key, value),
+                None => writes.remove(self.table(table)?, key),
             }
         }
         Ok(writes.commit()?)

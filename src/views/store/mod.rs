@@ -39,11 +39,21 @@ pub enum Table {
     Ids,
     /// Lists, read by range.
     Postings,
+    /// Rows of views: read one by one, and changed.
+    Rows,
+    /// The events of rows, read by range.
+    Events,
+    /// Keys without values that come and go, read by range.
+    Terms,
 }
 
 impl Table {
-    /// All tables, in key order.
-    pub const ALL: [Table; 3] = [Table::Meta, Table::Ids, Table::Postings];
+    /// What the index of identities and lists consists of.
+    pub const INDEX: [Table; 3] = [Table::Meta, Table::Ids, Table::Postings];
+
+    /// All tables, in key order: what the views consist of.
+    pub const ALL: [Table; 6] =
+        [Table::Meta, Table::Ids, Table::Postings, Table::Rows, Table::Events, Table::Terms];
 }
 
 /// Which engine keeps the store.
@@ -58,6 +68,9 @@ pub enum EngineKind {
 }
 
 impl EngineKind {
+    /// The names of all engines there ever were: of a store's folder, those that are not in use are removed.
+    pub const FOLDERS: [&str; 2] = ["fjall", "sled"];
+
     /// The engine's name, as written on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -144,16 +157,17 @@ pub trait Store: Send + Sync {
     fn apply(&self, batch: Batch) -> Result<(), StoreError>;
 }
 
-/// Opens the store in `dir`, creating it where there is none.
+/// Opens the store in `dir` with these tables, creating it where there is none. A store is always opened with the same
+/// ones, and no others are asked for.
 ///
 /// # Errors
 /// [`StoreError::Locked`] if it stays locked for two seconds; otherwise what the engine says.
-pub fn open(kind: EngineKind, dir: &Path) -> Result<Arc<dyn Store>, StoreError> {
+pub fn open(kind: EngineKind, dir: &Path, tables: &'static [Table]) -> Result<Arc<dyn Store>, StoreError> {
     let started = Instant::now();
     loop {
         let opened = caught(|| -> Result<Box<dyn Store>, StoreError> {
             match kind {
-                EngineKind::Fjall => Ok(Box::new(fjall::FjallStore::open(dir)?)),
+                EngineKind::Fjall => Ok(Box::new(fjall::FjallStore::open(dir, tables)?)),
                 #[cfg(feature = "sled")]
                 EngineKind::Sled => Ok(Box::new(sled::SledStore::open(dir)?)),
             }

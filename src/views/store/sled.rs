@@ -33,6 +33,9 @@ fn in_table(table: Table, key: &[u8]) -> Vec<u8> {
         Table::Meta => 0,
         Table::Ids => 1,
         Table::Postings => 2,
+        Table::Rows => 3,
+        Table::Events => 4,
+        Table::Terms => 5,
     };
     let mut out = Vec::with_capacity(1 + key.len());
     out.push(number);

@@ -1,0 +1,265 @@
+//! The engine's keys, byte for byte. Integers are big-endian, so that they sort.
+//!
+//! | table | key | value |
+//! | --- | --- | --- |
+//! | `Meta` | `header`, and in each table `seal` | as in the index: format and ledger; entries applied and the last one's hash |
+//! | `Meta` | 0, `z`, slot | [`super::slots::SlotRecord`], JSON |
+//! | `Meta` | 0, `x`, seq | the corrections of that entry: their seqs, 8 bytes each |
+//! | `Meta` | slot, `c`, facet, 0, value | how many rows have it (u64) |
+//! | `Meta` | slot, `d`, kind, day | how many rows have that date on that day (u64) |
+//! | `Meta` | slot, `s`, model, 0, version, 0, day | statistics of that day, JSON |
+//! | `Meta` | slot, `t`, name | a tally, JSON |
+//! | `Ids` | slot, 16 bytes of hash of a row's name | the row's number |
+//! | `Rows` | slot, number | [`super::stored::Stored`], JSON |
+//! | `Events` | slot, number, effective time, seq | nothing, or the event as kept, JSON |
+//! | `Terms` | slot, `s`, hash of a state, number | nothing |
+//! | `Terms` | slot, `d`, kind, date, number | nothing |
+//! | `Terms` | slot, `l`, hash of a field and its value, number | nothing |
+//! | `Postings` | list (16 bytes), bundle | offsets of entries: see `views/postings` |
+//!
+//! A slot is one version of one view. A row's number is the seq of the first entry about it.
+
+use super::row::Micros;
+use super::view::RowName;
+use sha2::{Digest as _, Sha256};
+
+/// One version of one view. 0 is the engine's own.
+pub(super) type Slot = u32;
+
+/// Microseconds of a day.
+const DAY: Micros = 86_400_000_000;
+
+/// The dates by which rows are kept in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DateKind {
+    /// `due_at` of rows that are not done.
+    Due,
+    /// `valid_until` of rows that are not done.
+    Until,
+    /// The effective time of a row's last event, where it lies beyond the time when it was recorded: until then the
+    /// row is not yet what it is kept as.
+    Ahead,
+}
+
+impl DateKind {
+    fn byte(self) -> u8 {
+        match self {
+            DateKind::Due => b'd',
+            DateKind::Until => b'u',
+            DateKind::Ahead => b'a',
+        }
+    }
+}
+
+/// A time as bytes that sort as times do.
+fn sortable(time: Micros) -> [u8; 8] {
+    ((time as u64) ^ (1 << 63)).to_be_bytes()
+}
+
+fn unsortable(bytes: [u8; 8]) -> Micros {
+    (u64::from_be_bytes(bytes) ^ (1 << 63)) as i64
+}
+
+/// The day of a time, counted from 1970-01-01 UTC.
+pub(super) fn day(time: Micros) -> i64 {
+    time.div_euclid(DAY)
+}
+
+/// The first moment of a day.
+pub(super) fn day_start(day: i64) -> Micros {
+    day.saturating_mul(DAY)
+}
+
+fn hash(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+fn first<const N: usize>(hash: &[u8; 32]) -> [u8; N] {
+    // N is at most 32: the default is never taken.
+    hash.first_chunk::<N>().copied().unwrap_or([0; N])
+}
+
+struct Key(Vec<u8>);
+
+impl Key {
+    fn new(slot: Slot, kind: &[u8]) -> Key {
+        let mut key = Vec::with_capacity(32);
+        key.extend_from_slice(&slot.to_be_bytes());
+        key.extend_from_slice(kind);
+        Key(key)
+    }
+
+    fn and(mut self, bytes: &[u8]) -> Key {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+}
+
+pub(super) fn slot_record(slot: Slot) -> Vec<u8> {
+    Key::new(0, b"z").and(&slot.to_be_bytes()).0
+}
+
+pub(super) fn all_slot_records() -> (Vec<u8>, Vec<u8>) {
+    (slot_record(0), slot_record(Slot::MAX))
+}
+
+pub(super) fn corrections(target: u64) -> Vec<u8> {
+    Key::new(0, b"x").and(&target.to_be_bytes()).0
+}
+
+pub(super) fn all_corrections() -> (Vec<u8>, Vec<u8>) {
+    (corrections(0), corrections(u64::MAX))
+}
+
+/// The seq in a key of [`corrections`].
+pub(super) fn corrected(key: &[u8]) -> Option<u64> {
+    number_of(key)
+}
+
+pub(super) fn count(slot: Slot, facet: &str, value: &str) -> Vec<u8> {
+    Key::new(slot, b"c").and(facet.as_bytes()).and(&[0]).and(value.as_bytes()).0
+}
+
+/// All counts of a facet, and where in their keys the value begins.
+pub(super) fn counts(slot: Slot, facet: &str) -> (Vec<u8>, Vec<u8>, usize) {
+    let from = count(slot, facet, "");
+    let start = from.len();
+    (from, Key::new(slot, b"c").and(facet.as_bytes()).and(&[1]).0, start)
+}
+
+pub(super) fn days(slot: Slot, kind: DateKind, day: i64) -> Vec<u8> {
+    Key::new(slot, b"d").and(&[kind.byte()]).and(&sortable(day)).0
+}
+
+pub(super) fn statistics(slot: Slot, model: &str, version: &str, day: i32) -> Vec<u8> {
+    Key::new(slot, b"s")
+        .and(model.as_bytes())
+        .and(&[0])
+        .and(version.as_bytes())
+        .and(&[0])
+        .and(&((day as u32) ^ (1 << 31)).to_be_bytes())
+        .0
+}
+
+/// All statistics of a model, or of all models.
+pub(super) fn all_statistics(slot: Slot, model: Option<&str>) -> (Vec<u8>, Vec<u8>) {
+    match model {
+        Some(model) => (
+            Key::new(slot, b"s").and(model.as_bytes()).and(&[0]).0,
+            Key::new(slot, b"s").and(model.as_bytes()).and(&[1]).0,
+        ),
+        None => (Key::new(slot, b"s").0, Key::new(slot, b"t").0),
+    }
+}
+
+/// Model, version and day in a key of [`statistics`].
+pub(super) fn statistics_of(key: &[u8]) -> Option<(String, String, i32)> {
+    let (names, day) = key.get(5..)?.split_last_chunk::<4>()?;
+    let mut names = names.split(|byte| *byte == 0);
+    let mut text = || String::from_utf8(names.next()?.to_vec()).ok();
+    Some((text()?, text()?, (u32::from_be_bytes(*day) ^ (1 << 31)) as i32))
+}
+
+pub(super) fn tally(slot: Slot, name: &str) -> Vec<u8> {
+    Key::new(slot, b"t").and(name.as_bytes()).0
+}
+
+/// The name in a key of [`tally`].
+pub(super) fn tally_name(key: &[u8]) -> Option<&str> {
+    std::str::from_utf8(key.get(5..)?).ok()
+}
+
+pub(super) fn name(slot: Slot, name: &RowName) -> [u8; 20] {
+    let hash = match name {
+        RowName::Id(id) => hash(&[b"id", id.as_bytes()]),
+        RowName::Alias(alias) => hash(&[b"alias", alias.as_bytes()]),
+    };
+    let mut key = [0; 20];
+    key[..4].copy_from_slice(&slot.to_be_bytes());
+    key[4..].copy_from_slice(&first::<16>(&hash));
+    key
+}
+
+pub(super) fn row(slot: Slot, number: u64) -> Vec<u8> {
+    Key::new(slot, &[]).and(&number.to_be_bytes()).0
+}
+
+/// The number at the end of a key.
+pub(super) fn number_of(key: &[u8]) -> Option<u64> {
+    key.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))
+}
+
+pub(super) fn event(slot: Slot, number: u64, effective_at: Micros, seq: u64) -> Vec<u8> {
+    Key::new(slot, &number.to_be_bytes()).and(&sortable(effective_at)).and(&seq.to_be_bytes()).0
+}
+
+/// All events of a row.
+pub(super) fn events(slot: Slot, number: u64) -> (Vec<u8>, Vec<u8>) {
+    (event(slot, number, Micros::MIN, 0), event(slot, number, Micros::MAX, u64::MAX))
+}
+
+/// Effective time and seq in a key of [`event`].
+pub(super) fn event_of(key: &[u8]) -> Option<(Micros, u64)> {
+    let (rest, seq) = key.split_last_chunk::<8>()?;
+    Some((unsortable(*rest.last_chunk::<8>()?), u64::from_be_bytes(*seq)))
+}
+
+pub(super) fn state(slot: Slot, state: &str, number: u64) -> Vec<u8> {
+    let hash = first::<8>(&hash(&[b"state", state.as_bytes()]));
+    Key::new(slot, b"s").and(&hash).and(&number.to_be_bytes()).0
+}
+
+pub(super) fn date(slot: Slot, kind: DateKind, time: Micros, number: u64) -> Vec<u8> {
+    Key::new(slot, b"d").and(&[kind.byte()]).and(&sortable(time)).and(&number.to_be_bytes()).0
+}
+
+/// Time and number in a key of [`date`].
+pub(super) fn date_of(key: &[u8]) -> Option<(Micros, u64)> {
+    event_of(key)
+}
+
+/// A row on the list of a field's value.
+pub(super) fn listed(slot: Slot, field: &str, value: &str, number: u64) -> Vec<u8> {
+    let hash = first::<8>(&hash(&[b"list", field.as_bytes(), value.as_bytes()]));
+    Key::new(slot, b"l").and(&hash).and(&number.to_be_bytes()).0
+}
+
+/// The name of a list of entries. It begins with the slot, as all keys do.
+pub(super) fn entries(slot: Slot, field: &str, value: &str) -> [u8; 16] {
+    let mut key = [0; 16];
+    key[..4].copy_from_slice(&slot.to_be_bytes());
+    key[4..].copy_from_slice(&first::<12>(&hash(&[b"entries", field.as_bytes(), value.as_bytes()])));
+    key
+}
+
+/// Everything of a slot in any table: all keys begin with their slot.
+pub(super) fn whole(slot: Slot) -> (Vec<u8>, Vec<u8>) {
+    (Key::new(slot, &[]).0, Key::new(slot.saturating_add(1), &[]).0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_sort_as_bytes_and_are_read_back() {
+        let times = [Micros::MIN, -1, 0, 1, Micros::MAX];
+        let keys: Vec<Vec<u8>> = times.iter().map(|time| event(1, 2, *time, 3)).collect();
+        assert!(keys.is_sorted());
+        let back: Vec<_> = keys.iter().filter_map(|key| event_of(key)).collect();
+        assert_eq!(back, times.map(|time| (time, 3)));
+    }
+
+    #[test]
+    fn a_day_of_statistics_is_read_back() {
+        let key = statistics(7, "credit-line", "1.1", -3);
+        assert_eq!(statistics_of(&key), Some(("credit-line".into(), "1.1".into(), -3)));
+        let (from, to) = all_statistics(7, Some("credit-line"));
+        assert!(from < key && key < to);
+    }
+}

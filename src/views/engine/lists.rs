@@ -1,0 +1,118 @@
+//! Lists of entries: which entries speak of something. Kept as the index keeps its lists, a bundle of 256 entries at a
+//! time.
+
+use super::event::Event;
+use super::keys::{self, Slot};
+use super::{EngineError, Result};
+use crate::catalog::Catalog;
+use crate::views::index::{BUNDLE, Key16, ListCursor, Offsets, intersect, posting_key, scan_list};
+use crate::views::store::{Batch, Store, Table};
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+/// Puts entries on lists.
+pub trait EntryLists: Send + Sync {
+    /// Its name among all projections.
+    fn name(&self) -> &str;
+
+    /// Another one means other lists from the same entries.
+    fn version(&self) -> u64;
+
+    /// The lists that an entry is on, each as a field and a value, and whether the list's entries are counted.
+    fn lists_of(&self, event: &Event, catalog: &Catalog) -> Vec<(&'static str, String, Counted)>;
+}
+
+/// Whether the engine keeps how many entries a list has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// It does: for few lists with many entries.
+    Yes,
+    /// It does not.
+    No,
+}
+
+/// The records of the bundle that is not full yet: they are written again as it grows.
+#[derive(Default)]
+pub(super) struct Tail {
+    bundle: u64,
+    /// The lists are all in here from the bundle's first entry on; otherwise the store may know more.
+    whole: bool,
+    lists: HashMap<Key16, (Offsets, bool)>,
+}
+
+impl Tail {
+    /// Puts entry `seq` on a list.
+    pub(super) fn add(&mut self, store: &dyn Store, list: Key16, seq: u64, batch: &mut Batch) -> Result<()> {
+        let bundle = seq / BUNDLE;
+        if bundle != self.bundle {
+            self.write(batch);
+            *self = Tail { bundle, whole: true, lists: HashMap::new() };
+        }
+        let whole = self.whole;
+        let entry = match self.lists.entry(list) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                let before = if whole { None } else { read_record(store, &list, bundle)? };
+                entry.insert((before.unwrap_or_default(), false))
+            }
+        };
+        entry.0.insert((seq % BUNDLE) as u8);
+        entry.1 = true;
+        Ok(())
+    }
+
+    /// Puts what has changed into `batch`.
+    pub(super) fn write(&mut self, batch: &mut Batch) {
+        let mut record = Vec::new();
+        let bundle = u32::try_from(self.bundle).unwrap_or(u32::MAX);
+        for (list, (offsets, changed)) in self.lists.iter_mut().filter(|(_, (_, changed))| *changed) {
+            record.clear();
+            offsets.record(&mut record);
+            batch.put(Table::Postings, &posting_key(list, bundle), &record);
+            *changed = false;
+        }
+    }
+}
+
+fn read_record(store: &dyn Store, list: &Key16, bundle: u64) -> Result<Option<Offsets>> {
+    let bundle = u32::try_from(bundle).unwrap_or(u32::MAX);
+    let record = store.get(Table::Postings, &posting_key(list, bundle))?;
+    record.map(|record| Offsets::read(&record).ok_or(EngineError::Unreadable("a list's record"))).transpose()
+}
+
+/// Entries below `before` that are on all of these lists, the newest or the oldest first, from `from` on.
+pub(super) fn entries(
+    store: &dyn Store,
+    slot: Slot,
+    lists: &[(&str, &str)],
+    (from, before): (u64, u64),
+    newest_first: bool,
+    limit: usize,
+) -> Result<Vec<u64>> {
+    if from >= before || limit == 0 || lists.is_empty() {
+        return Ok(Vec::new());
+    }
+    let cursor = |(field, value): &(&str, &str)| {
+        ListCursor::new(store, keys::entries(slot, field, value), newest_first)
+    };
+    let cursors = lists.iter().map(cursor).collect();
+    Ok(intersect(cursors, from, before, newest_first, limit)?)
+}
+
+/// How many entries below `before` are on a list. Takes time in proportion to the bundles that it is in.
+pub(super) fn count_below(
+    store: &dyn Store,
+    slot: Slot,
+    (field, value): (&str, &str),
+    before: u64,
+) -> Result<u64> {
+    let list = keys::entries(slot, field, value);
+    let last = u32::try_from(before / BUNDLE).unwrap_or(u32::MAX);
+    let mut count = 0;
+    scan_list(store, &list, (0, last.saturating_add(1)), false, &mut |bundle, offsets| {
+        let seen = if bundle < last { offsets } else { offsets.and(Offsets::range(0, before % BUNDLE)) };
+        count += seen.count();
+        ControlFlow::Continue(())
+    })?;
+    Ok(count)
+}

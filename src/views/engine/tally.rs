@@ -1,0 +1,20 @@
+//! Sums over entries, by name: for what is no row of anything.
+
+use super::event::Event;
+use crate::catalog::Catalog;
+use serde_json::Value;
+
+/// Adds entries up under names.
+pub trait Tallier: Send + Sync {
+    /// Its name among all projections.
+    fn name(&self) -> &str;
+
+    /// Another one means other sums from the same entries.
+    fn version(&self) -> u64;
+
+    /// The names under which an entry is added up.
+    fn names_of(&self, event: &Event, catalog: &Catalog) -> Vec<String>;
+
+    /// Adds an entry; `sum` is null at first. Entries come in the order of their numbers.
+    fn add(&self, name: &str, sum: &mut Value, event: &Event, catalog: &Catalog);
+}

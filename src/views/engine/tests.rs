@@ -1,0 +1,560 @@
+//! The engine against a plain model: random histories, in random batches, with late events, corrections of corrections,
+//! names that are known late, stops in between and newer versions; every question of every moment.
+
+use super::*;
+use crate::views::testing::ENGINES;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+const LEDGER: [u8; 32] = [9; 32];
+
+/// A log of events in memory.
+#[derive(Default)]
+pub(in crate::views) struct MemoryEvents(pub Mutex<Vec<Event>>);
+
+impl EventFeed for MemoryEvents {
+    fn committed(&self) -> u64 {
+        self.0.lock().unwrap().len() as u64
+    }
+
+    fn wait_committed(&self, _beyond: u64, _timeout: Duration) -> u64 {
+        self.committed()
+    }
+
+    fn read(&self, from: u64, max: usize, out: &mut Vec<Event>) -> std::result::Result<(), FeedError> {
+        out.extend(self.0.lock().unwrap().iter().skip(from as usize).take(max).cloned());
+        Ok(())
+    }
+
+    fn event(&self, seq: u64) -> std::result::Result<Event, FeedError> {
+        self.0.lock().unwrap().get(seq as usize).cloned().ok_or_else(|| FeedError("no such entry".into()))
+    }
+
+    fn find(&self, identity: &[u8; 16], before: u64) -> std::result::Result<Option<u64>, FeedError> {
+        let events = self.0.lock().unwrap();
+        let found = events.iter().find(|event| crate::log::identity(&event.source, &event.id) == *identity);
+        Ok(found.map(|event| event.seq).filter(|seq| *seq < before))
+    }
+}
+
+/// An event made by hand.
+pub(in crate::views) fn event(seq: u64, ty: &str, recorded_at: Micros, data: Value) -> Event {
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(format!("{seq} {ty} {data}"));
+    Event {
+        seq,
+        recorded_at,
+        happened_at: recorded_at,
+        source: "/s".into(),
+        id: seq.to_string(),
+        ty: ty.into(),
+        subject: None,
+        sequence: None,
+        actor: "app:x".into(),
+        data,
+        text_hash: digest.into(),
+    }
+}
+
+/// A view that remembers which events it has seen, in which order.
+struct Toy {
+    version: u64,
+    keeps_data: bool,
+}
+
+impl View for Toy {
+    fn name(&self) -> &str {
+        if self.keeps_data { "kept" } else { "toys" }
+    }
+
+    fn family(&self) -> &str {
+        "toy"
+    }
+
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn types(&self) -> Vec<String> {
+        ["toy.moved", "toy.named", "toy.heard"].map(str::to_owned).to_vec()
+    }
+
+    fn row_of(&self, _: &str, data: &Value) -> Option<RowName> {
+        let text = |name: &str| data.get(name)?.as_str().map(str::to_owned);
+        text("toy").map(RowName::Id).or_else(|| text("called").map(RowName::Alias))
+    }
+
+    fn aliases(&self, ty: &str, data: &Value) -> Vec<String> {
+        let name = data.get("name").and_then(Value::as_str).filter(|_| ty == "toy.named");
+        name.map(str::to_owned).into_iter().collect()
+    }
+
+    fn step(&self, row: &mut Row, event: &RowEvent) {
+        row.list("log").push(event.seq.into());
+        if row.state.is_empty() {
+            row.state = "new".into();
+        }
+        if let Some(state) = event.text("state") {
+            row.state = state.to_owned();
+            row.ended = state == "done";
+            row.due_at = event.value("due").and_then(Value::as_i64);
+            row.valid_until = event.value("until").and_then(Value::as_i64);
+            row.copy(event, &["tag"]);
+        }
+        if self.version > 1 {
+            row.set("v", self.version);
+        }
+    }
+
+    fn lists(&self, row: &Row) -> Vec<(&'static str, String)> {
+        row.text("tag").map(|tag| ("tag", tag.to_owned())).into_iter().collect()
+    }
+
+    fn list_fields(&self) -> Vec<&'static str> {
+        vec!["tag"]
+    }
+
+    fn facets(&self, row: &Row) -> Vec<(&'static str, String)> {
+        vec![("size", row.value("log").and_then(Value::as_array).map_or(0, Vec::len).min(2).to_string())]
+    }
+
+    fn common_state(&self) -> Option<&str> {
+        Some("new")
+    }
+
+    fn expiring_state(&self) -> Option<&str> {
+        Some("live")
+    }
+
+    fn keeps_data(&self) -> bool {
+        self.keeps_data
+    }
+}
+
+/// A row of the model.
+#[derive(Clone, Debug, PartialEq)]
+struct Plain {
+    id: String,
+    number: u64,
+    log: Vec<u64>,
+    state: String,
+    tag: Option<String>,
+    due: Option<Micros>,
+    until: Option<Micros>,
+}
+
+impl Plain {
+    fn shown(&self, at: Micros) -> &str {
+        let over = self.state == "live" && self.until.is_some_and(|until| until <= at);
+        if over { EXPIRED } else { &self.state }
+    }
+
+    fn overdue(&self, at: Micros) -> bool {
+        self.state != "done" && self.due.is_some_and(|due| due <= at)
+    }
+}
+
+/// Whether an entry counts among the entries below `known`.
+fn counts(events: &[Event], seq: u64, known: u64) -> bool {
+    let target = |event: &Event| event.data["target"]["id"].as_str().and_then(|id| id.parse::<u64>().ok());
+    !events.iter().any(|event| {
+        event.seq < known
+            && event.ty == CORRECTION
+            && event.seq > seq
+            && target(event) == Some(seq)
+            && counts(events, event.seq, known)
+    })
+}
+
+/// All rows as of a moment, computed from everything.
+fn model(events: &[Event], when: When) -> Vec<Plain> {
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    for event in events.iter().filter(|event| event.ty == "toy.named") {
+        let name = event.data["name"].as_str().unwrap().to_owned();
+        names.entry(name).or_insert_with(|| event.data["toy"].as_str().unwrap().to_owned());
+    }
+    let id_of = |event: &Event| {
+        if let Some(id) = event.data["toy"].as_str() {
+            return Some(id.to_owned());
+        }
+        let called = event.data["called"].as_str()?;
+        Some(names.get(called).cloned().unwrap_or_else(|| format!("?{called}")))
+    };
+    let effective =
+        |event: &Event| event.data["effective_at"].as_str().and_then(parse_time).unwrap_or(event.happened_at);
+    let mut rows: BTreeMap<String, Vec<&Event>> = BTreeMap::new();
+    for event in events.iter().filter(|event| event.ty != CORRECTION) {
+        if let Some(id) = id_of(event) {
+            rows.entry(id).or_default().push(event);
+        }
+    }
+    let mut found = Vec::new();
+    for (id, mut of_row) in rows {
+        let named = |event: &&&Event| event.data["toy"].is_string() || id.starts_with('?');
+        let number = of_row.iter().filter(named).map(|event| event.seq).min().unwrap();
+        of_row.retain(|event| {
+            event.seq < when.known && effective(event) <= when.at && counts(events, event.seq, when.known)
+        });
+        of_row.sort_by_key(|event| (effective(event), event.seq));
+        if of_row.is_empty() || number >= when.known {
+            continue;
+        }
+        let moved = of_row.iter().rev().find(|event| event.ty == "toy.moved");
+        let of = |name: &str| moved.and_then(|event| event.data[name].as_i64());
+        let tags = of_row.iter().rev().find_map(|event| event.data["tag"].as_str().map(str::to_owned));
+        found.push(Plain {
+            id,
+            number,
+            log: of_row.iter().map(|event| event.seq).collect(),
+            state: moved.map_or("new", |event| event.data["state"].as_str().unwrap()).to_owned(),
+            tag: tags,
+            due: of("due"),
+            until: of("until"),
+        });
+    }
+    found.sort_by_key(|row| row.number);
+    found
+}
+
+fn plain(found: &Found) -> Plain {
+    let row = &found.row;
+    let log = row.value("log").and_then(Value::as_array).cloned().unwrap_or_default();
+    Plain {
+        id: found.id.clone(),
+        number: found.number,
+        log: log.iter().filter_map(Value::as_u64).collect(),
+        state: row.state.clone(),
+        tag: row.text("tag").map(str::to_owned),
+        due: row.due_at,
+        until: row.valid_until,
+    }
+}
+
+const HOUR: Micros = 3_600_000_000;
+const START: Micros = 1_800_000_000_000_000;
+
+/// What happens at one entry.
+fn step() -> impl Strategy<Value = (u8, u8, u8, i64, u8, i64, i64)> {
+    (0..10_u8, 0..5_u8, 0..3_u8, -40..6_i64, 0..3_u8, -30..60_i64, -30..60_i64)
+}
+
+fn history(steps: &[(u8, u8, u8, i64, u8, i64, i64)]) -> Vec<Event> {
+    let mut events = Vec::new();
+    for (seq, (kind, toy, name, shift, pick, due, until)) in (0_u64..).zip(steps) {
+        let recorded_at = START + seq as i64 * HOUR;
+        // Half of them take effect as they happen.
+        let effective_at = recorded_at + if shift % 2 == 0 { 0 } else { shift * HOUR };
+        let toy = format!("t{toy}");
+        let mut data = json!({"by": "app:x", "effective_at": time_text(effective_at).unwrap()});
+        let ty = match kind {
+            0 | 1 if seq > 0 => {
+                let back = (*due + 31) as u64 % seq.min(6) + 1;
+                data["target"] = json!({"source": "/s", "id": (seq - back).to_string()});
+                CORRECTION
+            }
+            2 => {
+                data["toy"] = json!(toy);
+                data["name"] = json!(format!("n{name}"));
+                "toy.named"
+            }
+            3 | 4 => {
+                data["called"] = json!(format!("n{name}"));
+                "toy.heard"
+            }
+            _ => {
+                data["toy"] = json!(toy);
+                data["state"] = json!(["live", "new", "done"][usize::from(*pick)]);
+                data["tag"] = json!(format!("g{name}"));
+                if due % 2 == 0 {
+                    data["due"] = json!(recorded_at + due * HOUR);
+                }
+                if until % 2 == 0 {
+                    data["until"] = json!(recorded_at + until * HOUR);
+                }
+                "toy.moved"
+            }
+        };
+        events.push(event(seq, ty, recorded_at, data));
+    }
+    events
+}
+
+struct Bench {
+    dir: tempfile::TempDir,
+    kind: EngineKind,
+    feed: Arc<MemoryEvents>,
+    catalog: Arc<Catalog>,
+}
+
+use crate::views::store::EngineKind;
+
+fn toys(version: u64) -> Vec<Projection> {
+    vec![
+        Projection::Rows(Arc::new(Toy { version, keeps_data: false })),
+        Projection::Rows(Arc::new(Toy { version: 1, keeps_data: true })),
+    ]
+}
+
+impl Bench {
+    fn new(kind: EngineKind) -> Bench {
+        static CATALOG: std::sync::LazyLock<Arc<Catalog>> =
+            std::sync::LazyLock::new(|| Arc::new(Catalog::embedded().unwrap()));
+        let dir = tempfile::tempdir().unwrap();
+        Bench { dir, kind, feed: Arc::default(), catalog: CATALOG.clone() }
+    }
+
+    fn open(&self, projections: &[Projection]) -> (Engine, super::super::OpenReport) {
+        let feed: Arc<dyn EventFeed> = self.feed.clone();
+        Engine::open(self.dir.path(), self.kind, LEDGER, feed, self.catalog.clone(), projections).unwrap()
+    }
+
+    fn catch_up(&self, engine: &Engine, max: usize) {
+        while engine.applied() < self.feed.committed() {
+            let mut events = Vec::new();
+            self.feed.read(engine.applied(), max, &mut events).unwrap();
+            engine.apply(&events).unwrap();
+        }
+    }
+}
+
+fn ask_everything(
+    engine: &Engine,
+    events: &[Event],
+    view: &str,
+    when: When,
+) -> std::result::Result<(), TestCaseError> {
+    let expected = model(events, when);
+    let rows = |ask: &Ask| -> Vec<Plain> {
+        let mut ask = Ask { limit: 3, ..ask.clone() };
+        let mut rows = Vec::new();
+        loop {
+            let page = engine.list(view, &ask).unwrap();
+            rows.extend(page.rows.iter().map(plain));
+            match page.next {
+                Some(next) => ask.after = Some(next),
+                None => return rows,
+            }
+        }
+    };
+    let all = Ask::all(when, 3);
+    prop_assert_eq!(&rows(&all), &expected);
+    let mut backwards = rows(&Ask { descending: true, ..all.clone() });
+    backwards.reverse();
+    prop_assert_eq!(&backwards, &expected);
+    for row in &expected {
+        let found = engine.row(view, &row.id, when).unwrap().as_ref().map(plain);
+        prop_assert_eq!(found.as_ref(), Some(row));
+    }
+    let keep = |fits: &dyn Fn(&Plain) -> bool| -> Vec<Plain> {
+        expected.iter().filter(|row| fits(row)).cloned().collect()
+    };
+    for state in ["live", "new", "done", EXPIRED] {
+        prop_assert_eq!(rows(&all.clone().with("state", state)), keep(&|row| row.shown(when.at) == state));
+    }
+    prop_assert_eq!(rows(&all.clone().with("tag", "g1")), keep(&|row| row.tag.as_deref() == Some("g1")));
+    let both = all.clone().with("tag", "g1").with("state", "live");
+    let fits = |row: &Plain| row.tag.as_deref() == Some("g1") && row.shown(when.at) == "live";
+    prop_assert_eq!(rows(&both), keep(&fits));
+    for descending in [false, true] {
+        let mut due = keep(&|row| row.state != "done" && row.due.is_some());
+        due.sort_by_key(|row| (row.due, row.number));
+        let mut until = keep(&|row| row.state != "done" && row.until.is_some());
+        until.sort_by_key(|row| (row.until, row.number));
+        let mut overdue: Vec<Plain> = due.iter().filter(|row| row.overdue(when.at)).cloned().collect();
+        if descending {
+            due.reverse();
+            until.reverse();
+            overdue.reverse();
+        }
+        let by_due = Ask { sort: Sort::Due, descending, ..all.clone() };
+        prop_assert_eq!(rows(&by_due), due);
+        prop_assert_eq!(rows(&Ask { overdue: Some(true), ..by_due }), overdue);
+        prop_assert_eq!(rows(&Ask { sort: Sort::Until, descending, ..all.clone() }), until);
+    }
+    Ok(())
+}
+
+fn ask_counts(
+    engine: &Engine,
+    events: &[Event],
+    view: &str,
+    at: Micros,
+) -> std::result::Result<(), TestCaseError> {
+    let expected = model(events, When { known: events.len() as u64, at });
+    let mut states: BTreeMap<String, u64> = BTreeMap::new();
+    let mut sizes: BTreeMap<String, u64> = BTreeMap::new();
+    for row in &expected {
+        *states.entry(row.shown(at).to_owned()).or_default() += 1;
+        *sizes.entry(row.log.len().min(2).to_string()).or_default() += 1;
+    }
+    prop_assert_eq!(engine.counts(view, "state", at).unwrap(), states.into_iter().collect::<Vec<_>>());
+    prop_assert_eq!(engine.counts(view, "size", at).unwrap(), sizes.into_iter().collect::<Vec<_>>());
+    let overdue = expected.iter().filter(|row| row.overdue(at)).count() as u64;
+    prop_assert_eq!(engine.overdue(view, at).unwrap(), overdue);
+    Ok(())
+}
+
+fn digests(engine: &Engine) -> Vec<(String, String, u64)> {
+    let mut digests: Vec<_> =
+        engine.standing().into_iter().map(|view| (view.name, view.digest, view.rows)).collect();
+    digests.sort();
+    digests
+}
+
+fn check(
+    kind: EngineKind,
+    steps: &[(u8, u8, u8, i64, u8, i64, i64)],
+    batches: &[usize],
+    moments: &[(u8, i64)],
+) -> std::result::Result<(), TestCaseError> {
+    let events = history(steps);
+    let bench = Bench::new(kind);
+    bench.feed.0.lock().unwrap().extend(events.iter().cloned());
+    let (mut engine, _) = bench.open(&toys(1));
+    let mut sizes = batches.iter().cycle();
+    while engine.applied() < events.len() as u64 {
+        let size = *sizes.next().unwrap();
+        if size == 0 {
+            drop(engine);
+            (engine, _) = bench.open(&toys(1));
+            continue;
+        }
+        let mut next = Vec::new();
+        bench.feed.read(engine.applied(), size, &mut next).unwrap();
+        engine.apply(&next).unwrap();
+    }
+    let end = events.len() as u64;
+    let now = events.last().map_or(START, |event| event.recorded_at);
+    for view in ["toys", "kept"] {
+        ask_everything(&engine, &events, view, When { known: end, at: now + HOUR })?;
+        ask_counts(&engine, &events, view, now)?;
+        ask_counts(&engine, &events, view, now + 20 * HOUR)?;
+        for (known, back) in moments {
+            let known = end * u64::from(*known) / 255;
+            ask_everything(&engine, &events, view, When { known, at: now - back * HOUR })?;
+        }
+    }
+    // All at once gives the same, and so does a newer version that is built beside.
+    let whole = Bench {
+        dir: tempfile::tempdir().unwrap(),
+        feed: bench.feed.clone(),
+        catalog: bench.catalog.clone(),
+        kind,
+    };
+    let (other, _) = whole.open(&toys(1));
+    whole.catch_up(&other, 10_000);
+    prop_assert_eq!(digests(&engine), digests(&other));
+    drop(other);
+    let (other, _) = whole.open(&toys(2));
+    let building = matches!(other.rows("toys"), Err(EngineError::Building { .. }));
+    prop_assert!(end == 0 || building);
+    while other.has_more_to_do() {
+        prop_assert_eq!(other.rows("kept").unwrap(), engine.rows("kept").unwrap());
+        other.build(7).unwrap();
+    }
+    ask_everything(&other, &events, "toys", When { known: end, at: now + HOUR })?;
+    ask_counts(&other, &events, "toys", now)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_view_is_what_the_plain_model_says(
+        steps in prop::collection::vec(step(), 0..40),
+        batches in prop::collection::vec(prop::sample::select(vec![0, 1, 1, 2, 5, 30]), 1..8).prop_filter("goes on", |sizes| sizes.iter().any(|size| *size > 0)),
+        moments in prop::collection::vec((any::<u8>(), -10..45_i64), 3),
+    ) {
+        for kind in ENGINES {
+            check(*kind, &steps, &batches, &moments)?;
+        }
+    }
+}
+
+#[test]
+fn a_version_set_at_run_time_is_built_beside_the_one_that_answers() {
+    let bench = Bench::new(EngineKind::Fjall);
+    let steps: Vec<_> =
+        (0..30_u8).map(|n| (5 + n % 5, n % 5, n % 3, i64::from(n) - 20, n % 3, 10, 12)).collect();
+    bench.feed.0.lock().unwrap().extend(history(&steps));
+    let (engine, _) = bench.open(&toys(1));
+    bench.catch_up(&engine, 8);
+    let before = engine.rows("toys").unwrap();
+    engine.set(bench.catalog.clone(), &toys(3)).unwrap();
+    let v = |engine: &Engine| {
+        let when = When { known: 30, at: START + 1_000 * HOUR };
+        engine.row("toys", "t1", when).unwrap().unwrap().row.value("v").cloned()
+    };
+    let mut rounds = 0;
+    while engine.standing().iter().any(|view| view.building) {
+        assert_eq!((engine.rows("toys").unwrap(), v(&engine)), (before, None));
+        engine.build(7).unwrap();
+        rounds += 1;
+    }
+    assert!(rounds > 3);
+    assert_eq!((engine.rows("toys").unwrap(), v(&engine)), (before, Some(json!(3))));
+    // The old one is cleared away.
+    while engine.has_more_to_do() {
+        engine.build(7).unwrap();
+    }
+    let slots: BTreeSet<u32> =
+        slots::read_all(&*engine.store).unwrap().into_iter().map(|(slot, _)| slot).collect();
+    assert_eq!(slots.len(), 2);
+    for table in Table::ALL {
+        let mut left = BTreeSet::new();
+        engine
+            .store
+            .scan(table, &[0; 4], &[0, 1], false, &mut |key, _| {
+                left.extend(
+                    key.first_chunk::<4>().map(|bytes| u32::from_be_bytes(*bytes)).filter(|slot| *slot > 0),
+                );
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert!(left.is_subset(&slots), "{table:?}: {left:?} and {slots:?}");
+    }
+    // And it is there after a restart, without building anything.
+    drop(engine);
+    let (engine, report) = bench.open(&toys(3));
+    assert_eq!((report.behind, engine.has_more_to_do(), v(&engine)), (0, false, Some(json!(3))));
+}
+
+#[test]
+fn what_a_store_has_lost_is_found_out_and_built_anew() {
+    for kind in ENGINES {
+        let bench = Bench::new(*kind);
+        let steps: Vec<_> = (0..20_u8).map(|n| (5, n % 5, 0, 0, n % 3, 10, 12)).collect();
+        bench.feed.0.lock().unwrap().extend(history(&steps));
+        let (engine, _) = bench.open(&toys(1));
+        bench.catch_up(&engine, 8);
+        let digest = digests(&engine);
+        let mut batch = Batch::default();
+        batch.delete(Table::Rows, &keys::row(1, 0));
+        engine.store.apply(batch).unwrap();
+        drop(engine);
+        let (engine, report) = bench.open(&toys(1));
+        assert!(matches!(report.opened, super::super::Opened::Rebuilt(_)), "{:?}", report.opened);
+        bench.catch_up(&engine, 100);
+        assert_eq!(digests(&engine), digest);
+        drop(engine);
+        // Another history: an entry that the log does not have any more.
+        bench.feed.0.lock().unwrap()[19].text_hash = [1; 32];
+        let (engine, report) = bench.open(&toys(1));
+        assert!(matches!(report.opened, super::super::Opened::Rebuilt(_)));
+        assert_eq!(engine.applied(), 0);
+    }
+}
+
+#[test]
+fn a_folder_of_nobody_knows_what_is_not_taken_for_views() {
+    let bench = Bench::new(EngineKind::Fjall);
+    let (engine, _) = bench.open(&toys(1));
+    let feed: Arc<dyn EventFeed> = bench.feed.clone();
+    let again = Engine::open(bench.dir.path(), EngineKind::Fjall, LEDGER, feed, bench.catalog.clone(), &[]);
+    assert!(matches!(again, Err(EngineError::InUse)));
+    drop(engine);
+    let folder: &Path = bench.dir.path();
+    assert!(folder.join("lock").exists());
+}
