@@ -3,6 +3,7 @@
 
 use crate::api::{Problem, ProblemType};
 use crate::spec::encoding::{from_hex, to_hex};
+use crate::views::engine::Place;
 use sha2::{Digest as _, Sha256};
 
 /// First byte of a cursor; another layout gets another.
@@ -23,13 +24,40 @@ pub fn encode(query: &str, seq: u64) -> String {
 /// 400: not a cursor, or one of another query.
 pub fn decode(query: &str, cursor: &str) -> Result<u64, Problem> {
     let bytes = from_hex::<13>(cursor).filter(|bytes| bytes[0] == VERSION && bytes[9..] == digest(query));
-    let bytes = bytes.ok_or_else(|| {
-        Problem::new(
-            ProblemType::BadCursor,
-            "a cursor goes with the same filters that it was given for; start again without one",
-        )
-    })?;
+    let bytes = bytes.ok_or_else(other_query)?;
     Ok(bytes[1..9].iter().fold(0, |seq, byte| seq << 8 | u64::from(*byte)))
+}
+
+/// First byte of a cursor into a list of rows.
+const PLACE_VERSION: u8 = 2;
+
+/// The cursor for going on after a row.
+#[must_use]
+pub fn encode_place(query: &str, place: Place) -> String {
+    let mut bytes = vec![PLACE_VERSION];
+    bytes.extend_from_slice(&place.date.to_be_bytes());
+    bytes.extend_from_slice(&place.number.to_be_bytes());
+    bytes.extend_from_slice(&digest(query));
+    to_hex(&bytes)
+}
+
+/// Where a cursor of this query goes on.
+///
+/// # Errors
+/// 400: not a cursor, or one of another query.
+pub fn decode_place(query: &str, cursor: &str) -> Result<Place, Problem> {
+    let bytes =
+        from_hex::<21>(cursor).filter(|bytes| bytes[0] == PLACE_VERSION && bytes[17..] == digest(query));
+    let bytes = bytes.ok_or_else(other_query)?;
+    let number = |from: usize| bytes[from..from + 8].iter().fold(0, |n, byte| n << 8 | u64::from(*byte));
+    Ok(Place { date: number(1) as i64, number: number(9) })
+}
+
+fn other_query() -> Problem {
+    Problem::new(
+        ProblemType::BadCursor,
+        "a cursor goes with the same filters that it was given for; start again without one",
+    )
 }
 
 fn digest(query: &str) -> [u8; 4] {
@@ -48,5 +76,10 @@ mod tests {
         assert!(decode("type=b", &cursor).is_err());
         assert!(decode("type=a", "").is_err());
         assert!(decode("type=a", &cursor[2..]).is_err());
+        let place = Place { date: -7, number: u64::MAX };
+        let cursor = encode_place("state=open", place);
+        assert_eq!(decode_place("state=open", &cursor).ok(), Some(place));
+        assert!(decode_place("state=shut", &cursor).is_err());
+        assert!(decode("state=open", &cursor).is_err());
     }
 }

@@ -1,6 +1,8 @@
 //! The description of the API: OpenAPI 3.1 at `/openapi.json`, and Swagger UI at `/docs` from the binary.
 
-use crate::api::{Problem, ProblemType, clock, events, health, keys, log, post, problem, proofs, stream};
+use crate::api::{
+    Problem, ProblemType, clock, events, health, keys, log, post, problem, proofs, stream, views,
+};
 use crate::catalog::Catalog;
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
@@ -66,6 +68,7 @@ pub struct ReceiptView {
     ),
     tags(
         (name = "applications", description = "Post events, read them back"),
+        (name = "compliance", description = "Ask approvals, access, decisions, escalations, registers and controls: now, as they were known, as they held"),
         (name = "regulators", description = "Checkpoint, tiles, proofs, keys: what offline verification needs"),
         (name = "administrators", description = "Keys and clock"),
         (name = "operators", description = "Is it alive, is it ready"),
@@ -92,6 +95,36 @@ struct Api;
     keys::list_keys,
     keys::rotate_key,
     clock::confirm_clock,
+    views::standing::list_views,
+    views::rows::access_requests::counts,
+    views::rows::access_requests::list,
+    views::rows::access_uses::counts,
+    views::rows::access_uses::list,
+    views::rows::approvals::counts,
+    views::rows::approvals::list,
+    views::rows::access::counts,
+    views::rows::access::list,
+    views::rows::decisions::counts,
+    views::rows::decisions::list,
+    views::rows::escalations::counts,
+    views::rows::escalations::list,
+    views::rows::access_requests::history,
+    views::rows::access_requests::one,
+    views::rows::access_uses::history,
+    views::rows::access_uses::one,
+    views::rows::approvals::history,
+    views::rows::approvals::one,
+    views::rows::access::history,
+    views::rows::access::one,
+    views::rows::decisions::history,
+    views::rows::decisions::one,
+    views::rows::escalations::history,
+    views::rows::escalations::one,
+    views::registers::list_registers,
+    views::registers::count_register,
+    views::registers::list_register,
+    views::registers::history_of_register_row,
+    views::registers::get_register_row,
 ))]
 struct V1;
 

@@ -20,6 +20,7 @@ mod proofs;
 pub mod rate;
 mod server;
 pub mod stream;
+pub mod views;
 
 pub use problem::{Problem, ProblemType};
 pub use server::{Running, ServeError, start};
@@ -27,8 +28,9 @@ pub use server::{Running, ServeError, start};
 use crate::catalog::Catalog;
 use crate::identity::Tokens;
 use crate::log::Log;
+use crate::log::clock::Clock;
 use crate::log::keys::KeyFolder;
-use crate::views::LogIndex;
+use crate::views::{LogIndex, LogViews};
 use std::sync::Arc;
 
 /// What an organisation sets.
@@ -45,6 +47,10 @@ pub struct Service {
     pub log: Log,
     /// None only when measuring the log alone.
     pub index: Option<LogIndex>,
+    /// None only when measuring the log alone.
+    pub views: Option<LogViews>,
+    /// What time it is, where a question depends on it.
+    pub clock: Arc<dyn Clock>,
     pub catalog: Catalog,
     pub tokens: Tokens,
     pub settings: Settings,

@@ -72,6 +72,8 @@ problem_types! {
     ClockJumped(503, "clock-jumped", "The server's clock jumped forward"),
     ReadOnly(503, "read-only", "The ledger is open for reading only"),
     Stopped(503, "stopped", "The ledger stopped because of its disk"),
+    ViewBuilding(503, "view-building", "The view is being built from the log"),
+    ViewsUnavailable(503, "views-unavailable", "The views cannot answer"),
     IndexUnavailable(503, "index-unavailable", "The index cannot answer"),
     NoRoom(507, "no-room", "No room on the server's disk"),
     DamagedEntry(500, "damaged-entry", "An entry is damaged on the server's disk"),
@@ -90,7 +92,7 @@ impl ProblemType {
     fn retry_after_s(self) -> Option<u32> {
         match self {
             ProblemType::Overloaded | ProblemType::RateLimited => Some(1),
-            ProblemType::Starting => Some(2),
+            ProblemType::Starting | ProblemType::ViewBuilding | ProblemType::ViewsUnavailable => Some(2),
             ProblemType::IndexUnavailable | ProblemType::NoRoom => Some(10),
             ProblemType::ClockJumped | ProblemType::ReadOnly | ProblemType::Stopped => Some(60),
             _ => None,

@@ -2,7 +2,7 @@
 
 use crate::api::docs::{ServedOpenApi, openapi, openapi_json};
 use crate::api::{
-    Problem, ProblemType, Service, clock, docs, events, health, keys, log, post, proofs, stream,
+    Problem, ProblemType, Service, clock, docs, events, health, keys, log, post, proofs, stream, views,
 };
 use actix_web::dev::{ServerHandle, Service as _};
 use actix_web::http::header::{ALLOW, HeaderValue};
@@ -104,6 +104,36 @@ pub fn start(service: web::Data<Service>, address: &str) -> Result<Running, Serv
                     .service(keys::list_keys)
                     .service(keys::rotate_key)
                     .service(clock::confirm_clock)
+                    .service(views::standing::list_views)
+                    .service(views::rows::access_requests::counts)
+                    .service(views::rows::access_requests::list)
+                    .service(views::rows::access_uses::counts)
+                    .service(views::rows::access_uses::list)
+                    .service(views::rows::approvals::counts)
+                    .service(views::rows::approvals::list)
+                    .service(views::rows::access::counts)
+                    .service(views::rows::access::list)
+                    .service(views::rows::decisions::counts)
+                    .service(views::rows::decisions::list)
+                    .service(views::rows::escalations::counts)
+                    .service(views::rows::escalations::list)
+                    .service(views::rows::access_requests::history)
+                    .service(views::rows::access_requests::one)
+                    .service(views::rows::access_uses::history)
+                    .service(views::rows::access_uses::one)
+                    .service(views::rows::approvals::history)
+                    .service(views::rows::approvals::one)
+                    .service(views::rows::access::history)
+                    .service(views::rows::access::one)
+                    .service(views::rows::decisions::history)
+                    .service(views::rows::decisions::one)
+                    .service(views::rows::escalations::history)
+                    .service(views::rows::escalations::one)
+                    .service(views::registers::list_registers)
+                    .service(views::registers::count_register)
+                    .service(views::registers::list_register)
+                    .service(views::registers::history_of_register_row)
+                    .service(views::registers::get_register_row)
                     .default_service(web::to(nothing_here)),
             )
             .service(web::redirect("/docs", "/docs/"))

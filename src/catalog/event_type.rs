@@ -2,7 +2,7 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
-use super::field::{field, value_at};
+use super::field::{field, texts_at, value_at};
 use super::nearest::nearest;
 
 /// A message is for one line of a terminal or a log; the schema has the long version.
@@ -102,6 +102,13 @@ impl EventType {
     /// The id of the entity that this event is about.
     pub fn entity_id<'a>(&self, data: &'a Value) -> Option<&'a str> {
         value_at(data, &self.entity.id)?.as_str()
+    }
+
+    /// The ids that an event speaks of: its entity's, and those that it links to. Some may be there twice.
+    pub fn mentions<'a>(&self, data: &'a Value) -> Vec<&'a str> {
+        let mut ids: Vec<&str> = self.entity_id(data).into_iter().collect();
+        ids.extend(self.links.iter().flat_map(|link| texts_at(data, &link.field)));
+        ids
     }
 
     /// Whether events of this type may carry `data.personal`.

@@ -15,7 +15,7 @@ use crate::log::publish::{Publisher, Sink};
 use crate::log::recovery::Recovered;
 use crate::log::{self, NoIndex, Options};
 use crate::spec::note::VerifierKey;
-use crate::views::{EngineKind, LogIndex};
+use crate::views::{EngineKind, LogIndex, LogViews};
 use actix_web::web;
 use anyhow::{Context as _, bail};
 use std::path::Path;
@@ -104,6 +104,7 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
         origin: String::new(),
         passphrase: log_options.passphrase.clone(),
     };
+    let clock = log_options.clock.clone();
     let opened = log::open(log_options)?;
     report(&opened.recovered, opened.read_only.as_deref());
     let read_only = opened.read_only.clone();
@@ -121,6 +122,17 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
         let _ = index.wait_applied(store.size(), INDEX_PATIENCE);
     }
     let identities = index.as_ref().map_or_else(|| Arc::new(NoIndex) as _, LogIndex::identities);
+    let catalog = Arc::new(catalog(data_dir, &run.config)?);
+    let views = match (&run.index, &index) {
+        (IndexChoice::Engine(kind), Some(index)) => {
+            let dir = data_dir.join("views");
+            Some(
+                LogViews::start(&dir, *kind, &store, index.identities(), catalog.clone())
+                    .context("the views")?,
+            )
+        }
+        _ => None,
+    };
     let log = opened.start(identities)?;
     let first_key = store.keys().first().map(|key| key.key.clone()).context("the log has no key")?;
     let sinks = run.config.publish.file.iter().map(|path| Sink::File(data_dir.join(path)));
@@ -131,7 +143,9 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
     let mut failure = log.failure();
     let service = web::Data::new(Service {
         index,
-        catalog: catalog(data_dir, &run.config)?,
+        views,
+        clock,
+        catalog: Catalog::clone(&catalog),
         tokens: Tokens::load(data_dir)?,
         settings: Settings { open_types: run.config.open_types, public_log: run.config.public_log },
         keys: KeyFolder { origin: store.origin().to_owned(), ..keys },

@@ -7,19 +7,27 @@
 //! place that knows something: each file below the index's folder can be deleted and comes back the same from the
 //! entries. So nothing here asks for an fsync, and nothing here is ever repaired: what is doubtful is built again.
 
+mod all;
 pub mod engine;
+pub mod evidence;
 pub mod feed;
 pub mod index;
 mod log_index;
+mod log_views;
+pub mod mentions;
 pub mod projector;
+pub mod registers;
+pub mod sources;
 pub mod stats;
 pub mod store;
 
 #[cfg(test)]
 mod testing;
 
+pub use all::projections;
 pub use feed::{Feed, FeedEntry, FeedError};
 pub use index::{Filter, Index, IndexError, IndexState, OpenReport, Opened, RebuildReason};
 pub use log_index::LogIndex;
+pub use log_views::LogViews;
 pub use projector::{Progress, Projector, ProjectorState, catch_up};
 pub use store::{EngineKind, UnknownEngine};

@@ -56,6 +56,17 @@ pub trait View: Send + Sync {
     /// always counted.
     fn facets(&self, row: &Row) -> Vec<(&'static str, String)>;
 
+    /// The fields by which rows may be asked for, beside `id`, `state` and `owner`: fields of the row, and what it is
+    /// listed and counted by.
+    fn fields(&self) -> Vec<&str> {
+        self.list_fields()
+    }
+
+    /// The fields of [`View::facets`].
+    fn counted_fields(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
     /// The state that nearly all rows are in, if there are many rows: it has no list of its own.
     fn common_state(&self) -> Option<&str> {
         None

@@ -1,0 +1,204 @@
+//! Which rows of a view a client asks for: the parameters of all lists of rows.
+
+use super::moment::{MomentQuery, time};
+use crate::api::{Problem, ProblemType, cursor};
+use crate::views::engine::{Ask, EXPIRED, Sort, View, When};
+use std::collections::BTreeSet;
+use utoipa::IntoParams;
+
+/// Rows in a list, unless asked otherwise.
+const DEFAULT_LIMIT: usize = 50;
+
+/// Rows in a list at most.
+///
+/// Reason: rows have some hundred bytes to some thousand; a page stays readable in one go.
+const MAX_LIMIT: usize = 500;
+
+/// Values of one filter, at most.
+const MAX_VALUES: usize = 64;
+
+/// The parameters of a list of rows, for the description of the API. Beside them each view knows fields of its own.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes parameters that are read one by one, because each view knows others")]
+pub struct RowsQuery {
+    /// Rows in one of these states; several with commas.
+    pub state: Option<String>,
+    /// Rows that this principal answers for.
+    pub owner: Option<String>,
+    /// `true`: only rows whose due date has passed and that are not done. `false`: only others.
+    pub overdue: Option<bool>,
+    /// `not-yet`, `in-force` or `expired`: by `valid_from` and `valid_until`.
+    pub validity: Option<String>,
+    /// Rows due from this time on.
+    pub due_from: Option<String>,
+    /// Rows due before this time.
+    pub due_to: Option<String>,
+    /// Rows that end from this time on.
+    pub ends_from: Option<String>,
+    /// Rows that end before this time.
+    pub ends_to: Option<String>,
+    /// `opened` (the order of the ledger), `due` or `ends`; with a minus from the end. `-opened` if not given, `due` with
+    /// `overdue=true`. Rows without the date are left out.
+    pub sort: Option<String>,
+    /// 1 to 500; 50 if not given.
+    #[param(minimum = 1, maximum = 500)]
+    pub limit: Option<usize>,
+    /// From an earlier answer's `next`.
+    pub cursor: Option<String>,
+}
+
+/// A list's parameters, read.
+#[derive(Debug, Default)]
+pub struct Parameters {
+    /// As of when.
+    pub moment: MomentQuery,
+    pairs: Vec<(String, String)>,
+}
+
+/// What the parameters of all lists are called.
+const KNOWN: [&str; 10] = [
+    "overdue",
+    "validity",
+    "due_from",
+    "due_to",
+    "ends_from",
+    "ends_to",
+    "sort",
+    "limit",
+    "cursor",
+    "expand",
+];
+
+impl Parameters {
+    /// Reads a query string.
+    ///
+    /// # Errors
+    /// It is none, or says something twice.
+    pub fn read(query: &str) -> Result<Parameters, Problem> {
+        let malformed = |_| Problem::new(ProblemType::BadParameter, "the query string cannot be read");
+        let pairs = actix_web::web::Query::<Vec<(String, String)>>::from_query(query)
+            .map_err(malformed)?
+            .into_inner();
+        let mut parameters = Parameters::default();
+        let mut seen = BTreeSet::new();
+        for (name, value) in pairs {
+            if !seen.insert(name.clone()) {
+                return Err(Problem::parameter(&name, "there once; separate several values with commas"));
+            }
+            match name.as_str() {
+                "as_of" => parameters.moment.as_of = Some(value),
+                "at" => parameters.moment.at = Some(value),
+                "min_seq" => {
+                    let seq =
+                        value.parse().map_err(|_| Problem::parameter("min_seq", "an entry's number"))?;
+                    parameters.moment.min_seq = Some(seq);
+                }
+                _ => parameters.pairs.push((name, value)),
+            }
+        }
+        Ok(parameters)
+    }
+
+    /// A parameter's text.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Takes a parameter out that the resource knows beside those of all lists.
+    pub fn take(&mut self, name: &str) -> Option<String> {
+        let place = self.pairs.iter().position(|(known, _)| known == name)?;
+        Some(self.pairs.remove(place).1)
+    }
+
+    /// A parameter that is true or false.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn flag(&self, name: &str) -> Result<Option<bool>, Problem> {
+        match self.get(name) {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(_) => Err(Problem::parameter(name, "true or false")),
+        }
+    }
+
+    /// How many rows at most.
+    ///
+    /// # Errors
+    /// Not from 1 to 500.
+    pub fn limit(&self) -> Result<usize, Problem> {
+        let limit = self.get("limit").map_or(Some(DEFAULT_LIMIT), |text| text.parse().ok());
+        limit
+            .filter(|limit| (1..=MAX_LIMIT).contains(limit))
+            .ok_or_else(|| Problem::parameter("limit", "a number from 1 to 500"))
+    }
+
+    /// The question to a view. Which query a cursor belongs to is in the second.
+    ///
+    /// # Errors
+    /// A parameter is not of its form, or none that the view knows.
+    pub fn ask(&self, view: &dyn View, when: When) -> Result<(Ask, String), Problem> {
+        let fields = view.fields();
+        let mut filters = Vec::new();
+        for (name, value) in &self.pairs {
+            if KNOWN.contains(&name.as_str()) {
+                continue;
+            }
+            if !(fields.iter().any(|field| field == name)
+                || matches!(name.as_str(), "state" | "owner" | "id"))
+            {
+                let detail = format!(
+                    "{} knows no parameter {name:.64?}; it knows state, owner, id, {}, {}",
+                    view.name(),
+                    KNOWN.join(", "),
+                    fields.join(", ")
+                );
+                return Err(Problem::new(ProblemType::BadParameter, detail));
+            }
+            let values: Vec<String> = value.split(',').map(str::to_owned).collect();
+            if values.len() > MAX_VALUES || values.iter().any(String::is_empty) {
+                return Err(Problem::parameter(name, "1 to 64 values, with commas between them"));
+            }
+            filters.push((name.clone(), values));
+        }
+        let date = |name: &str| self.get(name).map(|text| time(name, text)).transpose();
+        let validity = self.get("validity").map(str::to_owned);
+        if validity.as_deref().is_some_and(|word| !matches!(word, "not-yet" | "in-force" | EXPIRED)) {
+            return Err(Problem::parameter("validity", "not-yet, in-force or expired"));
+        }
+        let overdue = self.flag("overdue")?;
+        let default = if overdue == Some(true) { "due" } else { "-opened" };
+        let sort = self.get("sort").unwrap_or(default);
+        let (descending, word) = sort.strip_prefix('-').map_or((false, sort), |word| (true, word));
+        let sort = match word {
+            "opened" => Sort::Opened,
+            "due" => Sort::Due,
+            "ends" => Sort::Until,
+            _ => return Err(Problem::parameter("sort", "opened, due or ends, with a minus for descending")),
+        };
+        let mut ask = Ask {
+            filters,
+            overdue,
+            validity,
+            due: (date("due_from")?, date("due_to")?),
+            until: (date("ends_from")?, date("ends_to")?),
+            when,
+            sort,
+            descending,
+            after: None,
+            limit: self.limit()?,
+        };
+        let mut of_query: Vec<_> = self
+            .pairs
+            .iter()
+            .filter(|(name, _)| !matches!(name.as_str(), "limit" | "cursor" | "expand"))
+            .collect();
+        of_query.sort();
+        let identity = format!("{} {of_query:?} {:?} {:?}", view.name(), self.moment.as_of, self.moment.at);
+        ask.after = self.get("cursor").map(|text| cursor::decode_place(&identity, text)).transpose()?;
+        Ok((ask, identity))
+    }
+}

@@ -1,0 +1,21 @@
+//! All projections of a ledger: the core views, one for each register of the catalogue, and the lists beside them.
+
+use super::engine::Projection;
+use super::evidence::EvidenceLists;
+use super::mentions::Mentions;
+use super::registers::RegisterView;
+use super::sources::Sources;
+use crate::catalog::Catalog;
+use std::sync::Arc;
+
+/// What a ledger with this catalogue keeps.
+#[must_use]
+pub fn projections(catalog: &Catalog) -> Vec<Projection> {
+    let mut all: Vec<Projection> = Vec::new();
+    let registers = catalog.registers().map(RegisterView::new);
+    all.extend(registers.map(|view| Projection::Rows(Arc::new(view))));
+    all.push(Projection::Lists(Arc::new(Mentions::new(catalog))));
+    all.push(Projection::Lists(Arc::new(EvidenceLists::new(catalog))));
+    all.push(Projection::Tallies(Arc::new(Sources)));
+    all
+}

@@ -1,0 +1,49 @@
+//! Which entries speak of what: the ground of a timeline across all families.
+//!
+//! An entry is listed under the id of the entity that it is about and under every id that it links to. Entries whose
+//! CloudEvents `subject` is the id are on the index's own list, and not on these again.
+
+use super::engine::{Counted, EntryLists, Event};
+use super::registers::fingerprint;
+use crate::catalog::Catalog;
+
+/// The list's field.
+pub const MENTION: &str = "mention";
+/// The name of these lists among all projections.
+pub const MENTIONS: &str = "mentions";
+
+/// Raise it with every change to what is listed.
+const VERSION: u64 = 1;
+
+/// The lists of all ids.
+pub struct Mentions {
+    version: u64,
+}
+
+impl Mentions {
+    /// The lists as the links of the catalogue's types have it.
+    #[must_use]
+    pub fn new(catalog: &Catalog) -> Mentions {
+        let declared: Vec<_> = catalog.types().map(|ty| (&ty.name, &ty.entity, &ty.links)).collect();
+        Mentions { version: fingerprint(VERSION, &declared) }
+    }
+}
+
+impl EntryLists for Mentions {
+    fn name(&self) -> &str {
+        MENTIONS
+    }
+
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn lists_of(&self, event: &Event, catalog: &Catalog) -> Vec<(&'static str, String, Counted)> {
+        let Some(ty) = catalog.get(&event.ty) else { return Vec::new() };
+        let mut ids = ty.mentions(&event.data);
+        ids.sort_unstable();
+        ids.dedup();
+        ids.retain(|id| event.subject.as_deref() != Some(*id));
+        ids.into_iter().map(|id| (MENTION, id.to_owned(), Counted::No)).collect()
+    }
+}

@@ -1,0 +1,168 @@
+//! What each source has posted: how much, how far, and what of its numbering is missing.
+//!
+//! A source that gives its events the CloudEvents extension attribute `sequence`, a whole number without gaps, lets the
+//! ledger see that something was never posted: nothing else can. Beside it, events are counted by the minute in which they
+//! happened, so that what a source says it posted in a stretch of time (`source.reconciled`) can be compared.
+
+use super::engine::{Event, Micros, Tallier};
+use crate::catalog::Catalog;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The name of these tallies among all projections.
+pub const SOURCES: &str = "sources";
+
+/// Microseconds of a minute.
+const MINUTE: Micros = 60_000_000;
+
+/// Stretches of numbers that are kept of a source. Beyond, the oldest gap is only counted any more.
+///
+/// Reason: a source with so many gaps has one problem and not so many.
+const MAX_STRETCHES: usize = 256;
+
+/// What is known of one source.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Posted {
+    /// Events.
+    pub events: u64,
+    /// Seq of the first entry and of the last one.
+    pub entries: (u64, u64),
+    /// When the first and the last one were recorded, in microseconds.
+    pub recorded: (Micros, Micros),
+    /// Events with a number.
+    pub numbered: u64,
+    /// Events whose number another one had already.
+    pub repeated: u64,
+    /// Events whose `sequence` is no whole number.
+    pub unreadable: u64,
+    /// Stretches of numbers that have been posted: from, to.
+    pub stretches: Vec<(u64, u64)>,
+    /// Numbers missing before the first stretch that is kept.
+    pub missing_before: u64,
+}
+
+impl Posted {
+    /// The gaps that are known one by one: from, to.
+    #[must_use]
+    pub fn gaps(&self) -> Vec<(u64, u64)> {
+        let pairs = self.stretches.iter().zip(self.stretches.iter().skip(1));
+        pairs.map(|((_, end), (begin, _))| (end + 1, begin - 1)).collect()
+    }
+
+    /// How many numbers are missing.
+    #[must_use]
+    pub fn missing(&self) -> u64 {
+        self.gaps().iter().map(|(from, to)| to - from + 1).sum::<u64>() + self.missing_before
+    }
+
+    fn add_number(&mut self, number: u64) {
+        self.numbered += 1;
+        let place = self.stretches.partition_point(|(_, end)| *end < number);
+        let beside = |of: Option<&(u64, u64)>| of.copied();
+        let next = beside(self.stretches.get(place));
+        if next.is_some_and(|(begin, _)| begin <= number) {
+            self.repeated += 1;
+            return;
+        }
+        let before = place.checked_sub(1).and_then(|place| beside(self.stretches.get(place)));
+        let joins_before = before.is_some_and(|(_, end)| end + 1 == number);
+        let joins_next = next.is_some_and(|(begin, _)| number.checked_add(1) == Some(begin));
+        match (joins_before, joins_next) {
+            (true, true) => {
+                let (_, end) = self.stretches.remove(place);
+                self.stretches[place - 1].1 = end;
+            }
+            (true, false) => self.stretches[place - 1].1 = number,
+            (false, true) => self.stretches[place].0 = number,
+            (false, false) => self.stretches.insert(place, (number, number)),
+        }
+        if self.stretches.len() > MAX_STRETCHES {
+            let (begin, end) = self.stretches.remove(0);
+            // There are more than `MAX_STRETCHES` others.
+            let next = &mut self.stretches[0];
+            self.missing_before += next.0 - end - 1;
+            next.0 = begin;
+        }
+    }
+}
+
+/// The tallies of all sources.
+pub struct Sources;
+
+/// Under which name a source is tallied.
+#[must_use]
+pub fn source_name(source: &str) -> String {
+    format!("s{source}")
+}
+
+/// Under which name the events of a source in the minute of a time are counted.
+#[must_use]
+pub fn minute_name(source: &str, time: Micros) -> String {
+    // Digits that sort as the minutes do, also those before 1970.
+    format!("m{source}\n{:020}", time.div_euclid(MINUTE) + (1 << 40))
+}
+
+impl Tallier for Sources {
+    fn name(&self) -> &str {
+        SOURCES
+    }
+
+    fn version(&self) -> u64 {
+        1
+    }
+
+    fn names_of(&self, event: &Event, _: &Catalog) -> Vec<String> {
+        vec![source_name(&event.source), minute_name(&event.source, event.happened_at)]
+    }
+
+    fn add(&self, name: &str, sum: &mut Value, event: &Event, _: &Catalog) {
+        if name.starts_with('m') {
+            *sum = Value::from(sum.as_u64().unwrap_or(0) + 1);
+            return;
+        }
+        let mut posted: Posted = serde_json::from_value(sum.take()).unwrap_or_default();
+        if posted.events == 0 {
+            posted.entries.0 = event.seq;
+            posted.recorded.0 = event.recorded_at;
+        }
+        posted.events += 1;
+        posted.entries.1 = event.seq;
+        posted.recorded.1 = event.recorded_at;
+        match event.sequence.as_deref().map(str::parse::<u64>) {
+            Some(Ok(number)) if number < u64::MAX => posted.add_number(number),
+            Some(_) => posted.unreadable += 1,
+            None => {}
+        }
+        *sum = serde_json::to_value(posted).unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn what_is_missing_is_what_lies_between(numbers in prop::collection::vec(0..60_u64, 0..80)) {
+            let mut posted = Posted::default();
+            numbers.iter().for_each(|number| posted.add_number(*number));
+            let set: BTreeSet<u64> = numbers.iter().copied().collect();
+            let span = set.first().zip(set.last()).map_or(0..0, |(first, last)| *first..*last);
+            let missing: Vec<u64> = span.filter(|number| !set.contains(number)).collect();
+            let gaps: Vec<u64> = posted.gaps().into_iter().flat_map(|(from, to)| from..=to).collect();
+            prop_assert_eq!(&gaps, &missing);
+            prop_assert_eq!(posted.missing(), missing.len() as u64);
+            prop_assert_eq!(posted.repeated, (numbers.len() - set.len()) as u64);
+        }
+    }
+
+    #[test]
+    fn a_thousand_gaps_are_counted_and_do_not_fill_the_memory() {
+        let mut posted = Posted::default();
+        (0..2_000).for_each(|number| posted.add_number(number * 3));
+        assert_eq!((posted.stretches.len(), posted.missing()), (MAX_STRETCHES, 2 * 1_999));
+    }
+}
