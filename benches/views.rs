@@ -91,9 +91,8 @@ fn make(ledger: &Prepared) -> Result<Vec<String>> {
         }
     }
     let (took, cpu) = (start.elapsed().as_secs_f64(), own_cpu_s()? - cpu);
-    let last = at_nine_tenths.map_or(f64::NAN, |(since, applied)| {
-        (size - applied) as f64 / since.elapsed().as_secs_f64()
-    });
+    let last = at_nine_tenths
+        .map_or(f64::NAN, |(since, applied)| (size - applied) as f64 / since.elapsed().as_secs_f64());
     let resident = resident_bytes(std::process::id())?;
     drop(views);
     let per_entry = disk_bytes(&dir) as f64 / size as f64;

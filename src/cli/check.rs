@@ -1,7 +1,7 @@
 //! `daybook check` and `daybook rebuild`.
 
-use crate::cli::config::Config;
 use crate::cli::check_views::{self, Ground};
+use crate::cli::config::Config;
 use crate::cli::ledger::{IndexChoice, catalog, options};
 use crate::cli::progress::Progress;
 use crate::log::check::{Checked, check, without_head};

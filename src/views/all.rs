@@ -1,6 +1,8 @@
 //! All projections of a ledger: the core views, one for each register of the catalogue, and the lists beside them.
 
+use super::approvals::Approvals;
 use super::engine::Projection;
+use super::escalations::Escalations;
 use super::evidence::EvidenceLists;
 use super::mentions::Mentions;
 use super::registers::RegisterView;
@@ -11,7 +13,7 @@ use std::sync::Arc;
 /// What a ledger with this catalogue keeps.
 #[must_use]
 pub fn projections(catalog: &Catalog) -> Vec<Projection> {
-    let mut all: Vec<Projection> = Vec::new();
+    let mut all = vec![Projection::Rows(Arc::new(Approvals)), Projection::Rows(Arc::new(Escalations))];
     let registers = catalog.registers().map(RegisterView::new);
     all.extend(registers.map(|view| Projection::Rows(Arc::new(view))));
     all.push(Projection::Lists(Arc::new(Mentions::new(catalog))));

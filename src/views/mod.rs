@@ -8,7 +8,9 @@
 //! entries. So nothing here asks for an fsync, and nothing here is ever repaired: what is doubtful is built again.
 
 mod all;
+pub mod approvals;
 pub mod engine;
+pub mod escalations;
 pub mod evidence;
 pub mod feed;
 pub mod index;

@@ -21,7 +21,9 @@ impl Engine {
             let mut digest = Digest::default();
             let (from, to) = keys::whole(member.slot);
             let ranges = match &member.projection {
-                Projection::Rows(_) => vec![(Table::Rows, from.clone(), to.clone()), (Table::Events, from, to)],
+                Projection::Rows(_) => {
+                    vec![(Table::Rows, from.clone(), to.clone()), (Table::Events, from, to)]
+                }
                 Projection::Tallies(_) => {
                     let end = keys::tally(member.slot, "\u{10ffff}");
                     vec![(Table::Meta, keys::tally(member.slot, ""), end)]
