@@ -4,6 +4,7 @@ use super::approvals::Approvals;
 use super::engine::Projection;
 use super::escalations::Escalations;
 use super::evidence::EvidenceLists;
+use super::fairness::Tallies;
 use super::mentions::Mentions;
 use super::registers::RegisterView;
 use super::sources::Sources;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 #[must_use]
 pub fn projections(catalog: &Catalog) -> Vec<Projection> {
     let mut all = vec![Projection::Rows(Arc::new(Approvals)), Projection::Rows(Arc::new(Escalations))];
+    all.push(Projection::Rows(Arc::new(Tallies)));
     let registers = catalog.registers().map(RegisterView::new);
     all.extend(registers.map(|view| Projection::Rows(Arc::new(view))));
     all.push(Projection::Lists(Arc::new(Mentions::new(catalog))));

@@ -12,6 +12,7 @@ pub mod approvals;
 pub mod engine;
 pub mod escalations;
 pub mod evidence;
+pub mod fairness;
 pub mod feed;
 pub mod index;
 mod log_index;
