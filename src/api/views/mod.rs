@@ -2,7 +2,11 @@
 //!
 //! What all of them share is here: as of when ([`moment`]), which rows ([`ask`]), and how a row looks ([`row`]).
 
+pub mod access;
+pub mod approvals;
 pub mod ask;
+pub mod decisions;
+pub mod filters;
 pub mod moment;
 pub mod registers;
 pub mod row;
