@@ -79,7 +79,8 @@ fn make(ledger: &Prepared) -> Result<Vec<String>> {
     }
     let catalog = Arc::new(Catalog::embedded()?);
     let (start, cpu) = (Instant::now(), own_cpu_s()?);
-    let views = LogViews::start(&dir, EngineKind::Fjall, &store, index.identities(), catalog)?;
+    let views = LogViews::start(&dir, EngineKind::Fjall, &store, index.identities())?;
+    views.set_catalog(catalog)?;
     let mut at_nine_tenths = None;
     while !views.wait_applied(size, Duration::from_millis(50)) {
         if let (Some(problem), Ok(_)) = (views.problem(), views.now()) {

@@ -1,12 +1,14 @@
 //! The description of the API: OpenAPI 3.1 at `/openapi.json`, and Swagger UI at `/docs` from the binary.
 
 use crate::api::{
-    Problem, ProblemType, clock, events, health, keys, log, post, problem, proofs, stream, views,
+    Problem, ProblemType, Service, catalog, clock, events, health, keys, log, post, problem, proofs, stream,
+    views,
 };
 use crate::catalog::Catalog;
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::sync::{Mutex, PoisonError};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
@@ -95,6 +97,9 @@ struct Api;
     keys::list_keys,
     keys::rotate_key,
     clock::confirm_clock,
+    catalog::get_catalog,
+    catalog::list_types,
+    catalog::get_type,
     views::standing::list_views,
     views::access::readers,
     views::access::reach,
@@ -286,13 +291,33 @@ fn inline_definitions(mut schema: Value) -> Value {
     schema
 }
 
-/// The description as it is served.
-pub struct ServedOpenApi(pub String);
+/// The description as it is served: written once for each catalogue, for it has all types in it.
+pub struct ServedOpenApi(Mutex<(u64, String)>);
+
+impl ServedOpenApi {
+    /// The description of a server with this catalogue.
+    pub fn of(catalog: &Catalog, description: &Value) -> ServedOpenApi {
+        let text = serde_json::to_string(description).unwrap_or_default();
+        ServedOpenApi(Mutex::new((catalog.publications(), text)))
+    }
+
+    fn text(&self, catalog: &Catalog) -> String {
+        let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if written.0 != catalog.publications() {
+            *written = (catalog.publications(), serde_json::to_string(&openapi(catalog)).unwrap_or_default());
+        }
+        written.1.clone()
+    }
+}
 
 /// The OpenAPI description.
 #[get("/openapi.json")]
-pub async fn openapi_json(description: web::Data<ServedOpenApi>) -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(description.0.clone())
+pub async fn openapi_json(
+    service: web::Data<Service>,
+    description: web::Data<ServedOpenApi>,
+) -> HttpResponse {
+    let text = description.text(&service.catalog.current());
+    HttpResponse::Ok().content_type("application/json").body(text)
 }
 
 /// Which methods a path knows; for telling 405 from 404.

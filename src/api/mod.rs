@@ -5,7 +5,9 @@
 
 mod auth;
 pub mod body;
+mod catalog;
 mod clock;
+mod corrections;
 mod cursor;
 pub mod docs;
 mod event_view;
@@ -17,6 +19,7 @@ pub mod post;
 mod prepare;
 mod problem;
 mod proofs;
+mod publish;
 pub mod rate;
 mod server;
 pub mod stream;
@@ -25,7 +28,7 @@ pub mod views;
 pub use problem::{Problem, ProblemType};
 pub use server::{Running, ServeError, start};
 
-use crate::catalog::Catalog;
+use crate::catalog::CatalogHistory;
 use crate::identity::Tokens;
 use crate::log::Log;
 use crate::log::clock::Clock;
@@ -51,7 +54,11 @@ pub struct Service {
     pub views: Option<LogViews>,
     /// What time it is, where a question depends on it.
     pub clock: Arc<dyn Clock>,
-    pub catalog: Catalog,
+    /// What events are held against, now and at each entry.
+    pub catalog: Arc<CatalogHistory>,
+    /// Held by whoever posts, from the check of the events to their record; and alone by whoever changes the catalogue:
+    /// so each entry is accepted by the catalogue that is in force at its place.
+    pub gate: Arc<tokio::sync::RwLock<()>>,
     pub tokens: Tokens,
     pub settings: Settings,
     /// Makes and finds signing keys for rotations.

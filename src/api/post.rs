@@ -1,8 +1,10 @@
 //! `POST /v1/events`: the reason for everything else.
 
 use crate::api::auth::Caller;
+use crate::api::corrections::check;
 use crate::api::event_view::receipt_path;
 use crate::api::prepare::{Incoming, Prepared, prepare};
+use crate::api::publish::publish;
 use crate::api::{Problem, ProblemType, Service, body};
 use crate::identity::Role;
 use crate::intake::{MAX_BATCH_BYTES, MAX_EVENT_BYTES, Mode};
@@ -13,6 +15,8 @@ use crate::spec::merkle::leaf_hash;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use serde::Serialize;
+use std::sync::Arc;
+use tokio::sync::OwnedRwLockReadGuard;
 use utoipa::ToSchema;
 
 /// Header: how many events the subject has so far, or nothing is recorded.
@@ -90,7 +94,7 @@ pub struct RecordedBatch {
         (status = 409, description = "`identity-conflict`, `version-conflict`", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "`too-large`", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported-media-type`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`unknown-type`, `schema-violation`, `reserved-type`, `personal-data-unsupported`, `producer-signature-unsupported`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`unknown-type`, `schema-violation`, `reserved-type`, `personal-data-unsupported`, `producer-signature-unsupported`, `unknown-target`, `publication-refused`, `unprocessable`", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "`rate-limited`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`overloaded`, `starting`, `read-only`, `clock-jumped`, `stopped`, `index-unavailable`", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u32, description = "Seconds"))),
         (status = 507, description = "`no-room`", body = Problem, content_type = "application/problem+json"),
@@ -103,7 +107,9 @@ pub async fn post_events(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_be(Role::Producer)?;
+    if !caller.0.has(Role::Admin) {
+        caller.must_be(Role::Producer)?;
+    }
     let headers = request.headers();
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let mode = Mode::of(content_type, headers.contains_key("ce-specversion")).ok_or_else(|| {
@@ -124,8 +130,30 @@ pub async fn post_events(
         Mode::Structured | Mode::Batch => Vec::new(),
     };
     let content_type = content_type.map(str::to_owned);
-    let incoming = Incoming { principal: caller.0, mode, content_type, attributes, body };
-    record(&service, prepared(&service, incoming, expected).await?, mode).await
+    let incoming = Incoming { principal: caller.0.clone(), mode, content_type, attributes, body };
+    let posted = Posted { incoming: Arc::new(incoming), expected };
+    let gate = service.gate.clone().read_owned().await;
+    let prepared = prepared(&service, &posted).await?;
+    if prepared.publication.is_some() {
+        drop(gate);
+        return publish(service, &caller, posted).await;
+    }
+    caller.must_be(Role::Producer)?;
+    record(&service, prepared, mode, gate).await
+}
+
+/// What was posted, read and not yet looked at.
+#[derive(Clone)]
+pub struct Posted {
+    incoming: Arc<Incoming>,
+    expected: Option<u64>,
+}
+
+impl Posted {
+    /// How it was posted.
+    pub fn mode(&self) -> Mode {
+        self.incoming.mode
+    }
 }
 
 /// The attributes of an event in the binary mode.
@@ -149,30 +177,43 @@ fn expected_version(request: &HttpRequest, mode: Mode) -> Result<Option<u64>, Pr
 }
 
 /// Does at once what takes little time, and beside the async workers what does not: other requests wait there.
-async fn prepared(
-    service: &web::Data<Service>,
-    incoming: Incoming,
-    expected: Option<u64>,
-) -> Result<Prepared, Problem> {
+pub async fn prepared(service: &web::Data<Service>, posted: &Posted) -> Result<Prepared, Problem> {
+    let Posted { incoming, expected } = posted.clone();
     if incoming.body.bytes.len() <= INLINE_BYTES && expected.is_none() {
-        return prepare(service, &incoming, expected);
+        let prepared = prepare(service, &incoming, expected)?;
+        return checked(service, prepared).await;
     }
     // Held until the work is done, also if the client is gone by then.
     let place = service.large.clone().acquire_owned().await.map_err(|error| Problem::internal(&error))?;
-    let service = service.clone();
+    let preparing = service.clone();
     let work = move || {
         let _place = place;
-        prepare(&service, &incoming, expected)
+        prepare(&preparing, &incoming, expected)
     };
-    web::block(work).await.map_err(|error| Problem::internal(&error))?
+    let prepared = web::block(work).await.map_err(|error| Problem::internal(&error))??;
+    checked(service, prepared).await
+}
+
+/// Looks up what is corrected, if anything is.
+async fn checked(service: &web::Data<Service>, prepared: Prepared) -> Result<Prepared, Problem> {
+    if prepared.corrections.is_empty() {
+        return Ok(prepared);
+    }
+    let service = service.clone();
+    let look = move || {
+        let earlier: Vec<_> = prepared.accepted.iter().map(|accepted| accepted.item.identity).collect();
+        check(&service, &prepared.corrections, &earlier).map(|()| prepared)
+    };
+    web::block(look).await.map_err(|error| Problem::internal(&error))?
 }
 
 async fn record(
     service: &web::Data<Service>,
     prepared: Prepared,
     mode: Mode,
+    gate: OwnedRwLockReadGuard<()>,
 ) -> Result<HttpResponse, Problem> {
-    let Prepared { accepted, known, expected_version, looked_up_at } = prepared;
+    let Prepared { accepted, known, expected_version, looked_up_at, .. } = prepared;
     let new: Vec<usize> = (0..accepted.len()).filter(|place| known[*place].is_none()).collect();
     let mut outcomes: Vec<Option<Outcome>> =
         known.iter().map(|seq| seq.map(|seq| Outcome::Replayed { seq })).collect();
@@ -181,6 +222,8 @@ async fn record(
         let items = new.iter().filter_map(|place| accepted[*place].take()).collect();
         let submission = Submission { items, expected_version, looked_up_at };
         let answer = service.log.append(submission).map_err(|error| Problem::append(&error))?;
+        // From here on its place comes before that of any later change of the catalogue.
+        drop(gate);
         // The sequencer answers all it takes; it goes without an answer only when the ledger stops.
         let recorded = answer.await.unwrap_or(Err(AppendError::Stopped)).map_err(|error| match error {
             AppendError::Conflict { items } => {
@@ -193,7 +236,15 @@ async fn record(
             outcomes[*place] = Some(outcome);
         }
     }
-    let outcomes: Vec<Outcome> = outcomes.into_iter().flatten().collect();
+    respond_to(service, outcomes.into_iter().flatten().collect(), mode).await
+}
+
+/// The answer, in which each event is with its place in the log.
+pub async fn respond_to(
+    service: &web::Data<Service>,
+    outcomes: Vec<Outcome>,
+    mode: Mode,
+) -> Result<HttpResponse, Problem> {
     let replays = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Replayed { .. })).count();
     let service = service.clone();
     let tell = move || outcomes.iter().map(|outcome| recorded(&service, *outcome)).collect();

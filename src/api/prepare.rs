@@ -2,7 +2,9 @@
 //! here: it takes the time that it takes, and the caller chooses the thread.
 
 use crate::api::body::Body;
+use crate::api::corrections::Correction;
 use crate::api::{Problem, ProblemType, Service};
+use crate::catalog::{PUBLISHED, to_value};
 use crate::identity::Principal;
 use crate::intake::{
     Accepted, MAX_BATCH_EVENTS, Mode, Refusal, Rules, accept, from_batch, from_binary, from_structured,
@@ -32,6 +34,10 @@ pub struct Prepared {
     pub expected_version: Option<ExpectedVersion>,
     /// How many entries the index had when it was asked.
     pub looked_up_at: u64,
+    /// What is corrected.
+    pub corrections: Vec<Correction>,
+    /// The `data` of a publication of the catalogue, if there is one.
+    pub publication: Option<serde_json::Value>,
 }
 
 /// Parses and checks all events of a request and looks them up.
@@ -39,7 +45,11 @@ pub struct Prepared {
 /// # Errors
 /// What is wrong with them, or an identity that is recorded with other content.
 pub fn prepare(service: &Service, incoming: &Incoming, expected: Option<u64>) -> Result<Prepared, Problem> {
-    let accepted = accept_all(service, incoming)?;
+    if let Some(why) = service.catalog.unknown() {
+        let detail = format!("events cannot be held against the catalogue yet: {why}; send this again soon");
+        return Err(Problem::new(ProblemType::Starting, detail));
+    }
+    let (accepted, corrections, publication) = accept_all(service, incoming)?;
     // Both questions go to the same index: one that replaced it in between may know nothing yet.
     let index = match &service.index {
         Some(index) => Some(index.now().map_err(|why| Problem::append(&AppendError::Index(why)))?),
@@ -71,15 +81,19 @@ pub fn prepare(service: &Service, incoming: &Incoming, expected: Option<u64>) ->
     if !conflicts.is_empty() {
         return Err(Problem::conflict(&conflicts, incoming.mode == Mode::Batch));
     }
-    Ok(Prepared { accepted, known, expected_version, looked_up_at })
+    Ok(Prepared { accepted, known, expected_version, looked_up_at, corrections, publication })
 }
 
-fn accept_all(service: &Service, incoming: &Incoming) -> Result<Vec<Accepted>, Problem> {
+/// Accepted events, what they correct, and what they publish.
+type AllAccepted = (Vec<Accepted>, Vec<Correction>, Option<serde_json::Value>);
+
+fn accept_all(service: &Service, incoming: &Incoming) -> Result<AllAccepted, Problem> {
     let Incoming { principal, mode, content_type, attributes, body } = incoming;
     let (mode, body) = (*mode, &body.bytes[..]);
+    let catalog = service.catalog.current();
     let rules = Rules {
         origin: service.log.store().origin(),
-        catalog: &service.catalog,
+        catalog: &catalog,
         open_types: service.settings.open_types,
     };
     let one = |refusal: Refusal| Problem::refused(&[refusal]);
@@ -93,9 +107,17 @@ fn accept_all(service: &Service, incoming: &Incoming) -> Result<Vec<Accepted>, P
     };
     let mut accepted = Vec::with_capacity(events.len());
     let mut refusals = Vec::new();
+    let (mut corrections, mut publication) = (Vec::new(), None);
     for (place, event) in events.iter().enumerate() {
         match accept(event, principal, &rules) {
-            Ok(event) => accepted.push(event),
+            Ok(ok) => {
+                let place = (mode == Mode::Batch).then_some(place);
+                corrections.extend(Correction::of(event, ok.item.identity, place));
+                if ok.kind == PUBLISHED {
+                    publication = event.get("data").map(to_value);
+                }
+                accepted.push(ok);
+            }
             Err(refused) if mode == Mode::Batch => {
                 refusals.extend(refused.into_iter().map(|refusal| refusal.within(place)));
             }
@@ -106,7 +128,11 @@ fn accept_all(service: &Service, incoming: &Incoming) -> Result<Vec<Accepted>, P
         // Every bad event is named, if not everything that is wrong with it.
         refusals.dedup_by_key(|refusal| refusal.pointer.split('/').nth(1).map(str::to_owned));
     }
-    if refusals.is_empty() { Ok(accepted) } else { Err(Problem::refused(&refusals)) }
+    if refusals.is_empty() {
+        Ok((accepted, corrections, publication))
+    } else {
+        Err(Problem::refused(&refusals))
+    }
 }
 
 /// Which of the known identities are recorded with other content, or by another actor.

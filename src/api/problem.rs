@@ -65,6 +65,8 @@ problem_types! {
     SchemaViolation(422, "schema-violation", "The data is not what its type asks for"),
     PersonalDataUnsupported(422, "personal-data-unsupported", "This ledger cannot seal personal data"),
     ProducerSignatureUnsupported(422, "producer-signature-unsupported", "This ledger knows no producer keys"),
+    UnknownTarget(422, "unknown-target", "The event that it speaks of is not in the ledger"),
+    PublicationRefused(422, "publication-refused", "The catalogue cannot take this publication"),
     Unprocessable(422, "unprocessable", "Understood, but not possible"),
     RateLimited(429, "rate-limited", "Too many requests with this token"),
     Overloaded(503, "overloaded", "More is waiting than can be held"),
@@ -278,6 +280,8 @@ fn problem_type(kind: Kind) -> ProblemType {
         Kind::Personal => ProblemType::PersonalDataUnsupported,
         Kind::ProducerSignature => ProblemType::ProducerSignatureUnsupported,
         Kind::TooLarge => ProblemType::TooLarge,
+        Kind::Target => ProblemType::UnknownTarget,
+        Kind::Publication => ProblemType::PublicationRefused,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::api::docs::{ServedOpenApi, openapi, openapi_json};
 use crate::api::{
-    Problem, ProblemType, Service, clock, docs, events, health, keys, log, post, proofs, stream, views,
+    Problem, ProblemType, Service, catalog as catalogue, clock, docs, events, health, keys, log, post,
+    proofs, stream, views,
 };
 use actix_web::dev::{ServerHandle, Service as _};
 use actix_web::http::header::{ALLOW, HeaderValue};
@@ -60,8 +61,9 @@ pub fn start(service: web::Data<Service>, address: &str) -> Result<Running, Serv
     let listen_error = |error| ServeError::Listen { address: address.to_owned(), error };
     let listener = TcpListener::bind(address).map_err(listen_error)?;
     let bound = listener.local_addr().map_err(listen_error)?;
-    let description = openapi(&service.catalog);
-    let served = web::Data::new(ServedOpenApi(serde_json::to_string(&description).unwrap_or_default()));
+    let catalog = service.catalog.current();
+    let description = openapi(&catalog);
+    let served = web::Data::new(ServedOpenApi::of(&catalog, &description));
     let description = web::Data::new(description);
     let server = HttpServer::new(move || {
         App::new()
@@ -104,6 +106,9 @@ pub fn start(service: web::Data<Service>, address: &str) -> Result<Running, Serv
                     .service(keys::list_keys)
                     .service(keys::rotate_key)
                     .service(clock::confirm_clock)
+                    .service(catalogue::get_catalog)
+                    .service(catalogue::list_types)
+                    .service(catalogue::get_type)
                     .service(views::standing::list_views)
                     .service(views::access::readers)
                     .service(views::access::reach)

@@ -32,6 +32,8 @@ pub struct EventType {
     pub effective_at: String,
     /// The field of `data` that says by when something has to follow.
     pub due_at: Option<String>,
+    /// It is declared to concern no identifiable person, so that attributes of groups may stand in it in clear.
+    pub concerns_nobody: bool,
     /// Fields of `data` that hold the id of something else.
     pub links: Vec<Link>,
     pub(super) validator: Validator,

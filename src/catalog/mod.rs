@@ -8,13 +8,16 @@
 //! client sent into a message: what is refused may be personal.
 
 mod cadence;
+mod compatible;
 mod control;
 mod error;
 mod event_type;
 mod field;
 mod filter;
+mod history;
 mod lint;
 mod nearest;
+mod publish;
 mod register;
 mod register_source;
 mod source;
@@ -30,6 +33,8 @@ pub use control::{CORE_VIEWS, Control, CoreView, Evidence, Member, Population};
 pub use error::CatalogError;
 pub use event_type::{Entity, EventType, Link, LinkTarget, Violation};
 pub use filter::Filter;
+pub use history::{CatalogHistory, InForce};
+pub use publish::{PUBLISHED, PublishRefusal};
 pub use register::{KEY_JOINER, Moves, Next, Reaction, Register, UNOPENED};
 use register_source::RawRegister;
 use source::{Declared, Everywhere};
@@ -47,6 +52,7 @@ pub struct Catalog {
     declared_registers: Vec<Declared<RawRegister>>,
     declared_controls: Vec<Declared<RawControl>>,
     everywhere: Everywhere,
+    publications: u64,
 }
 
 impl Catalog {
@@ -64,6 +70,7 @@ impl Catalog {
             declared_registers: Vec::new(),
             declared_controls: Vec::new(),
             everywhere,
+            publications: 0,
         };
         for file in files {
             catalog.add(file)?;
@@ -200,6 +207,8 @@ impl Catalog {
 mod content_tests;
 #[cfg(test)]
 mod control_tests;
+#[cfg(test)]
+mod publish_tests;
 #[cfg(test)]
 mod register_tests;
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub(super) struct RawRegister {
     pub(super) name: String,
     summary: String,
     pub(super) family: String,
-    key: Vec<String>,
+    pub(super) key: Vec<String>,
     events: BTreeMap<String, Spanned<RawReaction>>,
     #[serde(default)]
     ends: Vec<String>,

@@ -92,9 +92,22 @@ struct RawType {
     effective_at: Option<String>,
     due_at: Option<String>,
     #[serde(default)]
+    concerns: Concerns,
+    #[serde(default)]
     links: Vec<RawLink>,
     schema: Map<String, Value>,
     example: Value,
+}
+
+/// Whom events of a type are about.
+#[derive(Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Concerns {
+    /// Perhaps somebody who can be identified.
+    #[default]
+    Somebody,
+    /// Nobody: benches, synthetic people, counts.
+    Nobody,
 }
 
 #[derive(Deserialize)]
@@ -165,7 +178,7 @@ pub(super) fn files_in(dir: &Path) -> Result<Vec<CatalogFile>, CatalogError> {
     Ok(files)
 }
 
-fn parse(name: String, text: &str) -> Result<CatalogFile, CatalogError> {
+pub(super) fn parse(name: String, text: &str) -> Result<CatalogFile, CatalogError> {
     // Strict: `n` is the letter, not a way to say false.
     let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
     match serde_saphyr::from_str_with_options(text, options) {
@@ -229,6 +242,7 @@ fn compile(
     }
     let schema = complete(&raw, everywhere, defs)?;
     lint(&schema)?;
+    check_concerns(raw.concerns, &schema)?;
     let validator = jsonschema::options()
         .with_draft(Draft::Draft202012)
         .should_validate_formats(true)
@@ -276,12 +290,27 @@ fn compile(
         effective_at,
         due_at: raw.due_at,
         links,
+        concerns_nobody: raw.concerns == Concerns::Nobody,
         validator,
     };
     match compiled.check(&compiled.example, 1).first() {
         None => Ok(compiled),
         Some(wrong) => Err(format!("example{}: {}", wrong.pointer, wrong.message)),
     }
+}
+
+/// Protected attributes in clear go only where nobody can be meant by them: an open map `group` says what somebody is.
+fn check_concerns(concerns: Concerns, schema: &Value) -> Result<(), String> {
+    let group = schema.pointer("/properties/group/additionalProperties");
+    if group.is_some_and(|more| *more != Value::Bool(false)) && concerns != Concerns::Nobody {
+        return Err(
+            "`group` holds attributes in clear: only a type that `concerns: nobody` may have it".to_owned()
+        );
+    }
+    if concerns == Concerns::Nobody && schema.pointer("/properties/personal").is_some() {
+        return Err("a type that concerns nobody has nothing `personal`".to_owned());
+    }
+    Ok(())
 }
 
 fn check_name(name: &str) -> Result<(), String> {

@@ -1,5 +1,6 @@
 //! `daybook check` and `daybook rebuild`.
 
+use crate::catalog::CatalogHistory;
 use crate::cli::check_views::{self, Ground};
 use crate::cli::config::Config;
 use crate::cli::ledger::{IndexChoice, catalog, options};
@@ -13,7 +14,7 @@ use crate::log::{self, identity};
 use crate::spec::entry::Entry;
 use crate::spec::layout::LOG_DIR;
 use crate::verify::{Options, Outcome, Quiet, Source, verify};
-use crate::views::{EngineKind, Filter, LogIndex, OpenReport, Opened};
+use crate::views::{EngineKind, Filter, LogIndex, OpenReport, Opened, read_publications};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::path::PathBuf;
@@ -237,11 +238,13 @@ fn ground(
     store: &Arc<Store>,
     index: &LogIndex,
 ) -> anyhow::Result<Ground> {
+    let history = CatalogHistory::begin(catalog(data_dir, config)?, "");
+    read_publications(&history, store, index, store.size()).map_err(anyhow::Error::msg)?;
     Ok(Ground {
         kind: engine(config)?,
         store: store.clone(),
         identities: index.identities(),
-        catalog: Arc::new(catalog(data_dir, config)?),
+        catalog: history.current(),
     })
 }
 

@@ -23,7 +23,8 @@ pub struct Ground {
 /// Opens the views in a folder, and waits until they have all of the log.
 pub fn build(dir: &Path, ground: &Ground, what: &'static str) -> anyhow::Result<LogViews> {
     let Ground { kind, store, identities, catalog } = ground;
-    let views = LogViews::start(dir, *kind, store, identities.clone(), catalog.clone())?;
+    let views = LogViews::start(dir, *kind, store, identities.clone())?;
+    views.set_catalog(catalog.clone())?;
     let size = store.size();
     let bar = Progress::start(what, size);
     loop {

@@ -5,7 +5,7 @@ use crate::api::post::large_at_once;
 use crate::api::rate::Rates;
 use crate::api::stream::MAX_STREAMS;
 use crate::api::{Service, Settings};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, CatalogHistory};
 use crate::cli::config::{Config, passphrase};
 use crate::identity::Tokens;
 use crate::log::clock::SystemClock;
@@ -15,7 +15,7 @@ use crate::log::publish::{Publisher, Sink};
 use crate::log::recovery::Recovered;
 use crate::log::{self, NoIndex, Options};
 use crate::spec::note::VerifierKey;
-use crate::views::{EngineKind, LogIndex, LogViews};
+use crate::views::{EngineKind, LogIndex, LogViews, read_publications};
 use actix_web::web;
 use anyhow::{Context as _, bail};
 use std::path::Path;
@@ -122,14 +122,11 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
         let _ = index.wait_applied(store.size(), INDEX_PATIENCE);
     }
     let identities = index.as_ref().map_or_else(|| Arc::new(NoIndex) as _, LogIndex::identities);
-    let catalog = Arc::new(catalog(data_dir, &run.config)?);
+    let catalog = Arc::new(CatalogHistory::begin(catalog(data_dir, &run.config)?, CATALOG_UNREAD));
     let views = match (&run.index, &index) {
         (IndexChoice::Engine(kind), Some(index)) => {
             let dir = data_dir.join("views");
-            Some(
-                LogViews::start(&dir, *kind, &store, index.identities(), catalog.clone())
-                    .context("the views")?,
-            )
+            Some(LogViews::start(&dir, *kind, &store, index.identities()).context("the views")?)
         }
         _ => None,
     };
@@ -145,7 +142,8 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
         index,
         views,
         clock,
-        catalog: Catalog::clone(&catalog),
+        catalog: catalog.clone(),
+        gate: Arc::default(),
         tokens: Tokens::load(data_dir)?,
         settings: Settings { open_types: run.config.open_types, public_log: run.config.public_log },
         keys: KeyFolder { origin: store.origin().to_owned(), ..keys },
@@ -156,6 +154,7 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
         read_only,
         log,
     });
+    let reader = read_catalog(&service)?;
     let failed = actix_web::rt::System::new().block_on(async {
         let told_to_end = told_to_end();
         let running = crate::api::start(service.clone(), &run.listen)?;
@@ -179,12 +178,58 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
     })?;
     drop(publisher);
     drop(service);
+    // It ends by itself once the service is gone.
+    let _ = reader.join();
     if let Some(why) = failed {
         bail!(
             "stopped because of the disk: {why}. Nothing acknowledged is lost; look at the disk, then start again"
         );
     }
     Ok(())
+}
+
+/// Said until the publications of the log are read.
+const CATALOG_UNREAD: &str = "the publications of the catalogue are being read";
+
+/// How often it is looked whether the index has all that was there at the start.
+const CATALOG_PATIENCE: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// Reads the publications of the catalogue beside the start, which would otherwise wait for an index that is being made
+/// anew; posting waits for it, for events are held against the catalogue, and so do the views.
+fn read_catalog(service: &web::Data<Service>) -> anyhow::Result<std::thread::JoinHandle<()>> {
+    let weak = Arc::downgrade(&service.clone().into_inner());
+    let read = move || {
+        let Some(size) = weak.upgrade().map(|service| service.log.store().size()) else { return };
+        loop {
+            let Some(service) = weak.upgrade() else { return };
+            let Some(index) = &service.index else {
+                tracing::warn!(
+                    "without an index the publications of the catalogue are not read, and not in force"
+                );
+                service.catalog.complete(None);
+                return;
+            };
+            if !index.wait_applied(size, CATALOG_PATIENCE) {
+                continue;
+            }
+            match read_publications(&service.catalog, service.log.store(), index, size) {
+                Ok(()) => {
+                    service.catalog.complete(None);
+                    if let Some(views) = &service.views
+                        && let Err(error) = views.set_catalog(service.catalog.current())
+                    {
+                        tracing::error!(%error, "the views do not know the catalogue");
+                    }
+                }
+                Err(why) => {
+                    tracing::error!(%why, "events cannot be held against the catalogue, and are refused");
+                    service.catalog.complete(Some(why));
+                }
+            }
+            return;
+        }
+    };
+    Ok(std::thread::Builder::new().name("catalogue".into()).spawn(read)?)
 }
 
 fn report(recovered: &Recovered, read_only: Option<&str>) {

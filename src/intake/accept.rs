@@ -27,6 +27,8 @@ pub struct Rules<'a> {
 /// An event that may be recorded.
 pub struct Accepted {
     pub item: Item,
+    /// CloudEvents `type`.
+    pub kind: String,
     pub source: String,
     pub id: String,
     pub subject: Option<String>,
@@ -75,7 +77,7 @@ pub fn accept(event: &Json<'_>, principal: &Principal, rules: &Rules<'_>) -> Res
         draft,
     };
     let subject = text("subject").map(str::to_owned);
-    Ok(Accepted { item, source: source.to_owned(), id: id.to_owned(), subject })
+    Ok(Accepted { item, kind: kind.to_owned(), source: source.to_owned(), id: id.to_owned(), subject })
 }
 
 /// CloudEvents 1.0 §3: names and values of attributes.

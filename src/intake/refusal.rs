@@ -21,6 +21,10 @@ pub enum Kind {
     ProducerSignature,
     /// The entry would be too long.
     TooLarge,
+    /// It speaks of an event that the ledger does not have, or that nothing can be said of.
+    Target,
+    /// A publication that the catalogue in force cannot take.
+    Publication,
 }
 
 /// A refusal with its place.

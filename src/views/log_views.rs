@@ -18,6 +18,12 @@ use std::time::{Duration, Instant};
 /// Said while an engine reads its files.
 const OPENING: &str = "the views are being opened";
 
+/// Said while it is not known what there is to keep.
+const NO_CATALOG: &str = "the catalogue is being read";
+
+/// How often it is looked whether the catalogue is known.
+const CATALOG_RETRY: Duration = Duration::from_millis(5);
+
 /// How often views that failed are tried again.
 ///
 /// Reason: what makes them fail is most often a full disk; a second more or less does not matter then.
@@ -107,7 +113,8 @@ struct Shared {
     dir: PathBuf,
     kind: EngineKind,
     feed: Arc<LogEvents>,
-    catalog: RwLock<Arc<Catalog>>,
+    /// None until somebody says which.
+    catalog: RwLock<Option<Arc<Catalog>>>,
     /// While there is none: why.
     running: RwLock<Result<Arc<Running>, String>>,
 }
@@ -121,7 +128,7 @@ impl Shared {
         *self.running.write().unwrap_or_else(PoisonError::into_inner) = running;
     }
 
-    fn catalog(&self) -> Arc<Catalog> {
+    fn catalog(&self) -> Option<Arc<Catalog>> {
         self.catalog.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -129,7 +136,9 @@ impl Shared {
         // Entry 0 holds the origin and the first key: no two ledgers have the same.
         let first = self.feed.store.entry(0).map_err(feed_error)?;
         let ledger = Sha256::digest(first).into();
-        let catalog = self.catalog();
+        let Some(catalog) = self.catalog() else {
+            return Err(EngineError::Failed(NO_CATALOG.into()));
+        };
         let all = projections(&catalog);
         let feed: Arc<dyn EventFeed> = self.feed.clone();
         let (engine, report) = Engine::open(&self.dir, self.kind, ledger, feed.clone(), catalog, &all)?;
@@ -166,8 +175,8 @@ pub struct LogViews {
 }
 
 impl LogViews {
-    /// Opens or makes the views in `dir`, and begins to follow the log, in a thread of its own; whoever asks before they
-    /// are open is told so.
+    /// Opens or makes the views in `dir`, and begins to follow the log, in a thread of its own, as soon as
+    /// [`LogViews::set_catalog`] has said what there is to keep; whoever asks before they are open is told so.
     ///
     /// # Errors
     /// The operating system gives no thread.
@@ -176,15 +185,19 @@ impl LogViews {
         kind: EngineKind,
         store: &Arc<Store>,
         identities: Arc<dyn Identities>,
-        catalog: Arc<Catalog>,
     ) -> std::io::Result<LogViews> {
         let feed = Arc::new(LogEvents { store: store.clone(), identities });
         let running = RwLock::new(Err(OPENING.into()));
-        let catalog = RwLock::new(catalog);
+        let catalog = RwLock::new(None);
         let shared = Arc::new(Shared { dir: dir.to_owned(), kind, feed, catalog, running });
         let (stop, stopped) = channel::<()>();
         let watched = shared.clone();
         let supervisor = std::thread::Builder::new().name("views-watch".into()).spawn(move || {
+            while watched.catalog().is_none() {
+                if stopped.recv_timeout(CATALOG_RETRY) != Err(RecvTimeoutError::Timeout) {
+                    return;
+                }
+            }
             match watched.open() {
                 Ok(report) => tell(&report),
                 Err(error) => watched.set(Err(error.to_string())),
@@ -239,10 +252,10 @@ impl LogViews {
     /// # Errors
     /// The store failed; then the views are opened again by themselves.
     pub fn set_catalog(&self, catalog: Arc<Catalog>) -> Result<(), EngineError> {
-        *self.shared.catalog.write().unwrap_or_else(PoisonError::into_inner) = catalog.clone();
+        *self.shared.catalog.write().unwrap_or_else(PoisonError::into_inner) = Some(catalog.clone());
         match self.now() {
             Ok(engine) => engine.set(catalog.clone(), &projections(&catalog)),
-            // Whoever opens them takes the new one.
+            // Whoever opens them takes this one.
             Err(_) => Ok(()),
         }
     }

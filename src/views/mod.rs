@@ -21,6 +21,7 @@ mod log_index;
 mod log_views;
 pub mod mentions;
 pub mod projector;
+mod publications;
 pub mod registers;
 pub mod sources;
 pub mod stats;
@@ -35,4 +36,5 @@ pub use index::{Filter, Index, IndexError, IndexState, OpenReport, Opened, Rebui
 pub use log_index::LogIndex;
 pub use log_views::LogViews;
 pub use projector::{Progress, Projector, ProjectorState, catch_up};
+pub use publications::read_publications;
 pub use store::{EngineKind, UnknownEngine};

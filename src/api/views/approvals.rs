@@ -257,10 +257,11 @@ pub async fn after(
             }
             for seq in seqs {
                 let event = read(service, seq)?;
-                let kind = service.catalog.get(&event.ty);
+                let catalog = service.catalog.current();
+                let kind = catalog.get(&event.ty);
                 let speaks = event.subject.as_deref() == Some(of)
                     || kind.is_some_and(|kind| kind.mentions(&event.data).contains(&of));
-                let at = event.effective_at(&service.catalog);
+                let at = event.effective_at(&catalog);
                 let own = event.data.get("approval").and_then(Value::as_str) == Some(id.as_str());
                 if !speaks || own || at <= decided || at > moment.when.at {
                     continue;

@@ -64,7 +64,7 @@ pub async fn list_registers(service: web::Data<Service>, caller: Caller) -> Resu
         let engine = engine(service)?;
         let now = service.clock.now().micros();
         let mut items = Vec::new();
-        for register in service.catalog.registers() {
+        for register in service.catalog.current().registers() {
             let Register { name, summary, domain, family, key, states, fields, .. } = register;
             items.push(RegisterSummary {
                 name: name.clone(),
@@ -86,7 +86,7 @@ pub async fn list_registers(service: web::Data<Service>, caller: Caller) -> Resu
 
 /// Only registers are asked here: the core views have addresses of their own.
 fn known(service: &Service, name: &str) -> Result<(), Problem> {
-    if service.catalog.register(name).is_some() {
+    if service.catalog.current().register(name).is_some() {
         return Ok(());
     }
     let detail = format!("there is no register {name:.64?}; /v1/registers lists those that there are");

@@ -1,0 +1,246 @@
+//! `/v1/catalog`: what the ledger knows of the world, now and as it was.
+
+use crate::api::auth::Caller;
+use crate::api::events::place;
+use crate::api::{Problem, ProblemType, Service};
+use crate::catalog::{Catalog, EventType, InForce};
+use crate::spec::entry::Entry;
+use actix_web::{HttpResponse, get, web};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+
+/// A change of the catalogue.
+#[derive(Serialize, ToSchema)]
+pub struct PublicationView {
+    /// Counts them.
+    #[schema(example = 1)]
+    pub version: u64,
+    /// The entry from which on it is in force.
+    #[schema(example = 612)]
+    pub seq: u64,
+    /// When it was recorded.
+    #[schema(example = "2026-11-27T09:30:00.000000Z")]
+    pub time: String,
+    /// Who published it.
+    #[schema(example = "user:u-1001")]
+    pub by: String,
+    /// Why.
+    #[schema(example = "The branch network counts its vault openings from now on.")]
+    pub reason: String,
+    /// The entry.
+    #[schema(example = "/v1/events/612")]
+    pub event: String,
+}
+
+/// The catalogue in force.
+#[derive(Serialize, ToSchema)]
+pub struct CatalogView {
+    /// How many publications it holds: 0 as it came with the program and the organisation's folder.
+    #[schema(example = 1)]
+    pub version: u64,
+    /// Types of event.
+    #[schema(example = 138)]
+    pub types: usize,
+    /// Registers.
+    #[schema(example = 61)]
+    pub registers: usize,
+    /// Controls.
+    #[schema(example = 63)]
+    pub controls: usize,
+    /// All changes of it, the first one first.
+    pub publications: Vec<PublicationView>,
+}
+
+/// A type of event, in short.
+#[derive(Serialize, ToSchema)]
+pub struct TypeSummary {
+    /// Its name.
+    #[schema(example = "approval.granted")]
+    pub name: String,
+    /// The version in force.
+    #[schema(example = 1)]
+    pub version: u32,
+    /// What happened, when an event of it is recorded.
+    pub summary: String,
+    /// The group that it belongs to.
+    #[schema(example = "approval")]
+    pub domain: String,
+    /// Where the rest is.
+    #[schema(example = "/v1/catalog/types/approval.granted")]
+    pub link: String,
+}
+
+/// All types.
+#[derive(Serialize, ToSchema)]
+pub struct TypeList {
+    /// By name.
+    pub items: Vec<TypeSummary>,
+}
+
+/// From where on a version of a type is in force.
+#[derive(Serialize, ToSchema)]
+pub struct TypeVersion {
+    /// The version.
+    #[schema(example = 1)]
+    pub version: u32,
+    /// The entry after which it is; null from the ledger's beginning.
+    pub after: Option<u64>,
+}
+
+/// A type of event.
+#[derive(Serialize, ToSchema)]
+pub struct TypeView {
+    /// Its name.
+    #[schema(example = "approval.granted")]
+    pub name: String,
+    /// The version that is shown.
+    #[schema(example = 1)]
+    pub version: u32,
+    /// What happened, when an event of it is recorded.
+    pub summary: String,
+    /// The group that it belongs to.
+    pub domain: String,
+    /// JSON Schema 2020-12 of `data`.
+    #[schema(value_type = Object)]
+    pub schema: Value,
+    /// A `data` that is accepted.
+    #[schema(value_type = Object)]
+    pub example: Value,
+    /// The family of the entities whose history it belongs to.
+    pub entity: String,
+    /// The field of `data` with the entity's id.
+    pub entity_id: String,
+    /// The field of `data` that says from when it counts.
+    pub effective_at: String,
+    /// The field of `data` that says by when something has to follow.
+    pub due_at: Option<String>,
+    /// It is declared to concern no identifiable person.
+    pub concerns_nobody: bool,
+    /// All versions that were ever in force, the first one first.
+    pub versions: Vec<TypeVersion>,
+}
+
+/// As of when.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AsOfQuery {
+    /// The catalogue by which this entry was accepted, or the one in force at this RFC 3339 time. Now, if not given.
+    pub as_of: Option<String>,
+}
+
+fn chosen(service: &Service, query: &AsOfQuery) -> Result<Arc<Catalog>, Problem> {
+    Ok(match &query.as_of {
+        Some(text) => service.catalog.at(place(service.log.store(), "as_of", text)?),
+        None => service.catalog.current(),
+    })
+}
+
+/// The catalogue in force, and how it came to be so.
+#[utoipa::path(tag = "compliance", responses(
+    (status = 200, description = "The catalogue", body = CatalogView),
+    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/catalog")]
+pub async fn get_catalog(service: web::Data<Service>, _caller: Caller) -> Result<HttpResponse, Problem> {
+    let view = web::block(move || -> Result<CatalogView, Problem> {
+        let catalog = service.catalog.current();
+        let mut publications = Vec::new();
+        for InForce { seq, catalog } in service.catalog.versions() {
+            let Some(seq) = seq else { continue };
+            let bytes = service.log.store().entry(seq)?;
+            let entry = Entry::parse(&bytes).map_err(|error| Problem::internal(&error))?;
+            let data = entry.event.get("data").map(crate::catalog::to_value).unwrap_or_default();
+            let text = |name: &str| data.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+            publications.push(PublicationView {
+                version: catalog.publications(),
+                seq,
+                time: entry.time.to_string(),
+                by: text("by"),
+                reason: text("reason"),
+                event: format!("/v1/events/{seq}"),
+            });
+        }
+        Ok(CatalogView {
+            version: catalog.publications(),
+            types: catalog.types().count(),
+            registers: catalog.registers().count(),
+            controls: catalog.controls().count(),
+            publications,
+        })
+    });
+    let view = view.await.map_err(|error| Problem::internal(&error))??;
+    Ok(HttpResponse::Ok().json(view))
+}
+
+/// All types of event.
+#[utoipa::path(tag = "compliance", params(AsOfQuery), responses(
+    (status = 200, description = "All types", body = TypeList),
+    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
+    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/catalog/types")]
+pub async fn list_types(
+    service: web::Data<Service>,
+    _caller: Caller,
+    query: web::Query<AsOfQuery>,
+) -> Result<HttpResponse, Problem> {
+    let items = chosen(&service, &query)?
+        .types()
+        .map(|kind| TypeSummary {
+            name: kind.name.clone(),
+            version: kind.version,
+            summary: kind.summary.clone(),
+            domain: kind.domain.clone(),
+            link: format!("/v1/catalog/types/{}", kind.name),
+        })
+        .collect();
+    Ok(HttpResponse::Ok().json(TypeList { items }))
+}
+
+/// One type of event: its schema, and which version was in force when.
+#[utoipa::path(tag = "compliance", params(("name" = String, Path, description = "The type", example = "approval.granted"), AsOfQuery), responses(
+    (status = 200, description = "The type", body = TypeView),
+    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
+    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such type as of then", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/catalog/types/{name}")]
+pub async fn get_type(
+    service: web::Data<Service>,
+    _caller: Caller,
+    name: web::Path<String>,
+    query: web::Query<AsOfQuery>,
+) -> Result<HttpResponse, Problem> {
+    let catalog = chosen(&service, &query)?;
+    let Some(kind) = catalog.get(&name) else {
+        let hint = catalog.suggest(&name).map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+        return Err(Problem::new(ProblemType::NotFound, format!("no type {:.64?}{hint}", name.as_str())));
+    };
+    let mut versions: Vec<TypeVersion> = Vec::new();
+    for InForce { seq, catalog } in service.catalog.versions() {
+        if let Some(known) = catalog.get(&name)
+            && versions.last().is_none_or(|last| last.version != known.version)
+        {
+            versions.push(TypeVersion { version: known.version, after: seq });
+        }
+    }
+    let EventType { name, version, summary, domain, schema, example, entity, effective_at, due_at, .. } =
+        kind;
+    Ok(HttpResponse::Ok().json(TypeView {
+        name: name.clone(),
+        version: *version,
+        summary: summary.clone(),
+        domain: domain.clone(),
+        schema: schema.clone(),
+        example: example.clone(),
+        entity: entity.family.clone(),
+        entity_id: entity.id.clone(),
+        effective_at: effective_at.clone(),
+        due_at: due_at.clone(),
+        concerns_nobody: kind.concerns_nobody,
+        versions,
+    }))
+}
