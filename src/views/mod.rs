@@ -8,6 +8,7 @@
 //! entries. So nothing here asks for an fsync, and nothing here is ever repaired: what is doubtful is built again.
 
 mod all;
+pub mod due;
 pub mod engine;
 pub mod evidence;
 pub mod feed;

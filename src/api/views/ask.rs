@@ -112,6 +112,20 @@ impl Parameters {
         Some(self.pairs.remove(place).1)
     }
 
+    /// Refuses a parameter that the resource does not know, beside `as_of`, `at` and `min_seq`.
+    ///
+    /// # Errors
+    /// There is one.
+    pub fn only(&self, known: &[&str]) -> Result<(), Problem> {
+        match self.pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+            None => Ok(()),
+            Some((name, _)) => {
+                let detail = format!("there is no parameter {name:.64?} here, but {}", known.join(", "));
+                Err(Problem::new(ProblemType::BadParameter, detail))
+            }
+        }
+    }
+
     /// A parameter that is true or false.
     ///
     /// # Errors

@@ -3,11 +3,16 @@
 //! What all of them share is here: as of when ([`moment`]), which rows ([`ask`]), and how a row looks ([`row`]).
 
 pub mod ask;
+pub mod controls;
+mod entries;
 pub mod moment;
+mod reconciliation;
 pub mod registers;
 pub mod row;
 pub mod rows;
+pub mod sources;
 pub mod standing;
+pub mod timeline;
 
 use crate::api::{Problem, ProblemType, Service};
 use crate::views::LogViews;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
 /// How long a question waits for the views to have what the client asks to see.
-const MAX_WAIT: Duration = Duration::from_secs(5);
+pub const MAX_WAIT: Duration = Duration::from_secs(5);
 
 /// As of when.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
