@@ -100,7 +100,7 @@ pub struct TimelineItem {
     /// The entry of the correction by which it does not count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub corrected_by: Option<u64>,
-    /// The row that it made or changed, in a view of its entity's family if there is one.
+    /// The row that it made or changed, if a view has one: that of its entity before others.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "/v1/decisions/D-2026-0004")]
     pub row: Option<String>,
@@ -286,9 +286,8 @@ struct Rows {
 }
 
 impl Rows {
-    /// Where the row is that an event made or changed, in a view of this family.
+    /// Where the row is that an event made or changed: one of this family before others.
     fn link(&mut self, engine: &Engine, family: Option<&str>, event: &Event) -> Option<String> {
-        let family = family?;
         let by_type = self.by_type.get_or_insert_with(|| {
             let mut by_type: HashMap<String, Vec<Arc<dyn View>>> = HashMap::new();
             // Lists and tallies have no view, and one that is being built for the first time has no rows yet.
@@ -300,8 +299,10 @@ impl Rows {
             }
             by_type
         });
-        let views = by_type.get(&event.ty)?.iter().filter(|view| view.family() == family);
-        views.into_iter().find_map(|view| match view.row_of(&event.ty, &event.data)? {
+        let views = by_type.get(&event.ty)?;
+        let of_family = views.iter().filter(|view| Some(view.family()) == family);
+        let others = views.iter().filter(|view| Some(view.family()) != family);
+        of_family.chain(others).find_map(|view| match view.row_of(&event.ty, &event.data)? {
             RowName::Id(id) => Some(format!("{}/{}", address(view.name()), escaped(&id))),
             // Under which id the row stands is known to the view alone.
             RowName::Alias(_) => None,
