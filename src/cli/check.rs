@@ -1,7 +1,8 @@
 //! `daybook check` and `daybook rebuild`.
 
+use crate::cli::check_views::{self, Ground};
 use crate::cli::config::Config;
-use crate::cli::ledger::{IndexChoice, options};
+use crate::cli::ledger::{IndexChoice, catalog, options};
 use crate::cli::progress::Progress;
 use crate::log::check::{Checked, check, without_head};
 use crate::log::disk::RealDisk;
@@ -119,6 +120,18 @@ impl Check {
                 std::fs::remove_dir_all(self.data.join("index"))?;
             }
             checked.differences.push(differs(what, self.repair));
+            return Ok(());
+        }
+        let views = self.data.join("views");
+        if views.exists() {
+            let ground = ground(&self.data, &config, &opened.store, &index)?;
+            let scratch = self.data.join("views.check");
+            let mut wrong = check_views::compare(&views, &scratch, &ground)?;
+            if self.repair && !wrong.is_empty() {
+                std::fs::remove_dir_all(&views)?;
+                wrong.iter_mut().for_each(|difference| difference.repaired = true);
+            }
+            checked.differences.append(&mut wrong);
         }
         Ok(())
     }
@@ -218,7 +231,21 @@ fn compare(index: &LogIndex, store: &Arc<Store>) -> anyhow::Result<Option<String
     Ok(None)
 }
 
-/// Make the index anew from the log.
+fn ground(
+    data_dir: &std::path::Path,
+    config: &Config,
+    store: &Arc<Store>,
+    index: &LogIndex,
+) -> anyhow::Result<Ground> {
+    Ok(Ground {
+        kind: engine(config)?,
+        store: store.clone(),
+        identities: index.identities(),
+        catalog: Arc::new(catalog(data_dir, config)?),
+    })
+}
+
+/// Make the index and the views anew from the log.
 #[derive(Debug, Args)]
 pub struct Rebuild {
     /// The data folder.
@@ -237,7 +264,13 @@ impl Rebuild {
         }
         let (index, _) = LogIndex::start(&dir, engine(&config)?, &opened.store, Duration::MAX)?;
         wait_for(&index, opened.store.size())?;
-        println!("{} entries indexed.", opened.store.size());
+        let views = self.data.join("views");
+        if views.exists() {
+            std::fs::remove_dir_all(&views).with_context(|| views.display().to_string())?;
+        }
+        let ground = ground(&self.data, &config, &opened.store, &index)?;
+        check_views::build(&views, &ground, "views made")?;
+        println!("{} entries indexed, and all views made.", opened.store.size());
         Ok(())
     }
 }

@@ -5,6 +5,7 @@
 
 mod backup;
 mod check;
+mod check_views;
 mod config;
 mod demo;
 mod export;
@@ -38,7 +39,7 @@ enum Command {
     Verify(verify::Verify),
     /// Derive everything again from the entries and say what differs.
     Check(check::Check),
-    /// Make the index anew.
+    /// Make the index and the views anew.
     Rebuild(check::Rebuild),
     /// Make a signing key.
     Keygen(keygen::Keygen),

@@ -1,7 +1,12 @@
 //! All projections of a ledger: the core views, one for each register of the catalogue, and the lists beside them.
 
-use super::engine::Projection;
+use super::access::{Grants, Requests, Uses};
+use super::approvals::Approvals;
+use super::decisions::Decisions;
+use super::engine::{Projection, View};
+use super::escalations::Escalations;
 use super::evidence::EvidenceLists;
+use super::fairness::Tallies;
 use super::mentions::Mentions;
 use super::registers::RegisterView;
 use super::sources::Sources;
@@ -11,7 +16,16 @@ use std::sync::Arc;
 /// What a ledger with this catalogue keeps.
 #[must_use]
 pub fn projections(catalog: &Catalog) -> Vec<Projection> {
-    let mut all: Vec<Projection> = Vec::new();
+    let core: [Arc<dyn View>; 7] = [
+        Arc::new(Approvals),
+        Arc::new(Grants),
+        Arc::new(Requests),
+        Arc::new(Uses),
+        Arc::new(Decisions),
+        Arc::new(Escalations),
+        Arc::new(Tallies),
+    ];
+    let mut all: Vec<Projection> = core.into_iter().map(Projection::Rows).collect();
     let registers = catalog.registers().map(RegisterView::new);
     all.extend(registers.map(|view| Projection::Rows(Arc::new(view))));
     all.push(Projection::Lists(Arc::new(Mentions::new(catalog))));

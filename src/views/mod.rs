@@ -7,10 +7,15 @@
 //! place that knows something: each file below the index's folder can be deleted and comes back the same from the
 //! entries. So nothing here asks for an fsync, and nothing here is ever repaired: what is doubtful is built again.
 
+pub mod access;
 mod all;
+pub mod approvals;
+pub mod decisions;
 pub mod due;
 pub mod engine;
+pub mod escalations;
 pub mod evidence;
+pub mod fairness;
 pub mod feed;
 pub mod index;
 mod log_index;

@@ -10,6 +10,7 @@
 //! and folded again from all its events where one comes late or is corrected. The same fold, over fewer events, answers
 //! as of another day and at another time: there is one truth about a row, and no second copy of it.
 
+mod audit;
 mod corrections;
 mod digest;
 mod event;
