@@ -187,8 +187,18 @@ fn timeline(
     let resume = parameters.get("cursor").map(|text| cursor::decode(&identity, text)).transpose()?;
     let range = resumed((from, to.min(moment.when.known)), newest_first, resume);
     let effective_by = at.as_ref().map(|_| moment.when.at);
-    let mut reader =
-        Reader { service, catalog, moment: &moment, id, types, effective_by, expand, rows: Rows::default() };
+    let query = &parameters.moment;
+    let mut reader = Reader {
+        service,
+        catalog,
+        moment: &moment,
+        query,
+        id,
+        types,
+        effective_by,
+        expand,
+        rows: Rows::default(),
+    };
     let walked = walk(
         range,
         newest_first,
@@ -225,6 +235,7 @@ struct Reader<'a> {
     service: &'a Service,
     catalog: &'a Catalog,
     moment: &'a Moment,
+    query: &'a MomentQuery,
     id: &'a str,
     types: Option<Vec<&'a str>>,
     effective_by: Option<Micros>,
@@ -245,6 +256,7 @@ impl Reader<'_> {
         {
             return Ok(None);
         }
+        let corrected_by = self.moment.engine.corrected_by(seq, self.moment.when.known).map_err(problem)?;
         let ty = self.catalog.get(&event.ty);
         let family = ty.map(|ty| ty.entity.family.as_str());
         Ok(Some(TimelineItem {
@@ -258,12 +270,21 @@ impl Reader<'_> {
             role,
             by: of_row.by,
             assurance: of_row.assurance,
-            corrected_by: self.moment.engine.corrected_by(seq, self.moment.when.known).map_err(problem)?,
-            row: self.rows.link(&self.moment.engine, family, &event),
+            corrected_by,
+            row: self.row(family, &event, corrected_by),
             link: entry_link(seq),
             event: self.expand.then(|| to_value(&entry.event)),
             kind: event.ty,
         }))
+    }
+
+    /// Where the row is that an event made or changed, as of the same moment. What does not count changed none.
+    fn row(&mut self, family: Option<&str>, event: &Event, corrected_by: Option<u64>) -> Option<String> {
+        if corrected_by.is_some() {
+            return None;
+        }
+        let row = self.rows.address(&self.moment.engine, self.catalog, family, event)?;
+        Some(self.query.link(&row, &[]))
     }
 }
 
@@ -287,12 +308,24 @@ struct Rows {
 
 impl Rows {
     /// Where the row is that an event made or changed: one of this family before others.
-    fn link(&mut self, engine: &Engine, family: Option<&str>, event: &Event) -> Option<String> {
+    fn address(
+        &mut self,
+        engine: &Engine,
+        catalog: &Catalog,
+        family: Option<&str>,
+        event: &Event,
+    ) -> Option<String> {
         let by_type = self.by_type.get_or_insert_with(|| {
             let mut by_type: HashMap<String, Vec<Arc<dyn View>>> = HashMap::new();
             // Lists and tallies have no view, and one that is being built for the first time has no rows yet.
             let names = engine.standing().into_iter().map(|view| view.name);
             for view in names.filter_map(|name| engine.view(&name).ok()) {
+                // Some views are there for others, and their rows have no address.
+                if catalog.register(view.name()).is_none()
+                    && address(view.name()).starts_with("/v1/registers/")
+                {
+                    continue;
+                }
                 for ty in view.types() {
                     by_type.entry(ty).or_default().push(view.clone());
                 }

@@ -7,7 +7,7 @@ use crate::api::views::ask::Parameters;
 use crate::api::views::entries::{MAX_WALKED, entry_link, event, walk};
 use crate::api::views::moment::{Moment, MomentQuery, moment};
 use crate::api::views::problem;
-use crate::api::views::row::{address, escaped};
+use crate::api::views::row::address;
 use crate::api::{Problem, Service};
 use crate::catalog::{Cadence, Catalog, Control, Filter, Population};
 use crate::views::due;
@@ -28,7 +28,7 @@ pub struct Asked<'a> {
     pub catalog: &'a Catalog,
     pub moment: Moment,
     /// As the client gave it, for links to the same moment.
-    query: &'a MomentQuery,
+    pub query: &'a MomentQuery,
     /// Entries that do not count by then, and their types.
     corrected: BTreeMap<u64, String>,
     /// Populations that have been counted: several controls apply to the same.
@@ -185,19 +185,8 @@ impl<'a> Asked<'a> {
             register: population.register.clone(),
             filter: shown_filter(&population.filter),
             members,
-            link: self.link(&address(&population.register), &filters(&population.filter)),
+            link: self.query.link(&address(&population.register), &filters(&population.filter)),
         })
-    }
-
-    /// The address of a list that is asked as of the same moment, with filters.
-    pub fn link(&self, address: &str, filters: &[(String, Vec<String>)]) -> String {
-        let mut pairs: Vec<(&str, String)> =
-            filters.iter().map(|(name, values)| (name.as_str(), values.join(","))).collect();
-        pairs.extend(self.query.as_of.iter().map(|text| ("as_of", text.clone())));
-        pairs.extend(self.query.at.iter().map(|text| ("at", text.clone())));
-        let pairs: Vec<String> =
-            pairs.into_iter().map(|(name, value)| format!("{name}={}", escaped(&value))).collect();
-        if pairs.is_empty() { address.to_owned() } else { format!("{address}?{}", pairs.join("&")) }
     }
 }
 

@@ -44,7 +44,7 @@ pub fn list(
         let row = row_view(&*view, found, moment.when.at);
         let mut of_row = evidence.remove(&row.id).unwrap_or_default();
         let filter = ("member".to_owned(), vec![row.id.clone()]);
-        of_row.link = asked.link(&format!("/v1/controls/{id}/evidence"), &[filter]);
+        of_row.link = asked.query.link(&format!("/v1/controls/{id}/evidence"), &[filter]);
         MemberView { row, evidence: of_row }
     };
     let items = page.rows.into_iter().map(item).collect();
