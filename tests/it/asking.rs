@@ -147,6 +147,12 @@ fn evidence_is_what_was_recorded_less_what_was_corrected() {
     let early = early["items"].as_array().unwrap();
     let er_4 = early.iter().find(|control| control["id"] == "ER-4").unwrap();
     assert_eq!(er_4["evidence"]["last"]["seq"], middle);
+    for control in early.iter().filter(|control| control["population"]["members"].is_u64()) {
+        let link = control["population"]["link"].as_str().unwrap();
+        assert!(link.contains(&format!("as_of={middle}")), "{link}");
+        let rows = all(&ledger, &format!("{link}&limit=500"));
+        assert_eq!(control["population"]["members"], rows.len(), "{link}");
+    }
     // Cut within a bundle of 256 entries too.
     let first = decisions[0];
     assert_eq!((count(&format!("as_of={}", first - 1)), count(&format!("as_of={first}"))), (0, 1));
@@ -219,6 +225,41 @@ fn a_member_shows_its_own_evidence() {
         assert!(!timeline["items"].as_array().unwrap().is_empty());
     }
     assert!(items[0]["links"]["self"].as_str().unwrap().ends_with("/model%2Fone"));
+}
+
+#[test]
+fn a_row_finds_its_evidence_among_thousands() {
+    let ledger = Ledger::empty();
+    let mut last = 0;
+    for batch in 0..6 {
+        let events: Vec<Value> = (0..1_000)
+            .map(|place| {
+                let number = batch * 1_000 + place;
+                confirmed(&format!("many-{number}"), &format!("CLD-{}", number % 3_000))
+            })
+            .collect();
+        let answer = ledger.post_batch(&events);
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        last += 1_000;
+    }
+    let control = ask(&ledger, &format!("/v1/controls/ER-4?min_seq={last}"));
+    assert_eq!(control["evidence"]["count"], 6_000);
+    // Entry 0 is the ledger's own: the event of number n is entry n + 1.
+    let of_member =
+        |query: &str| numbers(&all(&ledger, &format!("/v1/controls/ER-4/evidence?member=CLD-7{query}")));
+    assert_eq!(of_member(""), [3_008, 8]);
+    assert_eq!(of_member("&limit=1"), [3_008, 8]);
+    assert_eq!(of_member("&as_of=3007"), [8]);
+    assert_eq!(all(&ledger, "/v1/controls/ER-4/evidence?limit=500").len(), 6_000);
+    // A row that nothing speaks of is not looked for in vain through the whole list.
+    let nothing = ask(&ledger, "/v1/controls/ER-4/evidence?member=CLD-9999");
+    assert_eq!((&nothing["items"], &nothing["next"]), (&json!([]), &Value::Null));
+    let members = ask(&ledger, "/v1/controls/ER-4/members?sort=opened&limit=20");
+    assert_eq!(control["population"]["members"], 3_000);
+    for (place, item) in members["items"].as_array().unwrap().iter().enumerate() {
+        assert_eq!((&item["id"], &item["evidence"]["count"]), (&json!(format!("CLD-{place}")), &json!(2)));
+        assert_eq!(item["evidence"]["last"]["seq"], 3_001 + place);
+    }
 }
 
 #[test]

@@ -5,7 +5,9 @@ use super::problem;
 use crate::api::{Problem, Service};
 use crate::spec::time::Timestamp;
 use crate::views::Filter;
-use crate::views::engine::{CORRECTION, Engine, EngineError, Event, Micros, When, parse_time, time_text};
+use crate::views::engine::{
+    CORRECTION, Change, Engine, EngineError, Event, Micros, When, parse_time, time_text,
+};
 use crate::views::sources::{MINUTE, SOURCES, Stretch, minute_name};
 use serde::Serialize;
 use serde_json::Value;
@@ -65,21 +67,87 @@ pub struct ReconciliationView {
     pub link: String,
 }
 
-/// What a source said last, at most `limit` times, the last first.
-///
-/// # Errors
-/// The views or the log do not answer.
-pub fn reconciliations(
-    service: &Service,
-    engine: &Engine,
-    source: &str,
-    limit: usize,
-) -> Result<Vec<ReconciliationView>, Problem> {
-    let mut found = Vec::new();
-    for event in said(service, engine, source, limit)? {
-        found.extend(compared(service, engine, source, &event)?);
+/// Holds what sources say against what the ledger has, for one answer.
+pub struct Comparing<'a> {
+    pub service: &'a Service,
+    pub engine: &'a Engine,
+    /// Counts by the minute that were added up so far.
+    pub minutes: usize,
+}
+
+impl Comparing<'_> {
+    /// Whether so much has been counted that one answer had better end.
+    #[must_use]
+    pub fn is_enough(&self) -> bool {
+        self.minutes >= MAX_MINUTES
     }
-    Ok(found)
+
+    /// What a source said that was recorded last, at most `limit` times, the last first; fewer where counting takes long.
+    ///
+    /// # Errors
+    /// The views or the log do not answer.
+    pub fn of(&mut self, source: &str, limit: usize) -> Result<Vec<ReconciliationView>, Problem> {
+        let mut found = Vec::new();
+        for event in said(self.service, self.engine, source, limit)? {
+            if !found.is_empty() && self.is_enough() {
+                break;
+            }
+            found.extend(self.compared(source, &event)?);
+        }
+        Ok(found)
+    }
+
+    fn compared(&mut self, source: &str, event: &Event) -> Result<Option<ReconciliationView>, Problem> {
+        let time = |name: &str| event.data.get(name).and_then(Value::as_str).and_then(parse_time);
+        let stated = event.data.get("count").and_then(Value::as_u64);
+        // The schema asks for all three; another version of it may not.
+        let (Some(from), Some(to), Some(stated)) = (time("from"), time("to"), stated) else {
+            return Ok(None);
+        };
+        let stretch = Stretch::between(from, to);
+        let (mut counted, mut exact) = self.count_minutes(source, stretch.whole)?;
+        for part in stretch.parts.into_iter().flatten() {
+            let (in_part, all) = count_part(self.service, self.engine, source, part)?;
+            counted += in_part;
+            exact &= all;
+        }
+        Ok(Some(ReconciliationView {
+            seq: event.seq,
+            by: event.by().to_owned(),
+            at: time_text(event.happened_at).unwrap_or_default(),
+            from: time_text(from).unwrap_or_default(),
+            to: time_text(to).unwrap_or_default(),
+            stated,
+            counted,
+            difference: difference(counted, stated),
+            exact,
+            link: entry_link(event.seq),
+        }))
+    }
+
+    /// How many events of a source happened in whole minutes, and whether these are all.
+    fn count_minutes(&mut self, source: &str, (from, to): (Micros, Micros)) -> Result<(u64, bool), Problem> {
+        let (mut from, to) = (minute_name(source, from), minute_name(source, to));
+        let (mut count, mut minutes) = (0, 0);
+        while from < to {
+            let page = self.engine.tallies_between(SOURCES, &from, &to, MINUTES_AT_ONCE).map_err(problem)?;
+            count += page.iter().filter_map(|(_, count)| count.as_u64()).sum::<u64>();
+            minutes += page.len();
+            self.minutes += page.len();
+            match page.last().filter(|_| page.len() == MINUTES_AT_ONCE) {
+                Some(_) if minutes >= MAX_MINUTES => return Ok((count, false)),
+                // The name that follows this one.
+                Some((last, _)) => from = format!("{last}\0"),
+                None => break,
+            }
+        }
+        Ok((count, true))
+    }
+}
+
+fn difference(counted: u64, stated: u64) -> i64 {
+    let size = i64::try_from(counted.abs_diff(stated)).unwrap_or(i64::MAX);
+    if counted < stated { -size } else { size }
 }
 
 /// The events in which a source said what it posted, the last first; without those that corrections took away.
@@ -99,72 +167,10 @@ fn said(service: &Service, engine: &Engine, source: &str, limit: usize) -> Resul
     }
     let history = engine.history(RECONCILIATIONS, source, when).map_err(problem)?;
     let changes = history.map(|history| history.changes).unwrap_or_default();
-    let counting =
-        changes.iter().rev().filter(|change| change.corrected_by.is_none() && change.ty == RECONCILED);
-    counting.take(limit).map(|change| event(service, change.seq)).collect()
-}
-
-fn compared(
-    service: &Service,
-    engine: &Engine,
-    source: &str,
-    event: &Event,
-) -> Result<Option<ReconciliationView>, Problem> {
-    let time = |name: &str| event.data.get(name).and_then(Value::as_str).and_then(parse_time);
-    let stated = event.data.get("count").and_then(Value::as_u64);
-    // The schema asks for all three; an open catalogue may have another.
-    let (Some(from), Some(to), Some(stated)) = (time("from"), time("to"), stated) else { return Ok(None) };
-    let (counted, exact) = count_between(service, engine, source, Stretch::between(from, to))?;
-    let difference = i128::from(counted) - i128::from(stated);
-    Ok(Some(ReconciliationView {
-        seq: event.seq,
-        by: event.by().to_owned(),
-        at: time_text(event.happened_at).unwrap_or_default(),
-        from: time_text(from).unwrap_or_default(),
-        to: time_text(to).unwrap_or_default(),
-        stated,
-        counted,
-        difference: i64::try_from(difference).unwrap_or(i64::MAX),
-        exact,
-        link: entry_link(event.seq),
-    }))
-}
-
-/// How many events of a source happened in a stretch, and whether these are all.
-fn count_between(
-    service: &Service,
-    engine: &Engine,
-    source: &str,
-    stretch: Stretch,
-) -> Result<(u64, bool), Problem> {
-    let (mut count, mut exact) = count_minutes(engine, source, stretch.whole)?;
-    for part in stretch.parts.into_iter().flatten() {
-        let (in_part, all) = count_part(service, engine, source, part)?;
-        count += in_part;
-        exact &= all;
-    }
-    Ok((count, exact))
-}
-
-fn count_minutes(
-    engine: &Engine,
-    source: &str,
-    (from, to): (Micros, Micros),
-) -> Result<(u64, bool), Problem> {
-    let (mut from, to) = (minute_name(source, from), minute_name(source, to));
-    let (mut count, mut minutes) = (0, 0);
-    while from < to {
-        let page = engine.tallies_between(SOURCES, &from, &to, MINUTES_AT_ONCE).map_err(problem)?;
-        count += page.iter().filter_map(|(_, count)| count.as_u64()).sum::<u64>();
-        minutes += page.len();
-        match page.last().filter(|_| page.len() == MINUTES_AT_ONCE) {
-            Some(_) if minutes >= MAX_MINUTES => return Ok((count, false)),
-            // The name that follows this one.
-            Some((last, _)) => from = format!("{last}\0"),
-            None => break,
-        }
-    }
-    Ok((count, true))
+    let counts = |change: &&Change| change.corrected_by.is_none() && change.ty == RECONCILED;
+    let mut seqs: Vec<u64> = changes.iter().filter(counts).map(|change| change.seq).collect();
+    seqs.sort_unstable();
+    seqs.into_iter().rev().take(limit).map(|seq| event(service, seq)).collect()
 }
 
 /// The events of a part of one minute, looked at one by one until all of the minute have been seen.

@@ -5,7 +5,7 @@
 use super::ask::Parameters;
 use super::entries::entry_link;
 use super::moment::moment;
-use super::reconciliation::{RECONCILIATIONS, ReconciliationView, reconciliations};
+use super::reconciliation::{Comparing, RECONCILIATIONS, ReconciliationView};
 use super::row::escaped;
 use super::{Answer, answer, problem};
 use crate::api::auth::Caller;
@@ -205,16 +205,17 @@ fn list(service: &Service, parameters: &Parameters) -> Result<Answer<SourceList>
     }
     let reconciled = reconciled(&engine)?;
     let mut looked_at = 0;
+    let mut comparing = Comparing { service, engine: &engine, minutes: 0 };
     loop {
         let found = names_after(&engine, &reconciled, after.as_deref(), limit.saturating_add(1))?;
         let last = found.len() <= limit;
         for (source, posted) in found {
-            if page.items.len() == limit || looked_at == MAX_LOOKED_AT {
+            if page.items.len() == limit || looked_at == MAX_LOOKED_AT || comparing.is_enough() {
                 page.next = after.map(|after| cursor::encode_name(&identity, &after));
                 return Ok(Answer { body: page, applied: engine.applied() });
             }
             looked_at += 1;
-            let said = reconciliations(service, &engine, &source, RECONCILIATIONS_IN_LIST)?;
+            let said = comparing.of(&source, RECONCILIATIONS_IN_LIST)?;
             let shown = source_view(&source, &posted, said, GAPS_IN_LIST);
             page.items.extend(Some(shown).filter(&fits));
             after = Some(source);
@@ -290,7 +291,7 @@ fn one(service: &Service, engine: &Engine, source: &str, most: usize) -> Result<
         }
         None => None,
     };
-    let said = reconciliations(service, engine, source, most)?;
+    let said = Comparing { service, engine, minutes: 0 }.of(source, most)?;
     if posted.is_none() && said.is_empty() {
         return Ok(None);
     }
