@@ -9,7 +9,7 @@
 #[path = "common/mod.rs"]
 mod common;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Parser;
 use common::ledger::{Prepared, open, prepare};
 use common::machine::{Machine, disk_bytes, own_cpu_s, resident_bytes};

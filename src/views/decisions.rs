@@ -87,11 +87,22 @@ impl View for Decisions {
             lists.push(("model_version", format!("{model}@{version}")));
             lists.push(("model", model.to_owned()));
         }
+        // Few of many: found without looking at all the others.
+        let few = ["contested", "contested_unexplained", "unreviewed", "adverse_unnotified"];
+        lists.extend(self.facets(row).into_iter().filter(|(name, _)| few.contains(name)));
         lists
     }
 
     fn list_fields(&self) -> Vec<&'static str> {
-        vec!["case", "model_version", "model"]
+        vec![
+            "case",
+            "contested_unexplained",
+            "contested",
+            "unreviewed",
+            "adverse_unnotified",
+            "model_version",
+            "model",
+        ]
     }
 
     fn fields(&self) -> Vec<&str> {

@@ -48,6 +48,15 @@ pub struct RowsQuery {
     pub cursor: Option<String>,
 }
 
+/// Of grants: nobody has looked at them for so many days.
+const UNREVIEWED: &str = "unreviewed_days";
+
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
+
+/// A hundred years.
+const MAX_DAYS: i64 = 36_500;
+
 /// A list's parameters, read.
 #[derive(Debug, Default)]
 pub struct Parameters {
@@ -57,18 +66,8 @@ pub struct Parameters {
 }
 
 /// What the parameters of all lists are called.
-const KNOWN: [&str; 10] = [
-    "overdue",
-    "validity",
-    "due_from",
-    "due_to",
-    "ends_from",
-    "ends_to",
-    "sort",
-    "limit",
-    "cursor",
-    "expand",
-];
+const KNOWN: [&str; 9] =
+    ["overdue", "validity", "due_from", "due_to", "ends_from", "ends_to", "sort", "limit", "cursor"];
 
 impl Parameters {
     /// Reads a query string.
@@ -106,10 +105,9 @@ impl Parameters {
         self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Takes a parameter out that the resource knows beside those of all lists.
-    pub fn take(&mut self, name: &str) -> Option<String> {
-        let place = self.pairs.iter().position(|(known, _)| known == name)?;
-        Some(self.pairs.remove(place).1)
+    /// The names of all parameters but those that say as of when.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.pairs.iter().map(|(name, _)| name.as_str())
     }
 
     /// Refuses a parameter that the resource does not know, beside `as_of`, `at` and `min_seq`.
@@ -158,7 +156,7 @@ impl Parameters {
         let fields = view.fields();
         let mut filters = Vec::new();
         for (name, value) in &self.pairs {
-            if KNOWN.contains(&name.as_str()) {
+            if KNOWN.contains(&name.as_str()) || (name == UNREVIEWED && view.name() == "access") {
                 continue;
             }
             if !(fields.iter().any(|field| field == name)
@@ -199,17 +197,22 @@ impl Parameters {
             validity,
             due: (date("due_from")?, date("due_to")?),
             until: (date("ends_from")?, date("ends_to")?),
+            before: None,
             when,
             sort,
             descending,
             after: None,
             limit: self.limit()?,
         };
-        let mut of_query: Vec<_> = self
-            .pairs
-            .iter()
-            .filter(|(name, _)| !matches!(name.as_str(), "limit" | "cursor" | "expand"))
-            .collect();
+        if let Some(text) = self.get(UNREVIEWED).filter(|_| view.name() == "access") {
+            let days = text.parse::<i64>().ok().filter(|days| (0..=MAX_DAYS).contains(days));
+            let days = days.ok_or_else(|| Problem::parameter(UNREVIEWED, "a number of days"))?;
+            ask.before = Some(("review_basis_at".to_owned(), when.at.saturating_sub(days * DAY)));
+            ask.filters.push(("state".to_owned(), vec!["granted".to_owned()]));
+            ask.validity = Some("in-force".to_owned());
+        }
+        let mut of_query: Vec<_> =
+            self.pairs.iter().filter(|(name, _)| !matches!(name.as_str(), "limit" | "cursor")).collect();
         of_query.sort();
         let identity = format!("{} {of_query:?} {:?} {:?}", view.name(), self.moment.as_of, self.moment.at);
         ask.after = self.get("cursor").map(|text| cursor::decode_place(&identity, text)).transpose()?;

@@ -2,9 +2,13 @@
 //!
 //! What all of them share is here: as of when ([`moment`]), which rows ([`ask`]), and how a row looks ([`row`]).
 
+pub mod access;
+pub mod approvals;
 pub mod ask;
 pub mod controls;
+pub mod decisions;
 mod entries;
+pub mod filters;
 pub mod moment;
 mod reconciliation;
 pub mod registers;

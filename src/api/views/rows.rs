@@ -1,6 +1,9 @@
 //! The questions that every view of rows answers: which rows, one row, its history, how many of each kind.
 
 use super::ask::{Parameters, RowsQuery};
+use super::filters::{
+    ApprovalFilters, DecisionFilters, EscalationFilters, GrantFilters, RequestFilters, UseFilters,
+};
 use super::moment::{MomentQuery, moment, view};
 use super::row::{CountView, CountsView, HistoryView, RowDetail, RowList, history_view, row_view};
 use super::{Answer, answer, problem};
@@ -97,13 +100,13 @@ fn absent(name: &str, id: &str) -> Problem {
 
 /// The four questions to one view.
 macro_rules! rows_of {
-    ($module:ident, $view:literal, $what:literal, $list:literal, $counts:literal, $one:literal, $history:literal) => {
+    ($module:ident, $filters:ty, $view:literal, $what:literal, $list:literal, $counts:literal, $one:literal, $history:literal) => {
         #[doc = $what]
         pub mod $module {
             use super::*;
 
             #[doc = concat!($what, ": the rows that fit.")]
-            #[utoipa::path(tag = "compliance", operation_id = concat!("list_", stringify!($module)), params(RowsQuery, MomentQuery), responses(
+            #[utoipa::path(tag = "compliance", operation_id = concat!("list_", stringify!($module)), params($filters, RowsQuery, MomentQuery), responses(
                 (status = 200, description = "A page of rows", body = RowList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
                 (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
                 (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
@@ -172,6 +175,7 @@ macro_rules! rows_of {
 
 rows_of!(
     approvals,
+    ApprovalFilters,
     "approvals",
     "Approvals",
     "/approvals",
@@ -181,6 +185,7 @@ rows_of!(
 );
 rows_of!(
     access,
+    GrantFilters,
     "access",
     "Grants of access",
     "/access",
@@ -190,6 +195,7 @@ rows_of!(
 );
 rows_of!(
     access_requests,
+    RequestFilters,
     "access-requests",
     "Requests for access",
     "/access/requests",
@@ -199,6 +205,7 @@ rows_of!(
 );
 rows_of!(
     access_uses,
+    UseFilters,
     "access-uses",
     "Uses of data",
     "/access/uses",
@@ -208,6 +215,7 @@ rows_of!(
 );
 rows_of!(
     decisions,
+    DecisionFilters,
     "decisions",
     "Decisions",
     "/decisions",
@@ -217,6 +225,7 @@ rows_of!(
 );
 rows_of!(
     escalations,
+    EscalationFilters,
     "escalations",
     "Escalations",
     "/escalations",

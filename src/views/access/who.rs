@@ -150,6 +150,19 @@ fn grants_of(engine: &Engine, principal: &str, resource: Option<&str>, when: Whe
     Ok(grants)
 }
 
+/// Whether a grant is to somebody who held a role, and holds none any more.
+///
+/// # Errors
+/// See [`Engine::view`].
+pub fn role_ended(engine: &Engine, grant: &Found, when: When) -> Result<bool> {
+    if grant.row.text("grantee.kind") != Some("person") {
+        return Ok(false);
+    }
+    let Some(principal) = grant.row.text("grantee.id") else { return Ok(false) };
+    let found = all(engine, ROLES, Ask::all(when, PAGE).with("principal", principal), MAX_HOLDERS)?;
+    Ok(!found.is_empty() && assigned(&found, when.at, "role").is_empty())
+}
+
 /// A use that nothing covers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UncoveredUse {

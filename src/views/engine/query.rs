@@ -2,7 +2,7 @@
 
 use super::corrections::Corrections;
 use super::keys::{self, DateKind, Slot};
-use super::row::{Micros, Row};
+use super::row::{Micros, Row, parse_time};
 use super::session::{STUB, load, placed, read_stored};
 use super::slots::Projection;
 use super::stored::Stored;
@@ -69,6 +69,8 @@ pub struct Ask {
     pub due: (Option<Micros>, Option<Micros>),
     /// Only rows with `valid_until` in this stretch.
     pub until: (Option<Micros>, Option<Micros>),
+    /// Only rows of which the time in this field lies before that.
+    pub before: Option<(String, Micros)>,
     /// As of when.
     pub when: When,
     /// In which order …
@@ -91,6 +93,7 @@ impl Ask {
             validity: None,
             due: (None, None),
             until: (None, None),
+            before: None,
             when,
             sort: Sort::Opened,
             descending: false,
@@ -400,6 +403,9 @@ impl Reading<'_> {
             && ask.validity.as_deref().is_none_or(|wanted| found.validity(at) == Some(wanted))
             && within(found.row.due_at.filter(|_| !found.row.ended), ask.due)
             && within(found.row.valid_until.filter(|_| !found.row.ended), ask.until)
+            && ask.before.as_ref().is_none_or(|(field, before)| {
+                found.row.text(field).and_then(parse_time).is_some_and(|time| time < *before)
+            })
             && ask.filters.iter().all(|(field, values)| has(view, found, at, field, values))
     }
 
