@@ -118,7 +118,9 @@ impl Parameters {
         match self.pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             None => Ok(()),
             Some((name, _)) => {
-                let detail = format!("there is no parameter {name:.64?} here, but {}", known.join(", "));
+                let mut known = known.to_vec();
+                known.push("min_seq");
+                let detail = format!("there is no parameter {name:.64?} here; see {}", known.join(", "));
                 Err(Problem::new(ProblemType::BadParameter, detail))
             }
         }
