@@ -53,6 +53,32 @@ pub fn decode_place(query: &str, cursor: &str) -> Result<Place, Problem> {
     Ok(Place { date: number(1) as i64, number: number(9) })
 }
 
+/// First byte of a cursor into a list in the order of names.
+const NAME_VERSION: u8 = 3;
+
+/// The cursor for going on after a name.
+#[must_use]
+pub fn encode_name(query: &str, name: &str) -> String {
+    let mut bytes = vec![NAME_VERSION];
+    bytes.extend_from_slice(&digest(query));
+    bytes.extend_from_slice(name.as_bytes());
+    to_hex(&bytes)
+}
+
+/// After which name a cursor of this query goes on.
+///
+/// # Errors
+/// 400: not a cursor, or one of another query.
+pub fn decode_name(query: &str, cursor: &str) -> Result<String, Problem> {
+    let read = || {
+        let (head, name) = cursor.split_at_checked(10)?;
+        from_hex::<5>(head).filter(|head| head[0] == NAME_VERSION && head[1..] == digest(query))?;
+        let bytes = (0..name.len()).step_by(2).map(|at| Some(from_hex::<1>(name.get(at..at + 2)?)?[0]));
+        String::from_utf8(bytes.collect::<Option<Vec<u8>>>()?).ok()
+    };
+    read().ok_or_else(other_query)
+}
+
 fn other_query() -> Problem {
     Problem::new(
         ProblemType::BadCursor,
@@ -81,5 +107,10 @@ mod tests {
         assert_eq!(decode_place("state=open", &cursor).ok(), Some(place));
         assert!(decode_place("state=shut", &cursor).is_err());
         assert!(decode("state=open", &cursor).is_err());
+        let cursor = encode_name("all", "/bänk/x");
+        assert_eq!(decode_name("all", &cursor).ok().as_deref(), Some("/bänk/x"));
+        assert!(decode_name("some", &cursor).is_err());
+        assert!(decode_name("all", &cursor[..cursor.len() - 1]).is_err());
+        assert!(decode_name("all", "é").is_err());
     }
 }

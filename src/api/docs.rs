@@ -137,6 +137,13 @@ struct Api;
     views::registers::list_register,
     views::registers::history_of_register_row,
     views::registers::get_register_row,
+    views::controls::list_controls,
+    views::controls::get_control,
+    views::controls::list_control_evidence,
+    views::controls::list_control_members,
+    views::timeline::subject_timeline,
+    views::sources::list_sources,
+    views::sources::get_source,
 ))]
 struct V1;
 

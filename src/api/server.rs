@@ -146,6 +146,13 @@ pub fn start(service: web::Data<Service>, address: &str) -> Result<Running, Serv
                     .service(views::registers::list_register)
                     .service(views::registers::history_of_register_row)
                     .service(views::registers::get_register_row)
+                    .service(views::controls::list_controls)
+                    .service(views::controls::get_control)
+                    .service(views::controls::list_control_evidence)
+                    .service(views::controls::list_control_members)
+                    .service(views::timeline::subject_timeline)
+                    .service(views::sources::list_sources)
+                    .service(views::sources::get_source)
                     .default_service(web::to(nothing_here)),
             )
             .service(web::redirect("/docs", "/docs/"))

@@ -11,6 +11,7 @@ pub mod access;
 mod all;
 pub mod approvals;
 pub mod decisions;
+pub mod due;
 pub mod engine;
 pub mod escalations;
 pub mod evidence;

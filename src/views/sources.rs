@@ -12,8 +12,8 @@ use serde_json::Value;
 /// The name of these tallies among all projections.
 pub const SOURCES: &str = "sources";
 
-/// Microseconds of a minute.
-const MINUTE: Micros = 60_000_000;
+/// Microseconds of a minute: events are counted by the minute in which they happened.
+pub const MINUTE: Micros = 60_000_000;
 
 /// Stretches of numbers that are kept of a source. Beyond, the oldest gap is only counted any more.
 ///
@@ -87,6 +87,32 @@ impl Posted {
     }
 }
 
+/// A stretch of time as the tallies can count it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// The whole minutes in it: from, before. Empty where the two are equal.
+    pub whole: (Micros, Micros),
+    /// What of it lies in a minute that begins before it or ends after it: from, before.
+    pub parts: [Option<(Micros, Micros)>; 2],
+}
+
+impl Stretch {
+    /// The stretch from a time to before another one.
+    #[must_use]
+    pub fn between(from: Micros, to: Micros) -> Stretch {
+        let to = to.max(from);
+        let floor = |time: Micros| time.div_euclid(MINUTE).saturating_mul(MINUTE);
+        let first = floor(from.saturating_add(MINUTE - 1));
+        let last = floor(to);
+        if first > last {
+            // Both within one minute.
+            return Stretch { whole: (first, first), parts: [Some((from, to)), None] };
+        }
+        let part = |from, to| Some((from, to)).filter(|(from, to)| from < to);
+        Stretch { whole: (first, last), parts: [part(from, first), part(last, to)] }
+    }
+}
+
 /// The tallies of all sources.
 pub struct Sources;
 
@@ -156,6 +182,27 @@ mod tests {
             prop_assert_eq!(&gaps, &missing);
             prop_assert_eq!(posted.missing(), missing.len() as u64);
             prop_assert_eq!(posted.repeated, (numbers.len() - set.len()) as u64);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_stretch_is_its_whole_minutes_and_two_parts(from in -3 * MINUTE..3 * MINUTE, long in 0..5 * MINUTE) {
+            let to = from + long;
+            let Stretch { whole, parts: [before, after] } = Stretch::between(from, to);
+            prop_assert_eq!((whole.0.rem_euclid(MINUTE), whole.1.rem_euclid(MINUTE)), (0, 0));
+            let pieces = [before, Some(whole).filter(|(from, to)| from < to), after];
+            let mut end = from;
+            for (from, to) in pieces.into_iter().flatten() {
+                prop_assert_eq!(from, end);
+                prop_assert!(from < to);
+                end = to;
+            }
+            prop_assert_eq!(end, to);
+            for (from, to) in [before, after].into_iter().flatten() {
+                prop_assert_eq!(from.div_euclid(MINUTE), (to - 1).div_euclid(MINUTE));
+                prop_assert!(to - from < MINUTE);
+            }
         }
     }
 

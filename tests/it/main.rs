@@ -4,6 +4,7 @@ mod kit;
 
 mod adoption;
 mod appending;
+mod asking;
 mod checking;
 mod clock;
 mod commands;

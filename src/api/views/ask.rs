@@ -110,6 +110,22 @@ impl Parameters {
         self.pairs.iter().map(|(name, _)| name.as_str())
     }
 
+    /// Refuses a parameter that the resource does not know, beside `as_of`, `at` and `min_seq`.
+    ///
+    /// # Errors
+    /// There is one.
+    pub fn only(&self, known: &[&str]) -> Result<(), Problem> {
+        match self.pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+            None => Ok(()),
+            Some((name, _)) => {
+                let mut known = known.to_vec();
+                known.push("min_seq");
+                let detail = format!("there is no parameter {name:.64?} here; see {}", known.join(", "));
+                Err(Problem::new(ProblemType::BadParameter, detail))
+            }
+        }
+    }
+
     /// A parameter that is true or false.
     ///
     /// # Errors

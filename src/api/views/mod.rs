@@ -5,13 +5,18 @@
 pub mod access;
 pub mod approvals;
 pub mod ask;
+pub mod controls;
 pub mod decisions;
+mod entries;
 pub mod filters;
 pub mod moment;
+mod reconciliation;
 pub mod registers;
 pub mod row;
 pub mod rows;
+pub mod sources;
 pub mod standing;
+pub mod timeline;
 
 use crate::api::{Problem, ProblemType, Service};
 use crate::views::LogViews;

@@ -1,5 +1,6 @@
 //! As of when a question is asked: `min_seq`, `as_of`, `at`.
 
+use super::row::escaped;
 use super::{engine, problem, views};
 use crate::api::{Problem, ProblemType, Service};
 use crate::spec::encoding::from_decimal;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 
 /// How long a question waits for the views to have what the client asks to see.
-const MAX_WAIT: Duration = Duration::from_secs(5);
+pub const MAX_WAIT: Duration = Duration::from_secs(5);
 
 /// As of when.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -27,6 +28,20 @@ pub struct MomentQuery {
     pub at: Option<String>,
     /// Wait (at most 5 s) until the views have this entry: read your own write.
     pub min_seq: Option<u64>,
+}
+
+impl MomentQuery {
+    /// The address of something that is asked as of the same moment, with filters.
+    #[must_use]
+    pub fn link(&self, address: &str, filters: &[(String, Vec<String>)]) -> String {
+        let mut pairs: Vec<(&str, String)> =
+            filters.iter().map(|(name, values)| (name.as_str(), values.join(","))).collect();
+        pairs.extend(self.as_of.iter().map(|text| ("as_of", text.clone())));
+        pairs.extend(self.at.iter().map(|text| ("at", text.clone())));
+        let pairs: Vec<String> =
+            pairs.into_iter().map(|(name, value)| format!("{name}={}", escaped(&value))).collect();
+        if pairs.is_empty() { address.to_owned() } else { format!("{address}?{}", pairs.join("&")) }
+    }
 }
 
 /// As of when an answer holds.

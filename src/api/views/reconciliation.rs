@@ -1,0 +1,208 @@
+//! What a source says that it posted, held against what the ledger has of it.
+
+use super::entries::{MAX_WALKED, entry_link, event, index, indexed, walk};
+use super::problem;
+use crate::api::{Problem, Service};
+use crate::spec::time::Timestamp;
+use crate::views::Filter;
+use crate::views::engine::{
+    CORRECTION, Change, Engine, EngineError, Event, Micros, When, parse_time, time_text,
+};
+use crate::views::sources::{MINUTE, SOURCES, Stretch, minute_name};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// The register of what sources say.
+pub const RECONCILIATIONS: &str = "reconciliations";
+
+/// The type of event with which a source says it.
+const RECONCILED: &str = "source.reconciled";
+
+/// Counts by the minute that are read at once.
+const MINUTES_AT_ONCE: usize = 10_000;
+
+/// Counts by the minute that are added up for one stretch of time.
+///
+/// Reason: a year of a source that posts every minute.
+const MAX_MINUTES: usize = 600_000;
+
+/// How long before it happened an event may have been recorded and is still found.
+///
+/// Reason: clocks of other machines go ahead by seconds; more than this is not a clock any more.
+const AHEAD: Micros = 5 * MINUTE;
+
+/// What a source says that it posted in a stretch of time, and what the ledger has.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ReconciliationView {
+    /// The entry in which the source says so.
+    #[schema(example = 501)]
+    pub seq: u64,
+    /// Who says so.
+    #[schema(example = "app:credit-line")]
+    pub by: String,
+    /// When.
+    #[schema(example = "2026-04-01T06:00:00.000000Z")]
+    pub at: String,
+    /// It counts events that happened from here on …
+    #[schema(example = "2026-03-01T00:00:00.000000Z")]
+    pub from: String,
+    /// … and before here.
+    #[schema(example = "2026-04-01T00:00:00.000000Z")]
+    pub to: String,
+    /// Events that it says it posted.
+    #[schema(example = 4417)]
+    pub stated: u64,
+    /// Events of the source in this stretch that the ledger has now.
+    #[schema(example = 4416)]
+    pub counted: u64,
+    /// `counted` less `stated`: below 0, the ledger lacks events.
+    #[schema(example = -1)]
+    pub difference: i64,
+    /// Whether `counted` is exact. It is at least so much, where the stretch begins or ends within a minute whose events
+    /// could not all be looked at, or is very long.
+    pub exact: bool,
+    /// The entry.
+    #[schema(example = "/v1/events/501")]
+    pub link: String,
+}
+
+/// Holds what sources say against what the ledger has, for one answer.
+pub struct Comparing<'a> {
+    pub service: &'a Service,
+    pub engine: &'a Engine,
+    /// Counts by the minute that were added up so far.
+    pub minutes: usize,
+}
+
+impl Comparing<'_> {
+    /// Whether so much has been counted that one answer had better end.
+    #[must_use]
+    pub fn is_enough(&self) -> bool {
+        self.minutes >= MAX_MINUTES
+    }
+
+    /// What a source said that was recorded last, at most `limit` times, the last first; fewer where counting takes long.
+    ///
+    /// # Errors
+    /// The views or the log do not answer.
+    pub fn of(&mut self, source: &str, limit: usize) -> Result<Vec<ReconciliationView>, Problem> {
+        let mut found = Vec::new();
+        for event in said(self.service, self.engine, source, limit)? {
+            if !found.is_empty() && self.is_enough() {
+                break;
+            }
+            found.extend(self.compared(source, &event)?);
+        }
+        Ok(found)
+    }
+
+    fn compared(&mut self, source: &str, event: &Event) -> Result<Option<ReconciliationView>, Problem> {
+        let time = |name: &str| event.data.get(name).and_then(Value::as_str).and_then(parse_time);
+        let stated = event.data.get("count").and_then(Value::as_u64);
+        // The schema asks for all three; another version of it may not.
+        let (Some(from), Some(to), Some(stated)) = (time("from"), time("to"), stated) else {
+            return Ok(None);
+        };
+        let stretch = Stretch::between(from, to);
+        let (mut counted, mut exact) = self.count_minutes(source, stretch.whole)?;
+        for part in stretch.parts.into_iter().flatten() {
+            let (in_part, all) = count_part(self.service, self.engine, source, part)?;
+            counted += in_part;
+            exact &= all;
+        }
+        Ok(Some(ReconciliationView {
+            seq: event.seq,
+            by: event.by().to_owned(),
+            at: time_text(event.happened_at).unwrap_or_default(),
+            from: time_text(from).unwrap_or_default(),
+            to: time_text(to).unwrap_or_default(),
+            stated,
+            counted,
+            difference: difference(counted, stated),
+            exact,
+            link: entry_link(event.seq),
+        }))
+    }
+
+    /// How many events of a source happened in whole minutes, and whether these are all.
+    fn count_minutes(&mut self, source: &str, (from, to): (Micros, Micros)) -> Result<(u64, bool), Problem> {
+        let (mut from, to) = (minute_name(source, from), minute_name(source, to));
+        let (mut count, mut minutes) = (0, 0);
+        while from < to {
+            let page = self.engine.tallies_between(SOURCES, &from, &to, MINUTES_AT_ONCE).map_err(problem)?;
+            count += page.iter().filter_map(|(_, count)| count.as_u64()).sum::<u64>();
+            minutes += page.len();
+            self.minutes += page.len();
+            match page.last().filter(|_| page.len() == MINUTES_AT_ONCE) {
+                Some(_) if minutes >= MAX_MINUTES => return Ok((count, false)),
+                // The name that follows this one.
+                Some((last, _)) => from = format!("{last}\0"),
+                None => break,
+            }
+        }
+        Ok((count, true))
+    }
+}
+
+fn difference(counted: u64, stated: u64) -> i64 {
+    let size = i64::try_from(counted.abs_diff(stated)).unwrap_or(i64::MAX);
+    if counted < stated { -size } else { size }
+}
+
+/// The events in which a source said what it posted, the last first; without those that corrections took away.
+fn said(service: &Service, engine: &Engine, source: &str, limit: usize) -> Result<Vec<Event>, Problem> {
+    // Whatever was recorded is said, also by a source whose clock goes ahead.
+    let when = When { known: engine.applied(), at: Micros::MAX };
+    let row = match engine.row(RECONCILIATIONS, source, when) {
+        Ok(Some(row)) => row,
+        Ok(None) | Err(EngineError::NoSuchView(_)) => return Ok(Vec::new()),
+        Err(error) => return Err(problem(error)),
+    };
+    if limit == 1 {
+        let last = event(service, row.last_seq)?;
+        if last.ty != CORRECTION && row.corrected.is_empty() {
+            return Ok(vec![last]);
+        }
+    }
+    let history = engine.history(RECONCILIATIONS, source, when).map_err(problem)?;
+    let changes = history.map(|history| history.changes).unwrap_or_default();
+    let counts = |change: &&Change| change.corrected_by.is_none() && change.ty == RECONCILED;
+    let mut seqs: Vec<u64> = changes.iter().filter(counts).map(|change| change.seq).collect();
+    seqs.sort_unstable();
+    seqs.into_iter().rev().take(limit).map(|seq| event(service, seq)).collect()
+}
+
+/// The events of a part of one minute, looked at one by one until all of the minute have been seen.
+fn count_part(
+    service: &Service,
+    engine: &Engine,
+    source: &str,
+    (from, to): (Micros, Micros),
+) -> Result<(u64, bool), Problem> {
+    let minute = from.div_euclid(MINUTE) * MINUTE;
+    let names = [minute, minute.saturating_add(MINUTE)].map(|time| minute_name(source, time));
+    let tally = engine.tallies_between(SOURCES, &names[0], &names[1], 1).map_err(problem)?;
+    let all = tally.first().and_then(|(_, count)| count.as_u64()).unwrap_or(0);
+    if all == 0 {
+        return Ok((0, true));
+    }
+    let recorded_from = Timestamp::from_micros(minute.saturating_sub(AHEAD)).unwrap_or(Timestamp::EPOCH);
+    let first = service.log.store().first_at_or_after(recorded_from)?;
+    let index = index(service)?;
+    let filter = Filter { source: Some(source), ..Filter::default() };
+    let walked = walk(
+        (first, engine.applied()),
+        false,
+        usize::try_from(all).unwrap_or(usize::MAX),
+        MAX_WALKED,
+        |range, limit| indexed(index, filter, range, false, limit),
+        |seq| {
+            let event = event(service, seq)?;
+            let in_minute = event.source == source && event.happened_at.div_euclid(MINUTE) == minute / MINUTE;
+            Ok(in_minute.then_some(event.happened_at))
+        },
+    )?;
+    let in_part = walked.items.iter().filter(|time| (from..to).contains(*time)).count();
+    Ok((in_part as u64, walked.items.len() as u64 == all))
+}
