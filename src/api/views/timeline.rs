@@ -152,7 +152,7 @@ pub async fn subject_timeline(
     caller.must_read_all()?;
     let parameters = Parameters::read(request.query_string())?;
     parameters.only(&["type", "from", "to", "order", "expand", "limit", "cursor"])?;
-    answer(service, move |service| timeline(service, &service.catalog, &subject, &parameters)).await
+    answer(service, move |service| timeline(service, &service.catalog.current(), &subject, &parameters)).await
 }
 
 fn timeline(

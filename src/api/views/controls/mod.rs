@@ -79,7 +79,7 @@ pub async fn list_controls(
     let parameters = Parameters::read(request.query_string())?;
     parameters.only(&["domain", "population"])?;
     answer(service, move |service| {
-        let catalog = &service.catalog;
+        let catalog = &service.catalog.current();
         let mut asked = Asked::new(service, catalog, &parameters)?;
         let domain = parameters.get("domain");
         if let Some(domain) = domain
@@ -127,7 +127,7 @@ pub async fn get_control(
     let parameters = Parameters::read(request.query_string())?;
     parameters.only(&[])?;
     answer(service, move |service| {
-        let catalog = &service.catalog;
+        let catalog = &service.catalog.current();
         let mut asked = Asked::new(service, catalog, &parameters)?;
         let control = catalog.control(&id).ok_or_else(|| absent(&id))?;
         let (control, recent) = asked.control(control, MAX_COUNTED, RECENT)?;
@@ -156,7 +156,8 @@ pub async fn list_control_evidence(
     caller.must_read_all()?;
     let parameters = Parameters::read(request.query_string())?;
     parameters.only(&["member", "limit", "cursor"])?;
-    answer(service, move |service| evidence::list(service, &service.catalog, &id, &parameters)).await
+    answer(service, move |service| evidence::list(service, &service.catalog.current(), &id, &parameters))
+        .await
 }
 
 /// The rows that a control applies to, each with its evidence for this control. Beside the parameters below, each field
@@ -178,7 +179,7 @@ pub async fn list_control_members(
 ) -> Result<HttpResponse, Problem> {
     caller.must_read_all()?;
     let parameters = Parameters::read(request.query_string())?;
-    answer(service, move |service| members::list(service, &service.catalog, &id, &parameters)).await
+    answer(service, move |service| members::list(service, &service.catalog.current(), &id, &parameters)).await
 }
 
 fn absent(id: &str) -> Problem {
