@@ -57,7 +57,7 @@ struct Pending {
 /// # Errors
 /// Only if the program was built with a broken scenario, which the tests of this module rule out.
 pub fn scenario(now: DateTime<Utc>) -> Result<Vec<DemoEvent>, DemoError> {
-    let mut pending = source::pending(now)?;
+    let (mut pending, numbered) = source::pending(now)?;
     // Ids are given in the order in which things happened, as the applications would give them. The sort is stable:
     // what happens in the same second stays in the order of the telling.
     pending.sort_by_key(|event| event.happened_at);
@@ -92,6 +92,17 @@ pub fn scenario(now: DateTime<Utc>) -> Result<Vec<DemoEvent>, DemoError> {
         });
     }
     events.sort_by_key(|event| event.recorded_at);
+    let mut next: BTreeMap<String, u64> = BTreeMap::new();
+    for one in &mut events {
+        let source = one.event["source"].as_str().unwrap_or_default().to_owned();
+        let Some(skip) = numbered.get(&source) else { continue };
+        let number = next.entry(source).or_insert(1);
+        if Some(*number) == *skip {
+            *number += 1;
+        }
+        one.event["sequence"] = json!(number.to_string());
+        *number += 1;
+    }
     Ok(events)
 }
 

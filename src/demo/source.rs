@@ -36,6 +36,11 @@ struct RawSource {
     uri: String,
     prefix: String,
     actor: String,
+    /// Its events are numbered.
+    #[serde(default)]
+    sequence: bool,
+    /// A number that never arrives.
+    skip: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -94,7 +99,7 @@ struct RawStep {
 }
 
 /// All events of the scenario that have been recorded by `now`, in no particular order.
-pub(super) fn pending(now: DateTime<Utc>) -> Result<Vec<Pending>, DemoError> {
+pub(super) fn pending(now: DateTime<Utc>) -> Result<(Vec<Pending>, Numbered), DemoError> {
     let mut files = Vec::new();
     let mut sources = BTreeMap::new();
     for file in SEEDS.files().filter(|file| file.path().extension().is_some_and(|ext| ext == "yaml")) {
@@ -116,7 +121,28 @@ pub(super) fn pending(now: DateTime<Utc>) -> Result<Vec<Pending>, DemoError> {
             telling.series(&series.value, &mut pending).map_err(placed(series.referenced.line()))?;
         }
     }
-    Ok(pending)
+    let numbered = telling.sources.values().filter(|source| source.sequence);
+    let numbered = numbered.map(|source| (source.uri.clone(), source.skip)).collect();
+    count(&mut pending);
+    Ok((pending, numbered))
+}
+
+/// The sources that number their events, each with the number that never arrives.
+pub(super) type Numbered = BTreeMap<String, Option<u64>>;
+
+/// What sources say they have posted: what they have, and what the story adds.
+fn count(pending: &mut [Pending]) {
+    let posted: Vec<(String, DateTime<Utc>)> =
+        pending.iter().map(|event| (event.source.clone(), event.happened_at)).collect();
+    for event in pending.iter_mut().filter(|event| event.event_type == "source.reconciled") {
+        let text = |name: &str| event.data[name].as_str().unwrap_or_default().to_owned();
+        let Some(more) = text("count").strip_prefix("counted").map(str::to_owned) else { continue };
+        let time = |name: &str| text(name).parse::<DateTime<Utc>>().unwrap_or_default();
+        let (source, from, to) = (text("source"), time("from"), time("to"));
+        let within = |(of, at): &&(String, DateTime<Utc>)| *of == source && from <= *at && *at < to;
+        let count = posted.iter().filter(within).count() as i64;
+        event.data["count"] = json!(count + more.parse::<i64>().unwrap_or(0));
+    }
 }
 
 fn parse(name: &str, contents: &[u8]) -> Result<RawFile, DemoError> {

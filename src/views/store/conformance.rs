@@ -207,6 +207,8 @@ fn a_killed_writer_leaves_whole_batches() {
     for kind in ENGINES {
         let dir = TempDir::new().unwrap();
         let dir = dir.path().join("engine");
+        // A store that is killed while it is made is made anew; here it is about what is written to it.
+        drop(open(*kind, &dir, &Table::ALL).unwrap());
         let mut least = 0;
         for round in 0..6 {
             let mut child = Command::new(std::env::current_exe().unwrap())
@@ -220,8 +222,9 @@ fn a_killed_writer_leaves_whole_batches() {
             child.wait().unwrap();
             let store = open(*kind, &dir, &Table::ALL).unwrap();
             let of = |table| store.get(table, b"n").unwrap();
-            assert_eq!(of(Table::Meta), of(Table::Ids), "{kind}");
-            assert_eq!(of(Table::Meta), of(Table::Postings), "{kind}");
+            for table in Table::ALL {
+                assert_eq!(of(Table::Meta), of(table), "{kind}");
+            }
             let seen = of(Table::Meta).map_or(0, |n| u64::from_be_bytes(n.try_into().unwrap()) + 1);
             for table in Table::ALL {
                 let rows = scan(&*store, table, &[0], &[1], false, usize::MAX);
