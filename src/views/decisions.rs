@@ -115,6 +115,18 @@ impl View for Decisions {
         fields
     }
 
+    fn flags(&self) -> Vec<&'static str> {
+        vec![
+            "adverse",
+            "significant_effect",
+            "review_required",
+            "contested",
+            "adverse_unnotified",
+            "contested_unexplained",
+            "unreviewed",
+        ]
+    }
+
     fn counted_fields(&self) -> Vec<&str> {
         let mut fields = vec!["model", "model_version", "outcome", "mode", "system"];
         fields.extend(["adverse", "contested", "adverse_unnotified", "contested_unexplained", "unreviewed"]);

@@ -73,7 +73,8 @@ impl View for Escalations {
                 row.state = ACKNOWLEDGED.to_owned();
             }
             "escalation.raised" if open => {
-                check_clocks(row, event.effective_at);
+                // Raised because the clock has run out, that moment included.
+                check_clocks(row, event.effective_at.saturating_add(1));
                 let raised = json!({
                     "from_level": event.value("from_level"), "to_level": event.value("to_level"), "at": at,
                     "reason": event.text("reason"), "by": event.by,
@@ -151,6 +152,10 @@ impl View for Escalations {
         fields.sort_unstable();
         fields.dedup();
         fields
+    }
+
+    fn flags(&self) -> Vec<&'static str> {
+        vec!["closed_by_resolver"]
     }
 
     fn counted_fields(&self) -> Vec<&str> {

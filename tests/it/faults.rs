@@ -2,7 +2,7 @@
 //! there, and the ledger checks, verifies and goes on.
 //!
 //! A run without a fault shows which calls there are: everything that creates, opens, writes, syncs, cuts or renames
-//! below the data folder, but for the index, which is made anew from the log. Then each call gets its runs.
+//! below the data folder, but for the index and the views, which are made anew from the log. Then each call gets its runs.
 
 use crate::kit::{Answer, Chance, Ledger, copy_dir, daybook, event, run, serve, signal, soak, text, verify};
 use crate::strace::{CALLS, Call, Injection, Kind, Tracing, calls, injected, permitted};
@@ -64,7 +64,11 @@ struct Fault {
 
 impl Fault {
     fn of(stage: Stage, data: &Path, call: &Call, kind: Kind) -> Option<Self> {
-        let path = call.path.strip_prefix(data).ok().filter(|path| !path.starts_with("index"))?;
+        let path = call
+            .path
+            .strip_prefix(data)
+            .ok()
+            .filter(|path| !path.starts_with("index") && !path.starts_with("views"))?;
         // Opening for reading takes no room.
         if kind == Kind::Full && call.only_reads {
             return None;

@@ -175,8 +175,14 @@ fn each_role_may_do_its_own() {
     for role in ["compliance", "auditor", "admin"] {
         assert_eq!(status("GET", "/v1/events?limit=1", role), 200, "{role}");
         assert_eq!(status("GET", "/log/checkpoint", role), 200, "{role}");
-        assert_eq!(status("POST", "/v1/events", role), 403, "{role}");
+        // An administrator may publish a change of the catalogue, and nothing else.
+        let expected = if role == "admin" { 415 } else { 403 };
+        assert_eq!(status("POST", "/v1/events", role), expected, "{role}");
     }
+    let token = format!("Bearer {}", ledger.token("admin"));
+    let headers = [("authorization", token.as_str()), ("content-type", "application/cloudevents+json")];
+    let posted = ledger.request("POST", "/v1/events", &headers, event().to_string().as_bytes());
+    assert_eq!(posted.problem(), "forbidden");
     for role in ["producer", "compliance", "auditor"] {
         assert_eq!(status("POST", "/v1/keys/rotate", role), 403, "{role}");
         assert_eq!(status("POST", "/v1/clock/confirm", role), 403, "{role}");

@@ -86,10 +86,13 @@ pub async fn one(
         let found = found.ok_or_else(|| absent(&id))?;
         let votes = with_authority(engine, &found.row, moment.when).map_err(problem)?;
         let holding = |vote: &&VoteView| vote.counts && vote.result == "granted" && vote.authority.holds();
+        let mut row = row_view(&*view, found, moment.when.at);
+        // They are beside the row, with more.
+        row.fields.remove("votes");
         let body = ApprovalDetail {
             votes_with_authority: votes.iter().filter(holding).count(),
             votes,
-            row: row_view(&*view, found, moment.when.at),
+            row,
             as_of: moment.view(),
         };
         Ok(Answer { body, applied: engine.applied() })

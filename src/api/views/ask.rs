@@ -48,6 +48,9 @@ pub struct RowsQuery {
     pub cursor: Option<String>,
 }
 
+/// Of escalations: how high they have gone.
+const LEVEL: &str = "level";
+
 /// Of grants: nobody has looked at them for so many days.
 const UNREVIEWED: &str = "unreviewed_days";
 
@@ -175,6 +178,12 @@ impl Parameters {
             let values: Vec<String> = value.split(',').map(str::to_owned).collect();
             if values.len() > MAX_VALUES || values.iter().any(String::is_empty) {
                 return Err(Problem::parameter(name, "1 to 64 values, with commas between them"));
+            }
+            if view.flags().contains(&name.as_str()) && !matches!(value.as_str(), "true" | "false") {
+                return Err(Problem::parameter(name, "true or false"));
+            }
+            if name == LEVEL && values.iter().any(|value| value.parse::<u32>().is_err()) {
+                return Err(Problem::parameter(name, "a number"));
             }
             filters.push((name.clone(), values));
         }

@@ -138,20 +138,20 @@ pub struct DecisionFilters {
     pub outcome: Option<String>,
     /// The country.
     pub jurisdiction: Option<String>,
-    /// `true`: against the person concerned.
-    pub adverse: Option<String>,
-    /// `true`: with a legal or similarly significant effect.
-    pub significant_effect: Option<String>,
-    /// `true`: somebody has to look at it.
-    pub review_required: Option<String>,
-    /// `true`: and nobody has.
-    pub unreviewed: Option<String>,
-    /// `true`: the person concerned contests it, or did.
-    pub contested: Option<String>,
-    /// `true`: contested, and not explained to the person concerned.
-    pub contested_unexplained: Option<String>,
-    /// `true`: adverse, and the person concerned was not told.
-    pub adverse_unnotified: Option<String>,
+    /// Whether it went against the person concerned.
+    pub adverse: Option<bool>,
+    /// Whether it has a legal or similarly significant effect.
+    pub significant_effect: Option<bool>,
+    /// Whether somebody has to look at it.
+    pub review_required: Option<bool>,
+    /// Whether somebody has to look at it, and nobody has.
+    pub unreviewed: Option<bool>,
+    /// Whether the person concerned contests it, or did.
+    pub contested: Option<bool>,
+    /// Whether it is contested, and not explained to the person concerned.
+    pub contested_unexplained: Option<bool>,
+    /// Whether it is adverse, and the person concerned was not told.
+    pub adverse_unnotified: Option<bool>,
 }
 
 /// Of escalations.

@@ -91,6 +91,10 @@ impl View for Grants {
         fields
     }
 
+    fn flags(&self) -> Vec<&'static str> {
+        vec!["across_units", "without_agreement", "emergency", "used_after_end", "used_for_other_purpose"]
+    }
+
     fn counted_fields(&self) -> Vec<&str> {
         vec![
             "resource_kind",

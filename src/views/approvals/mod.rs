@@ -108,6 +108,10 @@ impl View for Approvals {
         fields
     }
 
+    fn flags(&self) -> Vec<&'static str> {
+        vec!["without_rationale", "without_pillar"]
+    }
+
     fn counted_fields(&self) -> Vec<&str> {
         vec!["kind", "risk_class", "pillars", "without_rationale", "without_pillar"]
     }

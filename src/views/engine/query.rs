@@ -507,6 +507,14 @@ fn facet_values(view: &dyn View, row: &Row, facet: &str) -> Vec<String> {
 
 /// Whether a row has one of these values in a field.
 fn has(view: &dyn View, found: &Found, at: Micros, field: &str, values: &[String]) -> bool {
+    if view.flags().contains(&field) {
+        let is = stands_in(view, found, at, field, &["true".to_owned()]);
+        return values.iter().any(|value| value == if is { "true" } else { "false" });
+    }
+    stands_in(view, found, at, field, values)
+}
+
+fn stands_in(view: &dyn View, found: &Found, at: Micros, field: &str, values: &[String]) -> bool {
     let one_of = |text: &str| values.iter().any(|value| value == text);
     match field {
         "state" => one_of(found.state(view, at)),

@@ -62,6 +62,12 @@ pub trait View: Send + Sync {
         self.list_fields()
     }
 
+    /// Those of [`View::fields`] that are true or false. A row that lacks one, in its fields and everywhere else, is
+    /// false.
+    fn flags(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// The fields of [`View::facets`].
     fn counted_fields(&self) -> Vec<&str> {
         Vec::new()
