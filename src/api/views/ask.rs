@@ -182,8 +182,9 @@ impl Parameters {
             if view.flags().contains(&name.as_str()) && !matches!(value.as_str(), "true" | "false") {
                 return Err(Problem::parameter(name, "true or false"));
             }
-            if name == LEVEL && values.iter().any(|value| value.parse::<u32>().is_err()) {
-                return Err(Problem::parameter(name, "a number"));
+            let level = |value: &String| value.parse::<u8>().is_ok_and(|level| (1..=9).contains(&level));
+            if name == LEVEL && !values.iter().all(level) {
+                return Err(Problem::parameter(name, "a number from 1 to 9"));
             }
             filters.push((name.clone(), values));
         }

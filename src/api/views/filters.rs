@@ -173,6 +173,7 @@ pub struct EscalationFilters {
     /// `critical`, `high`, `medium` or `low`.
     pub severity: Option<String>,
     /// How high it has gone.
+    #[param(minimum = 1, maximum = 9)]
     pub level: Option<u32>,
     /// Severity and level.
     #[param(example = "high/2")]
