@@ -20,6 +20,9 @@ pub struct Readiness {
     /// Entries that the index has.
     #[schema(example = 428)]
     pub indexed: u64,
+    /// Entries that the views have.
+    #[schema(example = 428)]
+    pub viewed: u64,
     /// Why events cannot be posted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -52,7 +55,8 @@ pub async fn readyz(service: web::Data<Service>) -> HttpResponse {
             catching_up.then(|| format!("the index has {indexed} of {size} entries and catches up"));
         service.index.as_ref().and_then(crate::views::LogIndex::problem).or(catching_up)
     };
-    let readiness = Readiness { reads: true, writes: reason.is_none(), size, indexed, reason };
+    let viewed = service.views.as_ref().map_or(size, |views| views.applied());
+    let readiness = Readiness { reads: true, writes: reason.is_none(), size, indexed, viewed, reason };
     let mut response = if readiness.writes { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.json(readiness)
 }

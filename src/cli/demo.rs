@@ -181,9 +181,10 @@ curl -sS {url}/v1/events -H 'Authorization: Bearer {producer}' \
     "purpose": "consumer-lending", "jurisdiction": "GB", "legal_basis": "gdpr-6-1-b",
     "inputs": {{"commitment": "WVBr94lqMtTtHMyfDTfUuwqnuNcQiKQdrmrDsi4tH2o=", "ref": "vault:try/1"}}}}}}'
 
-2. Ask what was decided, newest first.
+2. Ask: what was decided, newest first; and who can read the loan book now, through roles too.
 
 curl -sS '{url}/v1/events?type=decision.made&order=desc&limit=2' -H 'Authorization: Bearer {compliance}'
+curl -sS '{url}/v1/access/readers?resource=dataset/loans-core' -H 'Authorization: Bearer {compliance}'
 
 3. Trust nobody: take a receipt away and check it offline; check the whole ledger from outside; then forge a copy.
 

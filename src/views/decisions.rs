@@ -83,10 +83,6 @@ impl View for Decisions {
     fn lists(&self, row: &Row) -> Vec<(&'static str, String)> {
         let mut lists = Vec::new();
         lists.extend(row.text("case").map(|case| ("case", case.to_owned())));
-        if let Some((model, version)) = row.text("model").zip(row.text("version")) {
-            lists.push(("model_version", format!("{model}@{version}")));
-            lists.push(("model", model.to_owned()));
-        }
         // Few of many: found without looking at all the others.
         let few = ["contested", "contested_unexplained", "unreviewed", "adverse_unnotified"];
         lists.extend(self.facets(row).into_iter().filter(|(name, _)| few.contains(name)));
@@ -94,19 +90,21 @@ impl View for Decisions {
     }
 
     fn list_fields(&self) -> Vec<&'static str> {
-        vec![
-            "case",
-            "contested_unexplained",
-            "contested",
-            "unreviewed",
-            "adverse_unnotified",
-            "model_version",
-            "model",
-        ]
+        vec!["case", "contested_unexplained", "contested", "unreviewed", "adverse_unnotified"]
+    }
+
+    fn dense_lists(&self, row: &Row) -> Vec<(&'static str, String)> {
+        let Some((model, version)) = row.text("model").zip(row.text("version")) else { return Vec::new() };
+        vec![("model_version", format!("{model}@{version}")), ("model", model.to_owned())]
+    }
+
+    fn dense_fields(&self) -> Vec<&'static str> {
+        vec!["model_version", "model"]
     }
 
     fn fields(&self) -> Vec<&str> {
         let mut fields = self.list_fields();
+        fields.extend(self.dense_fields());
         fields.extend(COPIED);
         fields.extend(["adverse", "significant_effect", "review_required", "contested"]);
         fields.extend(["adverse_unnotified", "contested_unexplained", "unreviewed"]);
@@ -334,7 +332,7 @@ mod tests {
             ty: format!("decision.{ty}"),
             by: "user:r".into(),
             assurance: Assurance::Asserted,
-            data,
+            data: data.into(),
         }
     }
 

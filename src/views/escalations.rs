@@ -231,7 +231,7 @@ mod tests {
             ty: format!("escalation.{ty}"),
             by: by.to_owned(),
             assurance: Assurance::Asserted,
-            data,
+            data: data.into(),
         }
     }
 

@@ -77,6 +77,12 @@ impl EventFeed for LogEvents {
         Ok(Event::of(&entry))
     }
 
+    fn text_hash(&self, seq: u64) -> Result<[u8; 32], FeedError> {
+        let bytes = self.store.entry(seq).map_err(feed_error)?;
+        let entry = Entry::parse(&bytes).map_err(|_| feed_error(ReadError::Damaged { seq }))?;
+        Ok(entry.text_hash())
+    }
+
     fn find(&self, identity: &[u8; 16], before: u64) -> Result<Option<u64>, FeedError> {
         let began = Instant::now();
         loop {

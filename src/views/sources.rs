@@ -56,6 +56,21 @@ impl Posted {
         self.gaps().iter().map(|(from, to)| to - from + 1).sum::<u64>() + self.missing_before
     }
 
+    fn add(&mut self, event: &Event) {
+        if self.events == 0 {
+            self.entries.0 = event.seq;
+            self.recorded.0 = event.recorded_at;
+        }
+        self.events += 1;
+        self.entries.1 = event.seq;
+        self.recorded.1 = event.recorded_at;
+        match event.sequence.as_deref().map(str::parse::<u64>) {
+            Some(Ok(number)) if number < u64::MAX => self.add_number(number),
+            Some(_) => self.unreadable += 1,
+            None => {}
+        }
+    }
+
     fn add_number(&mut self, number: u64) {
         self.numbered += 1;
         let place = self.stretches.partition_point(|(_, end)| *end < number);
@@ -142,24 +157,13 @@ impl Tallier for Sources {
         vec![source_name(&event.source), minute_name(&event.source, event.happened_at)]
     }
 
-    fn add(&self, name: &str, sum: &mut Value, event: &Event, _: &Catalog) {
+    fn add(&self, name: &str, sum: &mut Value, events: &[&Event], _: &Catalog) {
         if name.starts_with('m') {
-            *sum = Value::from(sum.as_u64().unwrap_or(0) + 1);
+            *sum = Value::from(sum.as_u64().unwrap_or(0) + events.len() as u64);
             return;
         }
         let mut posted: Posted = serde_json::from_value(sum.take()).unwrap_or_default();
-        if posted.events == 0 {
-            posted.entries.0 = event.seq;
-            posted.recorded.0 = event.recorded_at;
-        }
-        posted.events += 1;
-        posted.entries.1 = event.seq;
-        posted.recorded.1 = event.recorded_at;
-        match event.sequence.as_deref().map(str::parse::<u64>) {
-            Some(Ok(number)) if number < u64::MAX => posted.add_number(number),
-            Some(_) => posted.unreadable += 1,
-            None => {}
-        }
+        events.iter().for_each(|event| posted.add(event));
         *sum = serde_json::to_value(posted).unwrap_or_default();
     }
 }

@@ -160,10 +160,13 @@ fn the_three_things_to_try_do_what_they_say() {
         .collect();
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(commands.len(), 7, "{commands:#?}");
+    assert_eq!(commands.len(), 8, "{commands:#?}");
     assert!(answers[0].0.contains("\"receipt\":\"/v1/events/"), "{answers:?}");
     assert!(answers[1].0.contains("try-1"), "{answers:?}");
-    assert!(answers[3].0.contains("Verified: entry 107"), "{answers:?}");
-    assert!(answers[4].0.contains("Verified: northgate.example/ai-governance"), "{answers:?}");
-    assert!(!answers[6].1 && answers[6].0.contains("DOES NOT HOLD: entry "), "{answers:?}");
+    // The views may still be on their way; then they say so.
+    let readers = &answers[2].0;
+    assert!(readers.contains("through_role") || readers.contains("view"), "{answers:?}");
+    assert!(answers[4].0.contains("Verified: entry 107"), "{answers:?}");
+    assert!(answers[5].0.contains("Verified: northgate.example/ai-governance"), "{answers:?}");
+    assert!(!answers[7].1 && answers[7].0.contains("DOES NOT HOLD: entry "), "{answers:?}");
 }

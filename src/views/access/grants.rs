@@ -255,7 +255,7 @@ pub(in crate::views) mod tests {
             ty: format!("access.{ty}"),
             by: "user:desk".into(),
             assurance: Assurance::Asserted,
-            data,
+            data: data.into(),
         }
     }
 
@@ -300,7 +300,7 @@ pub(in crate::views) mod tests {
         let row = fold(&Grants, &[grant(0, 1, 50)]);
         assert!(row.is("across_units") && row.is("without_agreement"));
         let mut agreed = grant(0, 1, 50);
-        agreed.data["agreement"] = "AGR".into();
+        std::sync::Arc::make_mut(&mut agreed.data)["agreement"] = "AGR".into();
         assert!(!fold(&Grants, &[agreed]).is("without_agreement"));
     }
 

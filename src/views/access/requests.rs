@@ -102,7 +102,7 @@ mod tests {
             ty: format!("access.{ty}"),
             by: format!("user:{ty}"),
             assurance: Assurance::Asserted,
-            data: terms(1, 2),
+            data: terms(1, 2).into(),
         }
     }
 

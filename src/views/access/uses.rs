@@ -116,7 +116,7 @@ mod tests {
             ty: "access.used".into(),
             by: "app:gate".into(),
             assurance: Assurance::Authenticated,
-            data,
+            data: data.into(),
         }
     }
 

@@ -15,7 +15,7 @@ fn event(seq: u64, ty: &str, by: &str, data: Value) -> RowEvent {
         ty: format!("approval.{ty}"),
         by: by.to_owned(),
         assurance: Assurance::Asserted,
-        data,
+        data: data.into(),
     }
 }
 
@@ -112,7 +112,8 @@ fn a_vote_that_comes_before_its_request_counts_when_it_is_there() {
 #[test]
 fn a_granted_approval_is_due_until_its_conditions_are_met() {
     let mut vote = yes(1, "ann", "risk", "s");
-    vote.data["conditions"] = json!([{"id": "C1", "text": "t", "due_at": "1970-01-05T00:00:00Z"}]);
+    std::sync::Arc::make_mut(&mut vote.data)["conditions"] =
+        json!([{"id": "C1", "text": "t", "due_at": "1970-01-05T00:00:00Z"}]);
     let events =
         [asked(0, "s", 1, false), vote, event(2, "condition_met", "req", json!({"condition": "C1"}))];
     assert_eq!(fold(&Approvals, &events[..2]).due_at, parse_time("1970-01-05T00:00:00Z"));
@@ -123,7 +124,7 @@ fn a_granted_approval_is_due_until_its_conditions_are_met() {
 #[test]
 fn empty_reasons_are_seen() {
     let mut vote = yes(1, "ann", "risk", "s");
-    vote.data["rationale"] = " ".into();
+    std::sync::Arc::make_mut(&mut vote.data)["rationale"] = " ".into();
     let row = fold(&Approvals, &[asked(0, "s", 1, false), vote]);
     assert_eq!((row.is("without_rationale"), row.is("without_pillar")), (true, false));
 }

@@ -5,6 +5,7 @@ use crate::catalog::Catalog;
 use crate::spec::entry::Entry;
 use crate::views::feed::FeedError;
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// An entry of the log, read for views.
@@ -29,9 +30,7 @@ pub struct Event {
     /// Who submitted it, as authenticated.
     pub actor: String,
     /// CloudEvents `data`; null where there is none, or none in JSON.
-    pub data: Value,
-    /// SHA-256 of the entry's text.
-    pub text_hash: [u8; 32],
+    pub data: Arc<Value>,
 }
 
 impl Event {
@@ -51,8 +50,7 @@ impl Event {
             subject: text("subject"),
             sequence: text("sequence"),
             actor: entry.actor.clone(),
-            data: entry.event.get("data").map_or(Value::Null, crate::catalog::to_value),
-            text_hash: entry.text_hash(),
+            data: Arc::new(entry.event.get("data").map_or(Value::Null, crate::catalog::to_value)),
         }
     }
 
@@ -66,7 +64,7 @@ impl Event {
     #[must_use]
     pub fn effective_at(&self, catalog: &Catalog) -> Micros {
         let field = catalog.get(&self.ty).map_or("effective_at", |ty| ty.effective_at.as_str());
-        let value = field.split('.').try_fold(&self.data, |value, name| value.get(name));
+        let value = field.split('.').try_fold(&*self.data, |value, name| value.get(name));
         value.and_then(Value::as_str).and_then(super::row::parse_time).unwrap_or(self.happened_at)
     }
 
@@ -106,6 +104,12 @@ pub trait EventFeed: Send + Sync {
     /// # Errors
     /// The log cannot be read, or has no such entry.
     fn event(&self, seq: u64) -> Result<Event, FeedError>;
+
+    /// SHA-256 of the text of an entry, which must be below [`EventFeed::committed`].
+    ///
+    /// # Errors
+    /// As [`EventFeed::event`].
+    fn text_hash(&self, seq: u64) -> Result<[u8; 32], FeedError>;
 
     /// The entry that has this identity ([`crate::log::identity`]) among those below `before`; waits until it can be
     /// known.

@@ -1,6 +1,6 @@
 //! The thread that follows the log and applies it to the views, and builds newer versions of them in between.
 
-use super::{Engine, Event, EventFeed, Result};
+use super::{Engine, EngineError, Event, EventFeed, Result};
 use crate::views::projector::ProjectorState;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -138,6 +138,8 @@ impl Drop for Ending<'_> {
 fn follow(shared: &Shared) -> Result<()> {
     let Shared { engine, feed, moved, .. } = shared;
     let mut events: Vec<Event> = Vec::new();
+    // Read while the batch before was applied.
+    let mut ahead: Vec<Event> = Vec::new();
     loop {
         if shared.lock().stopping {
             return Ok(());
@@ -151,8 +153,23 @@ fn follow(shared: &Shared) -> Result<()> {
                 linger(shared);
             }
             events.clear();
-            feed.read(applied, MAX_BATCH, &mut events)?;
-            engine.apply(&events)?;
+            std::mem::swap(&mut events, &mut ahead);
+            if events.first().is_none_or(|event| event.seq != applied) {
+                events.clear();
+                feed.read(applied, MAX_BATCH, &mut events)?;
+            }
+            let next = applied + events.len() as u64;
+            if committed > next {
+                // Reading and parsing is nearly half of the work: far behind, it is done beside.
+                std::thread::scope(|scope| {
+                    let reading = scope.spawn(|| feed.read(next, MAX_BATCH, &mut ahead));
+                    engine.apply(&events)?;
+                    reading.join().map_err(|_| EngineError::Failed("reading the log panicked".into()))??;
+                    Ok::<_, EngineError>(())
+                })?;
+            } else {
+                engine.apply(&events)?;
+            }
         }
         if more_to_do {
             engine.build(MAX_BATCH)?;

@@ -74,6 +74,25 @@ impl Tail {
     }
 }
 
+/// Puts members into a list's record of a bundle, in addition to those that it has.
+pub(super) fn add(
+    store: &dyn Store,
+    list: &Key16,
+    bundle: u64,
+    offsets: Offsets,
+    batch: &mut Batch,
+) -> Result<()> {
+    let before = read_record(store, list, bundle)?.unwrap_or_default();
+    let after = before.or(offsets);
+    if after != before {
+        let mut record = Vec::new();
+        after.record(&mut record);
+        let bundle = u32::try_from(bundle).unwrap_or(u32::MAX);
+        batch.put(Table::Postings, &posting_key(list, bundle), &record);
+    }
+    Ok(())
+}
+
 fn read_record(store: &dyn Store, list: &Key16, bundle: u64) -> Result<Option<Offsets>> {
     let bundle = u32::try_from(bundle).unwrap_or(u32::MAX);
     let record = store.get(Table::Postings, &posting_key(list, bundle))?;

@@ -231,7 +231,7 @@ impl Engine {
         let Some(last) = events.last() else { return Ok(()) };
         let mut applying =
             self.applying.lock().map_err(|_| self.fail("a panic while applying".to_owned()))?;
-        let seal = Seal { applied: last.seq + 1, anchor: last.text_hash };
+        let seal = Seal { applied: last.seq + 1, anchor: self.feed.text_hash(last.seq)? };
         let (catalog, mut members) = {
             let state = self.state();
             (state.catalog.clone(), state.members.clone())

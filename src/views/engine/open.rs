@@ -163,7 +163,7 @@ fn check(
         return Ok(Err(Some(RebuildReason::BeyondLog { applied: seal.applied, committed })));
     }
     if let Some(last) = seal.applied.checked_sub(1)
-        && feed.event(last)?.text_hash != seal.anchor
+        && feed.text_hash(last)? != seal.anchor
     {
         return Ok(Err(Some(RebuildReason::OtherHistory { seq: last })));
     }

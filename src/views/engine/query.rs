@@ -2,6 +2,7 @@
 
 use super::corrections::Corrections;
 use super::keys::{self, DateKind, Slot};
+use super::lists;
 use super::row::{Micros, Row, parse_time};
 use super::session::{STUB, load, placed, read_stored};
 use super::slots::Projection;
@@ -523,6 +524,7 @@ fn stands_in(view: &dyn View, found: &Found, at: Micros, field: &str, values: &[
         _ => {
             found.row.value(field).is_some_and(|value| value_is_one_of(value, &one_of))
                 || view.lists(&found.row).iter().any(|(name, value)| *name == field && one_of(value))
+                || view.dense_lists(&found.row).iter().any(|(name, value)| *name == field && one_of(value))
                 || view.facets(&found.row).iter().any(|(name, value)| *name == field && one_of(value))
         }
     }
@@ -541,6 +543,8 @@ fn value_is_one_of(value: &Value, one_of: &dyn Fn(&str) -> bool) -> bool {
 enum Source {
     /// Keys that end in a row's number, one list of them.
     Numbers { table: Table, from: Vec<u8>, to: Vec<u8>, also: BTreeSet<u64>, descending: bool },
+    /// A list that is kept a bit a row.
+    Postings { list: (&'static str, String), before: u64, descending: bool },
     /// Keys of dates.
     Dates { kind: DateKind, from: Micros, to: Micros, descending: bool },
     /// Places that were found and sorted beforehand.
@@ -586,6 +590,11 @@ impl Source {
             let from = keys::listed(slot, field, value, 0);
             let to = keys::listed(slot, field, value, known);
             return Ok(Source::Numbers { table: Table::Terms, from, to, also: BTreeSet::new(), descending });
+        }
+        let dense = view.dense_fields().into_iter().find_map(|field| Some((field, single(field)?)));
+        if let Some((field, value)) = dense {
+            let list = (field, value.to_owned());
+            return Ok(Source::Postings { list, before: known, descending });
         }
         let state =
             single("state").filter(|state| *state != EXPIRED && view.common_state() != Some(*state) && !past);
@@ -662,6 +671,16 @@ impl Source {
                 if *descending {
                     numbers.reverse();
                 }
+                places.extend(numbers.into_iter().map(|number| Place { date: 0, number }));
+            }
+            Source::Postings { list: (field, value), before, descending } => {
+                let (from, to) = match after {
+                    Some(place) if *descending => (0, place.number.min(*before)),
+                    Some(place) => (place.number.saturating_add(1), *before),
+                    None => (0, *before),
+                };
+                let on = [(*field, value.as_str())];
+                let numbers = lists::entries(store, reading.slot, &on, (from, to), *descending, CHUNK)?;
                 places.extend(numbers.into_iter().map(|number| Place { date: 0, number }));
             }
             Source::Dates { kind, from, to, descending } => {

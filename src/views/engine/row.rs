@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Microseconds since 1970-01-01T00:00:00Z.
 pub type Micros = i64;
@@ -49,7 +50,7 @@ pub struct RowEvent {
     /// See [`Assurance`].
     pub assurance: Assurance,
     /// CloudEvents `data`.
-    pub data: Value,
+    pub data: Arc<Value>,
 }
 
 impl RowEvent {
@@ -70,7 +71,7 @@ impl RowEvent {
 
     /// The value at `name` of `data`.
     pub fn value(&self, name: &str) -> Option<&Value> {
-        name.split('.').try_fold(&self.data, |value, name| value.get(name))
+        name.split('.').try_fold(&*self.data, |value, name| value.get(name))
     }
 }
 

@@ -4,13 +4,15 @@ use super::corrections::{CORRECTION, Corrections};
 use super::digest::Digest;
 use super::event::{Event, EventFeed};
 use super::keys::{self, DateKind, Slot};
-use super::lists::{Counted, Tail};
+use super::lists::{self, Counted, Tail};
 use super::row::{Micros, Row, RowEvent};
 use super::slots::{Member, Projection};
 use super::stored::{Kept, Stored};
+use super::tally::Tallier;
 use super::view::{RowName, View, advance};
 use super::{EngineError, Result};
 use crate::catalog::Catalog;
+use crate::views::index::{BUNDLE, Key16, Offsets};
 use crate::views::stats::DayStats;
 use crate::views::store::{Batch, Store, Table};
 use serde_json::Value;
@@ -35,7 +37,7 @@ pub(super) struct Session<'a> {
     events: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     counts: HashMap<Vec<u8>, i64>,
     statistics: HashMap<Vec<u8>, DayStats>,
-    tallies: HashMap<Vec<u8>, Sum>,
+    tallies: HashMap<Vec<u8>, Sum<'a>>,
     /// Entries below this are known when a row is folded anew.
     known: u64,
 }
@@ -52,21 +54,28 @@ struct Working {
     gone: bool,
     /// What it is to be listed under: everything that some moment may show it with.
     listed: BTreeSet<(&'static str, String)>,
+    dense: BTreeSet<(&'static str, String)>,
 }
 
 impl Working {
     /// The next event, in order.
     fn advance(&mut self, event: &RowEvent) {
         advance(&*self.view, &mut self.stored.row, event);
+        self.note_lists();
+    }
+
+    fn note_lists(&mut self) {
         self.listed.extend(self.view.lists(&self.stored.row));
+        self.dense.extend(self.view.dense_lists(&self.stored.row));
     }
 }
 
 /// A tally in hand.
-struct Sum {
+struct Sum<'a> {
     slot: Slot,
-    before: Option<Vec<u8>>,
-    value: Value,
+    name: String,
+    tallier: Arc<dyn Tallier>,
+    events: Vec<&'a Event>,
 }
 
 impl<'a> Session<'a> {
@@ -95,7 +104,7 @@ impl<'a> Session<'a> {
     /// Works one entry in. `wanted` are the places in `members` of those that want its type.
     pub(super) fn apply(
         &mut self,
-        event: &Event,
+        event: &'a Event,
         members: &[Member],
         wanted: &[usize],
         tails: &mut HashMap<Slot, Tail>,
@@ -126,18 +135,9 @@ impl<'a> Session<'a> {
                 Projection::Tallies(tallier) => {
                     for name in tallier.names_of(event, self.catalog) {
                         let key = keys::tally(member.slot, &name);
-                        let sum = match self.tallies.entry(key) {
-                            Entry::Occupied(sum) => sum.into_mut(),
-                            Entry::Vacant(place) => {
-                                let before = self.store.get(Table::Meta, place.key())?;
-                                let value = before.as_deref().map_or(Ok(Value::Null), |bytes| {
-                                    serde_json::from_slice(bytes)
-                                        .map_err(|_| EngineError::Unreadable("a tally"))
-                                })?;
-                                place.insert(Sum { slot: member.slot, before, value })
-                            }
-                        };
-                        tallier.add(&name, &mut sum.value, event, self.catalog);
+                        let new =
+                            || Sum { slot: member.slot, name, tallier: tallier.clone(), events: Vec::new() };
+                        self.tallies.entry(key).or_insert_with(new).events.push(event);
                     }
                 }
             }
@@ -169,6 +169,7 @@ impl<'a> Session<'a> {
                     stale: false,
                     gone: false,
                     listed: BTreeSet::new(),
+                    dense: BTreeSet::new(),
                 };
                 working.advance(event);
                 self.rows.insert((slot, event.seq), working);
@@ -300,6 +301,7 @@ impl<'a> Session<'a> {
                     stale: false,
                     gone: false,
                     listed: BTreeSet::new(),
+                    dense: BTreeSet::new(),
                 }))
             }
         }
@@ -331,6 +333,7 @@ impl<'a> Session<'a> {
     /// Writes everything into one batch, and carries the members' digests and numbers of rows on.
     pub(super) fn finish(mut self, members: &mut [Member], tails: &mut HashMap<Slot, Tail>) -> Result<Batch> {
         let mut rows = std::mem::take(&mut self.rows);
+        let mut dense: HashMap<(Key16, u64), Offsets> = HashMap::new();
         let place: HashMap<Slot, usize> =
             members.iter().enumerate().map(|(place, member)| (member.slot, place)).collect();
         for ((slot, number), working) in &mut rows {
@@ -339,6 +342,12 @@ impl<'a> Session<'a> {
                 self.fold(*slot, *number, working)?;
             }
             self.write_row(*slot, *number, working, member)?;
+            if !working.gone {
+                for (field, value) in &working.dense {
+                    let list = keys::entries(*slot, field, value);
+                    dense.entry((list, number / BUNDLE)).or_default().insert((number % BUNDLE) as u8);
+                }
+            }
         }
         for (key, value) in std::mem::take(&mut self.events) {
             let member =
@@ -353,10 +362,15 @@ impl<'a> Session<'a> {
                 self.batch.delete(Table::Events, &key);
             }
         }
-        for (key, sum) in std::mem::take(&mut self.tallies) {
-            let bytes = serde_json::to_vec(&sum.value).unwrap_or_default();
-            if let Some(member) = place.get(&sum.slot).and_then(|place| members.get_mut(*place)) {
-                replace(&mut member.digest, &key, sum.before.as_deref(), Some(&bytes));
+        for (key, Sum { slot, name, tallier, events }) in std::mem::take(&mut self.tallies) {
+            let before = self.store.get(Table::Meta, &key)?;
+            let mut value = before.as_deref().map_or(Ok(Value::Null), |bytes| {
+                serde_json::from_slice(bytes).map_err(|_| EngineError::Unreadable("a tally"))
+            })?;
+            tallier.add(&name, &mut value, &events, self.catalog);
+            let bytes = serde_json::to_vec(&value).unwrap_or_default();
+            if let Some(member) = place.get(&slot).and_then(|place| members.get_mut(*place)) {
+                replace(&mut member.digest, &key, before.as_deref(), Some(&bytes));
             }
             self.batch.put(Table::Meta, &key, &bytes);
         }
@@ -369,6 +383,9 @@ impl<'a> Session<'a> {
             }
         }
         tails.values_mut().for_each(|tail| tail.write(&mut self.batch));
+        for ((list, bundle), offsets) in dense {
+            lists::add(self.store, &list, bundle, offsets, &mut self.batch)?;
+        }
         Ok(self.batch)
     }
 
@@ -383,6 +400,7 @@ impl<'a> Session<'a> {
             if corrected {
                 advance(&*view, &mut uncorrected, &event);
                 working.listed.extend(view.lists(&uncorrected));
+                working.dense.extend(view.dense_lists(&uncorrected));
             }
             let spoken_of = working.stored.corrected.iter().any(|(target, _)| *target == seq);
             if spoken_of && self.corrections.against(seq, self.known)?.is_some() {
@@ -390,6 +408,7 @@ impl<'a> Session<'a> {
             }
             advance(&*view, &mut row, &event);
             working.listed.extend(view.lists(&row));
+            working.dense.extend(view.dense_lists(&row));
         }
         working.stored.row = row;
         Ok(())

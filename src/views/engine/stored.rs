@@ -3,6 +3,7 @@
 use super::row::{Assurance, Micros, Row, RowEvent};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// A row with what the engine has to know of its events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,12 +69,12 @@ impl Kept {
             happened_at: event.happened_at,
             by: event.by.clone(),
             assurance: event.assurance,
-            data: event.data.clone(),
+            data: Value::clone(&event.data),
         }
     }
 
     pub(super) fn event(self, effective_at: Micros, seq: u64) -> RowEvent {
         let Kept { ty, happened_at, by, assurance, data } = self;
-        RowEvent { seq, effective_at, happened_at, ty, by, assurance, data }
+        RowEvent { seq, effective_at, happened_at, ty, by, assurance, data: Arc::new(data) }
     }
 }

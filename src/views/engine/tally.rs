@@ -15,6 +15,6 @@ pub trait Tallier: Send + Sync {
     /// The names under which an entry is added up.
     fn names_of(&self, event: &Event, catalog: &Catalog) -> Vec<String>;
 
-    /// Adds an entry; `sum` is null at first. Entries come in the order of their numbers.
-    fn add(&self, name: &str, sum: &mut Value, event: &Event, catalog: &Catalog);
+    /// Adds entries, at least one, which come in the order of their numbers; `sum` is null at first.
+    fn add(&self, name: &str, sum: &mut Value, events: &[&Event], catalog: &Catalog);
 }

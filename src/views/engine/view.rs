@@ -46,6 +46,17 @@ pub trait View: Send + Sync {
     /// its list. For fields of many different values.
     fn lists(&self, row: &Row) -> Vec<(&'static str, String)>;
 
+    /// As [`View::lists`], for values that many rows have: kept a bit a row. The row must have its values from its first
+    /// event on, or the list costs more than it saves.
+    fn dense_lists(&self, _row: &Row) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    /// The fields of [`View::dense_lists`].
+    fn dense_fields(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// The fields of [`View::lists`], those of which a value has the fewest rows first: a question for several of them
     /// begins with the first one here.
     fn list_fields(&self) -> Vec<&'static str> {

@@ -99,7 +99,7 @@ mod tests {
             ty: ty.to_owned(),
             by: "app:x".into(),
             assurance: Assurance::Asserted,
-            data,
+            data: data.into(),
         }
     }
 
