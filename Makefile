@@ -94,7 +94,7 @@ openapi:
 # All benchmarks, each alone on the machine, printed as tables and kept in benches/RESULTS.md. About twenty minutes;
 # `make bench FULL=1` takes the large sizes, an hour and 30 GB below target/bench-data. One alone, with arguments:
 # `make bench BENCHES=append ARGS=--quick`.
-BENCHES := micro verify index startup query append
+BENCHES := micro verify index startup query append views
 bench:
 	$(CARGO) bench --no-run --features sled $(addprefix --bench ,$(BENCHES))
 	@set -e; for bench in $(BENCHES); do echo; echo "== $$bench"; \

@@ -52,7 +52,7 @@ struct Options {
 /// A question about the entry with this number.
 type Question = (&'static str, fn(u64) -> String);
 
-const QUESTIONS: [Question; 6] = [
+const QUESTIONS: [Question; 10] = [
     ("event by number", |seq| format!("/v1/events/{seq}")),
     ("receipt", |seq| format!("/v1/events/{seq}/receipt")),
     ("list by subject", |seq| format!("/v1/events?subject={}&limit=20", subject(seq))),
@@ -60,6 +60,10 @@ const QUESTIONS: [Question; 6] = [
     ("list by subject and type", |seq| {
         format!("/v1/events?type=decision.made&subject={}&limit=20", subject(seq))
     }),
+    ("decision by id", |seq| format!("/v1/decisions/d-{seq:09}")),
+    ("decisions of a case", |seq| format!("/v1/decisions?case={}", subject(seq))),
+    ("decisions of a version, newest", |_| "/v1/decisions?model_version=credit-line@1.1&limit=20".to_owned()),
+    ("timeline of a case", |seq| format!("/v1/subjects/{}/timeline", subject(seq))),
     ("inclusion proof", |seq| format!("/v1/proofs/inclusion?seq={seq}")),
 ];
 
@@ -119,6 +123,16 @@ impl Served {
     fn start(options: &Options, entries: u64) -> Result<Self> {
         let ledger = prepare(entries, true)?;
         let server = Server::start(&options.daybook, &ledger.data)?;
+        // A ledger is prepared without its views: they are made now, and kept for the next time.
+        let mut client = Client::connect(server.address, &ledger.token)?;
+        loop {
+            let (status, body) = client.get("/v1/views")?;
+            let views: serde_json::Value = serde_json::from_slice(&body)?;
+            if status == 200 && views["lag"] == 0 {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(200));
+        }
         Ok(Self { ledger, server })
     }
 }

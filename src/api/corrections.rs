@@ -51,6 +51,17 @@ pub fn check(service: &Service, corrections: &[Correction], earlier: &[[u8; 16]]
     };
     let mut refusals = Vec::new();
     for Correction { place, own, named } in corrections {
+        if let [(_, target), (name, other)] = named.as_slice()
+            && target == other
+        {
+            let refusal =
+                Refusal::new(Kind::Target, format!("/data/{name}"), "an event does not replace itself");
+            refusals.push(match place {
+                Some(place) => refusal.within(*place),
+                None => refusal,
+            });
+            continue;
+        }
         for (name, target) in named {
             let mut refuse = |detail: &str| {
                 let refusal = Refusal::new(Kind::Target, format!("/data/{name}"), detail);

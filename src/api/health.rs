@@ -53,7 +53,8 @@ pub async fn readyz(service: web::Data<Service>) -> HttpResponse {
         let catching_up = service.index.is_some() && service.log.waits_for_index(indexed);
         let catching_up =
             catching_up.then(|| format!("the index has {indexed} of {size} entries and catches up"));
-        service.index.as_ref().and_then(crate::views::LogIndex::problem).or(catching_up)
+        let index = service.index.as_ref().and_then(crate::views::LogIndex::problem);
+        index.or(catching_up).or_else(|| service.catalog.unknown())
     };
     let viewed = service.views.as_ref().map_or(size, |views| views.applied());
     let readiness = Readiness { reads: true, writes: reason.is_none(), size, indexed, viewed, reason };

@@ -52,18 +52,18 @@ fn inlined(schema: &Value) -> Value {
                 let target = members.get("$ref").and_then(Value::as_str);
                 let target = target.and_then(|target| root.pointer(target.strip_prefix('#')?));
                 let mut out = Map::new();
-                if let Some(Value::Object(target)) = target.filter(|_| depth < MAX_DEPTH) {
-                    if let Value::Object(inner) = walk(&Value::Object(target.clone()), root, depth + 1) {
-                        out.extend(inner);
-                    }
+                if let Some(Value::Object(target)) = target.filter(|_| depth < MAX_DEPTH)
+                    && let Value::Object(inner) = walk(&Value::Object(target.clone()), root, depth + 1)
+                {
+                    out.extend(inner);
                 }
                 for (name, value) in members {
                     // A definition that goes too deep stays a reference, and equals only the same one.
-                    let kept = name != "$ref" || target.is_none() || depth >= MAX_DEPTH;
-                    if kept
-                        && !(ANNOTATIONS.contains(&name.as_str()) && !value.is_object())
-                        && name != "$defs"
-                    {
+                    let followed = name == "$ref" && target.is_some() && depth < MAX_DEPTH;
+                    // As a member of `properties`, a word such as `title` is a name, and holds a schema.
+                    let annotation =
+                        ANNOTATIONS.contains(&name.as_str()) && (!value.is_object() || name == "$defs");
+                    if !followed && !annotation {
                         out.insert(name.clone(), walk(value, root, depth + 1));
                     }
                 }

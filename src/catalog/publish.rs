@@ -10,6 +10,9 @@ use std::sync::Arc;
 /// The type of event that changes the catalogue.
 pub const PUBLISHED: &str = "catalog.published";
 
+/// Types that the program itself gives a meaning to.
+const FIXED: [&str; 2] = [PUBLISHED, "event.corrected"];
+
 /// The lists of a publication, in the order in which they are read.
 const LISTS: [&str; 3] = ["types", "registers", "controls"];
 
@@ -39,6 +42,19 @@ impl Catalog {
     /// It is not the next one, not well formed, does not hold together, or takes something back on which recorded events
     /// stand. Then nothing of it counts.
     pub fn published(&self, data: &Value) -> Result<Catalog, Vec<PublishRefusal>> {
+        self.with(data, false)
+    }
+
+    /// The catalogue with a publication that the ledger has recorded. It was held against an earlier catalogue; a type that
+    /// the program itself has by now, in the same or a higher version, stays the program's.
+    ///
+    /// # Errors
+    /// As [`Catalog::published`], but for what is compatible.
+    pub fn republished(&self, data: &Value) -> Result<Catalog, Vec<PublishRefusal>> {
+        self.with(data, true)
+    }
+
+    fn with(&self, data: &Value, recorded: bool) -> Result<Catalog, Vec<PublishRefusal>> {
         let next = self.publications + 1;
         if data.get("version").and_then(Value::as_u64) != Some(next) {
             let message =
@@ -60,14 +76,15 @@ impl Catalog {
                 refusals.push(refusal(at, format!("`{}` stands there twice", new.name)));
                 continue;
             }
-            if new.name == PUBLISHED {
-                refusals.push(refusal(
-                    at,
-                    "the type by which the catalogue is published cannot be published itself",
-                ));
+            if FIXED.contains(&new.name.as_str()) {
+                let message = format!("the program itself works with `{}`: it cannot be published", new.name);
+                refusals.push(refusal(at, message));
                 continue;
             }
             if let Some(old) = self.types.get(&new.name) {
+                if recorded && new.version <= old.version {
+                    continue;
+                }
                 if new.version <= old.version {
                     let message = format!(
                         "`{}` is known in version {}: the next one is {}",
@@ -78,7 +95,7 @@ impl Catalog {
                     refusals.push(refusal(format!("{at}/version"), message));
                     continue;
                 }
-                if let Some((inner, reason)) = incompatible(old, &new) {
+                if let Some((inner, reason)) = incompatible(old, &new).filter(|_| !recorded) {
                     let message = format!(
                         "version {} of `{}` cannot follow version {}: {reason}. Declare a type of another name instead",
                         new.version, new.name, old.version

@@ -160,6 +160,31 @@ fn registers_and_controls_are_published_beside_their_types() {
 }
 
 #[test]
+fn what_the_program_works_with_is_not_published() {
+    for name in ["event.corrected", "catalog.published"] {
+        let known = SHIPPED.get(name).unwrap();
+        let mut raw = own(known.version + 1);
+        raw["name"] = json!(name);
+        let refusals = SHIPPED.published(&publication(1, json!([raw]))).err().unwrap();
+        assert!(refusals[0].message.contains("cannot be published"), "{refusals:?}");
+    }
+}
+
+#[test]
+fn a_recorded_publication_gives_way_to_a_program_that_has_come_further() {
+    let mut old = own(1);
+    old["name"] = json!("approval.recused");
+    let data = publication(1, json!([old, own(1)]));
+    assert!(SHIPPED.published(&data).is_err());
+    let catalog = SHIPPED.republished(&data).unwrap_or_else(|refusals| panic!("{refusals:?}"));
+    assert_eq!(
+        catalog.get("approval.recused").unwrap().entity,
+        SHIPPED.get("approval.recused").unwrap().entity
+    );
+    assert!(catalog.get("vault.opened").is_some());
+}
+
+#[test]
 fn an_entry_keeps_the_version_by_which_it_was_accepted() {
     let history = CatalogHistory::begin(SHIPPED.clone(), "not read yet");
     assert_eq!(history.unknown().as_deref(), Some("not read yet"));

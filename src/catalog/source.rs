@@ -25,6 +25,8 @@ const SEEDS_NAME: &str = "seeds/catalog";
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Type names end up in index keys and in metrics labels.
 const MAX_TYPE_NAME_BYTES: usize = 128;
+/// A compiled pattern, at most: one that is published must not take the memory of all others.
+const MAX_PATTERN_BYTES: usize = 64 * 1024;
 /// What the loader itself puts into each schema.
 const ADDED_BY_LOADER: [&str; 6] =
     ["$defs", "$schema", "additionalProperties", "description", "title", "type"];
@@ -248,7 +250,7 @@ fn compile(
         .should_validate_formats(true)
         .with_format("date-time", is_instant)
         // Linear in the input whatever the pattern: a published type must not be able to stall the intake.
-        .with_pattern_options(PatternOptions::regex())
+        .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN_BYTES))
         .offline()
         .build(&schema)
         .map_err(|error| format!("schema{}: {error}", error.instance_path()))?;

@@ -31,7 +31,7 @@ pub fn read_publications(
                 continue;
             }
             let data = entry.event.get("data").map(to_value).unwrap_or_default();
-            let published = history.current().published(&data).map_err(|refusals| {
+            let published = history.current().republished(&data).map_err(|refusals| {
                 let why = refusals.first().map(|refusal| refusal.message.clone()).unwrap_or_default();
                 format!("the publication in entry {seq} does not fit this program's catalogue: {why}")
             })?;

@@ -3,6 +3,7 @@
 use super::event::{Event, EventFeed};
 use super::{Result, keys};
 use crate::views::store::{Batch, Store, Table};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
@@ -49,12 +50,12 @@ impl<'a> Corrections<'a> {
         let mut matter: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
         let mut open = vec![seq];
         while let Some(entry) = open.pop() {
-            if !matter.contains_key(&entry) {
+            if let Entry::Vacant(place) = matter.entry(entry) {
                 let corrections = self.of(entry)?;
                 let corrections: Vec<u64> =
                     corrections.into_iter().filter(|next| (entry + 1..known).contains(next)).collect();
                 open.extend(&corrections);
-                matter.insert(entry, corrections);
+                place.insert(corrections);
             }
         }
         // From the latest on: whether one counts depends on later ones alone.

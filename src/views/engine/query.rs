@@ -4,7 +4,7 @@ use super::corrections::Corrections;
 use super::keys::{self, DateKind, Slot};
 use super::lists;
 use super::row::{Micros, Row, parse_time};
-use super::session::{STUB, load, placed, read_stored};
+use super::session::{Placed, STUB, load, placed, read_stored};
 use super::slots::Projection;
 use super::stored::Stored;
 use super::view::{RowName, View, advance};
@@ -351,7 +351,7 @@ impl Reading<'_> {
     }
 
     /// Where a row's events stand, in order: effective time, seq, and what was kept.
-    pub(super) fn events(&self, number: u64, stored: &Stored) -> Result<Vec<(Micros, u64, Option<Vec<u8>>)>> {
+    pub(super) fn events(&self, number: u64, stored: &Stored) -> Result<Vec<Placed>> {
         let mut found = BTreeMap::new();
         let (from, to) = keys::events(self.slot, number);
         self.engine.store.scan(Table::Events, &from, &to, false, &mut |key, value| {
@@ -468,13 +468,11 @@ impl Reading<'_> {
             let count = counts.entry(value).or_default();
             *count = count.saturating_add_signed(by);
         };
-        if facet == "state" {
-            if let Some(state) = view.expiring_state() {
-                let in_state = |stored: &Stored| stored.row.state == state;
-                let over = self.passed(DateKind::Until, at, &in_state)?;
-                change(state.to_owned(), -(over as i64));
-                change(EXPIRED.to_owned(), over as i64);
-            }
+        if let Some(state) = view.expiring_state().filter(|_| facet == "state") {
+            let in_state = |stored: &Stored| stored.row.state == state;
+            let over = self.passed(DateKind::Until, at, &in_state)?;
+            change(state.to_owned(), -(over as i64));
+            change(EXPIRED.to_owned(), over as i64);
         }
         for (stored, found) in self.ahead(at)? {
             for value in facet_values(view, &stored.row, facet) {

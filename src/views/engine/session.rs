@@ -24,6 +24,9 @@ use std::sync::Arc;
 /// What an unknown alias is called until its row is known. No identifier begins so.
 pub(super) const STUB: &str = "?";
 
+/// Where an event of a row stands: effective time, seq, and what was kept of it.
+pub(super) type Placed = (Micros, u64, Option<Vec<u8>>);
+
 /// One batch on its way into the store.
 pub(super) struct Session<'a> {
     store: &'a dyn Store,
@@ -308,13 +311,7 @@ impl<'a> Session<'a> {
     }
 
     /// Where a row's events stand: effective time, seq, and what was kept.
-    fn events_of(
-        &self,
-        slot: Slot,
-        view: &dyn View,
-        number: u64,
-        stored: &Stored,
-    ) -> Result<Vec<(Micros, u64, Option<Vec<u8>>)>> {
+    fn events_of(&self, slot: Slot, view: &dyn View, number: u64, stored: &Stored) -> Result<Vec<Placed>> {
         let mut found = BTreeMap::new();
         let (from, to) = keys::events(slot, number);
         self.store.scan(Table::Events, &from, &to, false, &mut |key, value| {
@@ -560,9 +557,7 @@ pub(super) fn read_count(store: &dyn Store, key: &[u8]) -> Result<u64> {
 }
 
 /// Events of a row from their keys; what is taken away is left out.
-pub(super) fn placed(
-    found: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-) -> Result<Vec<(Micros, u64, Option<Vec<u8>>)>> {
+pub(super) fn placed(found: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Result<Vec<Placed>> {
     let mut events = Vec::with_capacity(found.len());
     for (key, value) in found {
         let Some(value) = value else { continue };

@@ -108,10 +108,13 @@ fn share(part: u64, of: u64) -> Option<f64> {
     (of > 0).then(|| part as f64 / of as f64)
 }
 
+/// Model, version and day, where they are grouped by them.
+type Group = (Option<String>, Option<String>, Option<i32>);
+
 /// Groups counters and works out rates. Rows are in the order of model, version, day and outcome.
 #[must_use]
 pub fn report(days: Vec<(String, String, i32, DayStats)>, by: Grouping) -> Vec<StatsRow> {
-    let mut groups: BTreeMap<(Option<String>, Option<String>, Option<i32>), DayStats> = BTreeMap::new();
+    let mut groups: BTreeMap<Group, DayStats> = BTreeMap::new();
     for (model, version, day, stats) in days {
         let group = (by.model.then_some(model), by.version.then_some(version), by.day.then_some(day));
         groups.entry(group).or_default().merge(&stats);
