@@ -11,6 +11,8 @@ pub mod json;
 pub mod keys;
 pub mod note;
 pub mod proof;
+pub mod publication;
+pub mod questions;
 pub mod receipt;
 pub mod spellings;
 pub mod tile;

@@ -21,6 +21,22 @@ fn main() {
     let (one, two) = (signer(ORIGIN, 1), signer(ORIGIN, 2));
     let root = encoding::to_base64(&[7; 32]);
 
+    let catalog = Catalog::embedded().unwrap();
+    let published = catalog.get("catalog.published").unwrap();
+    write("publication", "example", published.example.to_string());
+    let register = concat!(
+        r#"{"registers":[{"name":"vaults","summary":"Vaults.","family":"vault","key":["approval"],"#,
+        r#""events":{"approval.requested":{"opens":"open"}},"fields":["kind"]}]}"#
+    );
+    write("publication", "register", register);
+    write("questions", "overdue", "overdue=true&sort=-due&limit=20&state=pending,partial");
+    write(
+        "questions",
+        "as_of",
+        "as_of=2026-03-05T12:00:00Z&at=2026-03-03T12:00:00Z&pillars=growth&min_seq=5",
+    );
+    write("questions", "unreviewed", "unreviewed_days=90&resource=dataset/loans-core&across_units=true");
+
     write("note", "one_line", note::sign("text\n", &[&*one]));
     write("note", "two_signatures", note::sign("a\n\nb\n", &[&*one, &*two]));
     write("note", "entry", &ledger.entries[0]);

@@ -11,7 +11,7 @@ use std::time::Duration;
 ///
 /// Reason: rows that change several times in a batch are written once, and readers wait for the writing of one batch:
 /// some tens of milliseconds at this size.
-const MAX_BATCH: usize = 2_048;
+const MAX_BATCH: usize = 1_024;
 
 /// With this many waiting there is nothing to linger for.
 const FULL_ENOUGH: u64 = 256;

@@ -161,30 +161,30 @@ struct Applying {
 
 /// Which members want an event.
 struct Wanted {
-    by_type: HashMap<String, Vec<usize>>,
-    all: Vec<usize>,
+    /// Views of rows, by type of event.
+    rows: HashMap<String, Vec<usize>>,
+    /// Lists and tallies want every event.
+    others: Vec<usize>,
 }
 
 impl Wanted {
     fn of(members: &[Member]) -> Wanted {
-        let mut wanted = Wanted { by_type: HashMap::new(), all: Vec::new() };
+        let mut wanted = Wanted { rows: HashMap::new(), others: Vec::new() };
         for (place, member) in members.iter().enumerate() {
             match &member.projection {
                 Projection::Rows(view) => {
                     for ty in view.types() {
-                        wanted.by_type.entry(ty).or_default().push(place);
+                        wanted.rows.entry(ty).or_default().push(place);
                     }
                 }
-                Projection::Lists(_) | Projection::Tallies(_) => wanted.all.push(place),
+                Projection::Lists(_) | Projection::Tallies(_) => wanted.others.push(place),
             }
         }
-        let all = wanted.all.clone();
-        wanted.by_type.values_mut().for_each(|places| places.extend(&all));
         wanted
     }
 
-    fn by(&self, event: &Event) -> &[usize] {
-        self.by_type.get(&event.ty).unwrap_or(&self.all)
+    fn rows(&self, event: &Event) -> &[usize] {
+        self.rows.get(&event.ty).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -353,11 +353,33 @@ impl Engine {
     ) -> Result<Batch> {
         let wanted = Wanted::of(members);
         let before: Vec<(Digest, u64)> = members.iter().map(|member| (member.digest, member.rows)).collect();
-        let mut session = Session::new(&*self.store, &*self.feed, catalog, events);
-        for event in events {
-            session.apply(event, members, wanted.by(event), &mut applying.tails)?;
+        let begin = || Session::new(&*self.store, &*self.feed, catalog, events);
+        let tails = &mut applying.tails;
+        let mut beside = members.to_vec();
+        // Rows on one side, lists and tallies on the other: neither reads what the other writes.
+        let (batch, others) = std::thread::scope(|scope| {
+            let others = scope.spawn(|| {
+                let mut session = begin();
+                for event in events {
+                    session.list(event, &beside, &wanted.others, tails)?;
+                }
+                session.finish(&mut beside, tails)
+            });
+            let mut session = begin();
+            for event in events {
+                session.rows(event, members, wanted.rows(event))?;
+            }
+            let batch = session.finish(members, &mut HashMap::new())?;
+            let others = others.join().map_err(|_| self.fail("a panic while listing".to_owned()))??;
+            Ok::<_, EngineError>((batch, others))
+        })?;
+        let mut batch = batch;
+        batch.append(others);
+        for place in wanted.others {
+            if let (Some(member), Some(listed)) = (members.get_mut(place), beside.get(place)) {
+                member.digest = listed.digest;
+            }
         }
-        let mut batch = session.finish(members, &mut applying.tails)?;
         for (member, before) in members.iter().zip(before) {
             if (member.digest, member.rows) != before {
                 member.put(&mut batch);

@@ -71,6 +71,9 @@ impl RowEvent {
 
     /// The value at `name` of `data`.
     pub fn value(&self, name: &str) -> Option<&Value> {
+        if !name.contains('.') {
+            return self.data.get(name);
+        }
         name.split('.').try_fold(&*self.data, |value, name| value.get(name))
     }
 }
@@ -132,9 +135,8 @@ impl Row {
 
     /// A field's value; `a.b` goes into the object `a`.
     pub fn value(&self, name: &str) -> Option<&Value> {
-        let mut names = name.split('.');
-        let first = self.fields.get(names.next()?)?;
-        names.try_fold(first, |value, name| value.get(name))
+        let Some((first, rest)) = name.split_once('.') else { return self.fields.get(name) };
+        rest.split('.').try_fold(self.fields.get(first)?, |value, name| value.get(name))
     }
 
     /// Whether the field is there and true.

@@ -34,7 +34,7 @@ pub(super) struct Session<'a> {
     catalog: &'a Catalog,
     corrections: Corrections<'a>,
     batch: Batch,
-    rows: HashMap<(Slot, u64), Working>,
+    in_hand: HashMap<(Slot, u64), Working>,
     names: HashMap<[u8; 20], Option<u64>>,
     /// Events of rows that this batch writes or takes away.
     events: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
@@ -94,7 +94,7 @@ impl<'a> Session<'a> {
             catalog,
             corrections: Corrections::new(store),
             batch: Batch::default(),
-            rows: HashMap::new(),
+            in_hand: HashMap::new(),
             names: HashMap::new(),
             events: BTreeMap::new(),
             counts: HashMap::new(),
@@ -104,27 +104,34 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Works one entry in. `wanted` are the places in `members` of those that want its type.
-    pub(super) fn apply(
+    /// Works one entry into rows. `wanted` are the places in `members` of the views that want its type.
+    pub(super) fn rows(&mut self, event: &'a Event, members: &[Member], wanted: &[usize]) -> Result<()> {
+        if event.ty == CORRECTION {
+            self.correct(event, members)?;
+        }
+        let mut for_row = None;
+        for member in wanted.iter().filter_map(|place| members.get(*place)) {
+            let Projection::Rows(view) = &member.projection else { continue };
+            if let Some(name) = view.row_of(&event.ty, &event.data) {
+                let at = event.recorded_at;
+                let event = for_row.get_or_insert_with(|| event.for_row(self.catalog));
+                self.row(member.slot, view, &name, event, at)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Works one entry into lists and tallies.
+    pub(super) fn list(
         &mut self,
         event: &'a Event,
         members: &[Member],
         wanted: &[usize],
         tails: &mut HashMap<Slot, Tail>,
     ) -> Result<()> {
-        if event.ty == CORRECTION {
-            self.correct(event, members)?;
-        }
-        let mut for_row = None;
         for member in wanted.iter().filter_map(|place| members.get(*place)) {
             match &member.projection {
-                Projection::Rows(view) => {
-                    if let Some(name) = view.row_of(&event.ty, &event.data) {
-                        let at = event.recorded_at;
-                        let event = for_row.get_or_insert_with(|| event.for_row(self.catalog));
-                        self.row(member.slot, view, &name, event, at)?;
-                    }
-                }
+                Projection::Rows(_) => {}
                 Projection::Lists(lists) => {
                     let tail = tails.entry(member.slot).or_default();
                     for (field, value, counted) in lists.lists_of(event, self.catalog) {
@@ -175,7 +182,7 @@ impl<'a> Session<'a> {
                     dense: BTreeSet::new(),
                 };
                 working.advance(event);
-                self.rows.insert((slot, event.seq), working);
+                self.in_hand.insert((slot, event.seq), working);
                 self.names.insert(keys::name(slot, name), Some(event.seq));
                 self.batch.put(Table::Ids, &keys::name(slot, name), &event.seq.to_be_bytes());
                 if view.keeps_data() {
@@ -290,7 +297,7 @@ impl<'a> Session<'a> {
 
     /// A row that is there.
     fn working(&mut self, slot: Slot, view: &Arc<dyn View>, number: u64) -> Result<&mut Working> {
-        match self.rows.entry((slot, number)) {
+        match self.in_hand.entry((slot, number)) {
             Entry::Occupied(entry) => Ok(entry.into_mut()),
             Entry::Vacant(entry) => {
                 let record = self.store.get(Table::Rows, &keys::row(slot, number))?;
@@ -329,7 +336,7 @@ impl<'a> Session<'a> {
 
     /// Writes everything into one batch, and carries the members' digests and numbers of rows on.
     pub(super) fn finish(mut self, members: &mut [Member], tails: &mut HashMap<Slot, Tail>) -> Result<Batch> {
-        let mut rows = std::mem::take(&mut self.rows);
+        let mut rows = std::mem::take(&mut self.in_hand);
         let mut dense: HashMap<(Key16, u64), Offsets> = HashMap::new();
         let place: HashMap<Slot, usize> =
             members.iter().enumerate().map(|(place, member)| (member.slot, place)).collect();

@@ -220,6 +220,14 @@ impl Batch {
         self.push(table, key, None);
     }
 
+    /// Adds what another batch writes, after what this one does.
+    pub fn append(&mut self, other: Batch) {
+        let offset = self.bytes.len();
+        self.bytes.extend_from_slice(&other.bytes);
+        self.writes
+            .extend(other.writes.into_iter().map(|write| Write { start: write.start + offset, ..write }));
+    }
+
     fn push(&mut self, table: Table, key: &[u8], value: Option<&[u8]>) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(key);

@@ -1,0 +1,24 @@
+//! Questions to the views: the query string of a list of rows.
+
+use daybook::api::views::ask::Parameters;
+use daybook::views::access::Grants;
+use daybook::views::approvals::Approvals;
+use daybook::views::engine::{View, When};
+
+/// Whatever is asked, it is refused, or comes to a question within bounds about fields that the view knows.
+pub fn check(data: &[u8]) {
+    let Ok(query) = std::str::from_utf8(data) else { return };
+    let Ok(parameters) = Parameters::read(query) else { return };
+    let when = When { known: 1_000, at: 1_800_000_000_000_000 };
+    for view in [&Approvals as &dyn View, &Grants] {
+        let Ok((ask, identity)) = parameters.ask(view, when) else { continue };
+        assert!((1..=500).contains(&ask.limit));
+        assert_eq!(ask.when, when);
+        assert!(identity.starts_with(view.name()));
+        for (field, values) in &ask.filters {
+            assert!(!values.is_empty() && values.iter().all(|value| !value.is_empty()));
+            let known = view.fields().contains(&field.as_str());
+            assert!(known || matches!(field.as_str(), "state" | "owner" | "id"), "{field}");
+        }
+    }
+}
