@@ -130,3 +130,112 @@ impl View for RegisterView {
         row.owner.iter().map(|owner| ("owner", owner.clone())).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Catalog;
+    use crate::views::engine::{Assurance, fold};
+    use proptest::prelude::*;
+    use serde_json::json;
+    use std::sync::Arc;
+
+    const HOUR: i64 = 3_600_000_000;
+
+    fn register(name: &str) -> RegisterView {
+        static CATALOG: std::sync::LazyLock<Catalog> =
+            std::sync::LazyLock::new(|| Catalog::embedded().unwrap());
+        RegisterView::new(CATALOG.register(name).unwrap())
+    }
+
+    fn event(seq: u64, ty: &str, data: Value) -> RowEvent {
+        RowEvent {
+            seq,
+            effective_at: seq as i64 * HOUR,
+            happened_at: 0,
+            ty: ty.to_owned(),
+            by: "user:u-1".into(),
+            assurance: Assurance::Asserted,
+            data: Arc::new(data),
+        }
+    }
+
+    #[test]
+    fn a_row_is_found_by_each_part_of_its_key() {
+        let roles = register("role-assignments");
+        let data = json!({"principal": "user:u-2", "role": "clerk", "valid_from": "2026-03-01T00:00:00Z"});
+        let row = fold(&roles, &[event(0, "role.assigned", data)]);
+        let lists = [("principal", "user:u-2".to_owned()), ("role", "clerk".to_owned())];
+        assert_eq!((roles.lists(&row), row.owner.as_deref()), (lists.to_vec(), Some("user:u-2")));
+        assert_eq!(row.valid_from, parse_time("2026-03-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn another_declaration_is_another_version() {
+        let mut declared = register("incidents").register().clone();
+        let before = RegisterView::new(&declared).version();
+        assert_eq!(RegisterView::new(&declared).version(), before);
+        declared.fields.push("lesson".to_owned());
+        assert_ne!(RegisterView::new(&declared).version(), before);
+    }
+
+    /// The model: incidents, written down by hand.
+    fn model(events: &[RowEvent]) -> (String, Option<String>, Option<i64>) {
+        let mut state = String::new();
+        let (mut owner, mut due) = (None, None);
+        for event in events {
+            let kind = event.ty.trim_start_matches("incident.");
+            let first = state.is_empty();
+            state = match (state.as_str(), kind) {
+                ("", "opened") => "open",
+                ("", _) => "unopened",
+                ("open", "classified") => "classified",
+                ("open" | "classified", "reported") => "reported",
+                ("open" | "classified" | "reported", "analysed") => "analysed",
+                ("closed", _) => "closed",
+                (_, "closed") => "closed",
+                (other, _) => other,
+            }
+            .to_owned();
+            // What comes to nothing by itself has to be opened first.
+            if first && kind == "closed" {
+                state = "closed".to_owned();
+            }
+            if kind == "opened" {
+                owner = event.text("owner").map(str::to_owned);
+            }
+            if kind == "classified" || kind == "reported" {
+                due = event.time("report_due_at");
+            }
+        }
+        (state, owner, due)
+    }
+
+    proptest! {
+        #[test]
+        fn a_register_is_what_the_plain_model_says(draws in prop::collection::vec((0..5_usize, any::<bool>(), 0..40_i64), 0..12)) {
+            let incidents = register("incidents");
+            let events: Vec<RowEvent> = (0_u64..).zip(&draws).map(|(seq, (kind, dated, hour))| {
+                let kind = ["opened", "classified", "reported", "analysed", "closed"][*kind];
+                let mut data = json!({"incident": "I", "by": "user:u-1"});
+                if kind == "opened" {
+                    data["owner"] = json!(format!("user:u-{seq}"));
+                }
+                if *dated && (kind == "classified" || kind == "reported") {
+                    data["report_due_at"] = json!(crate::views::engine::time_text(hour * HOUR).unwrap());
+                }
+                event(seq, &format!("incident.{kind}"), data)
+            }).collect();
+            let row = fold(&incidents, &events);
+            let (state, owner, due) = model(&events);
+            prop_assert_eq!((row.state.clone(), row.owner.clone()), (state.clone(), owner));
+            prop_assert_eq!(row.ended, incidents.register().ends.contains(&state));
+            if incidents.register().due_at.as_deref() == Some("report_due_at") {
+                prop_assert_eq!(row.due_at, due);
+            }
+            for (kind, count) in &row.counts {
+                prop_assert_eq!(*count as usize, events.iter().filter(|event| event.ty == *kind).count());
+            }
+        }
+    }
+}

@@ -147,6 +147,46 @@ impl View for Toy {
     }
 }
 
+/// Lists of entries by tag, and a count of each kind.
+struct Beside;
+
+impl EntryLists for Beside {
+    fn name(&self) -> &str {
+        "tags"
+    }
+
+    fn version(&self) -> u64 {
+        1
+    }
+
+    fn lists_of(&self, event: &Event, _: &Catalog) -> Vec<(&'static str, String, Counted)> {
+        let tag = event.data["tag"].as_str().map(|tag| ("tag", tag.to_owned(), Counted::Yes));
+        tag.into_iter().chain([("kind", event.ty.clone(), Counted::No)]).collect()
+    }
+}
+
+impl Tallier for Beside {
+    fn name(&self) -> &str {
+        "kinds"
+    }
+
+    fn version(&self) -> u64 {
+        1
+    }
+
+    fn names_of(&self, event: &Event, _: &Catalog) -> Vec<String> {
+        vec![event.ty.clone()]
+    }
+
+    fn add(&self, _: &str, sum: &mut Value, events: &[&Event], _: &Catalog) {
+        let seqs: Vec<u64> = events.iter().map(|event| event.seq).collect();
+        if sum.is_null() {
+            *sum = json!([]);
+        }
+        sum.as_array_mut().unwrap().extend(seqs.into_iter().map(Value::from));
+    }
+}
+
 /// A row of the model.
 #[derive(Clone, Debug, PartialEq)]
 struct Plain {
@@ -308,6 +348,8 @@ fn toys(version: u64) -> Vec<Projection> {
     vec![
         Projection::Rows(Arc::new(Toy { version, keeps_data: false })),
         Projection::Rows(Arc::new(Toy { version: 1, keeps_data: true })),
+        Projection::Lists(Arc::new(Beside)),
+        Projection::Tallies(Arc::new(Beside)),
     ]
 }
 
@@ -360,6 +402,22 @@ fn ask_everything(
     for row in &expected {
         let found = engine.row(view, &row.id, when).unwrap().as_ref().map(plain);
         prop_assert_eq!(found.as_ref(), Some(row));
+    }
+    let listed = |fits: &dyn Fn(&Event) -> bool| -> Vec<u64> {
+        events.iter().filter(|event| event.seq < when.known && fits(event)).map(|event| event.seq).collect()
+    };
+    let tagged = listed(&|event| event.data["tag"] == "g1");
+    let on = |lists: &[(&str, &str)], newest: bool| {
+        engine.entries("tags", lists, (0, when.known), newest, 99).unwrap()
+    };
+    prop_assert_eq!(&on(&[("tag", "g1")], false), &tagged);
+    let mut newest = on(&[("tag", "g1"), ("kind", "toy.moved")], true);
+    newest.reverse();
+    prop_assert_eq!(newest, listed(&|event| event.data["tag"] == "g1" && event.ty == "toy.moved"));
+    prop_assert_eq!(engine.count_entries("tags", ("tag", "g1"), when.known).unwrap(), tagged.len() as u64);
+    for (kind, seqs) in engine.tallies("kinds", "", 99).unwrap() {
+        let all: Vec<u64> = events.iter().filter(|event| event.ty == kind).map(|event| event.seq).collect();
+        prop_assert_eq!(seqs, json!(all));
     }
     let keep = |fits: &dyn Fn(&Plain) -> bool| -> Vec<Plain> {
         expected.iter().filter(|row| fits(row)).cloned().collect()
@@ -517,7 +575,7 @@ fn a_version_set_at_run_time_is_built_beside_the_one_that_answers() {
     }
     let slots: BTreeSet<u32> =
         slots::read_all(&*engine.store).unwrap().into_iter().map(|(slot, _)| slot).collect();
-    assert_eq!(slots.len(), 2);
+    assert_eq!(slots.len(), 4);
     for table in Table::ALL {
         let mut left = BTreeSet::new();
         engine
