@@ -27,7 +27,7 @@ pub struct Options {
     #[arg(long, default_value = env!("CARGO_BIN_EXE_daybook"))]
     daybook: PathBuf,
     /// Extra arguments to `daybook demo`, split at spaces; repeat it to compare variants.
-    /// By default two are compared: `--index none` (the log alone) and none (with its index)
+    /// By default two are compared: `--index none` (the log alone) and none (with index and views)
     #[arg(long, allow_hyphen_values = true)]
     serve_args: Vec<String>,
     /// A file of CloudEvents, one a line, posted to the ledger before the load: what it should know for the load's

@@ -24,6 +24,13 @@ const IDLE_CPU_S: f64 = 0.011;
 /// … and is not waited for longer than this.
 pub const CATCH_UP_LIMIT: Duration = Duration::from_secs(20);
 
+/// How many entries behind the log.
+#[derive(Clone, Copy)]
+pub struct Lag {
+    pub index: u64,
+    pub views: u64,
+}
+
 pub struct Process {
     child: Child,
     pub address: SocketAddr,
@@ -81,12 +88,16 @@ impl Process {
         machine::peak_memory_bytes(self.child.id())
     }
 
-    /// Entries that the log has and the index does not, by the ledger's own word.
-    pub fn index_lag(&self) -> Result<u64> {
+    /// Entries that the log has, and the index and the views do not have yet, by the ledger's own word.
+    pub fn lag(&self) -> Result<Lag> {
         let (_, body) = Client::connect(self.address, "")?.get("/readyz")?;
         let ready: Value = serde_json::from_slice(&body).context("not JSON")?;
         let count = |name: &str| ready[name].as_u64().with_context(|| format!("no {name}: {ready}"));
-        Ok(count("size")?.saturating_sub(count("indexed")?))
+        let size = count("size")?;
+        Ok(Lag {
+            index: size.saturating_sub(count("indexed")?),
+            views: size.saturating_sub(count("viewed")?),
+        })
     }
 
     /// What its folder takes on disk (allocated blocks, so that space reserved ahead is seen too).

@@ -3,7 +3,7 @@
 use crate::common::machine::Machine;
 use crate::common::table::{Table, median, thousands};
 use crate::options::{Mode, Options};
-use crate::process::CATCH_UP_LIMIT;
+use crate::process::{CATCH_UP_LIMIT, Lag};
 use crate::run::Run;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -38,7 +38,8 @@ pub fn table(runs: &[Run]) -> String {
             "max p50",
             "max p99",
             "CPU s/1000",
-            "lag",
+            "index lag",
+            "views lag",
             "catch-up s",
             "MiB",
             "bytes/event",
@@ -60,8 +61,8 @@ pub fn table(runs: &[Run]) -> String {
     text.push_str(&format!(
         "\nMedians over {} round(s). ratio: to the floor of the same round. p50, p99: a request's latency in ms at half of \
          the server's own highest rate,\nfrom when it was due; max p50, max p99: at its highest rate. CPU: the server's, \
-         work after the last answer (catch-up) included.\nlag: entries by which the index was behind when the last answer \
-         of the highest rate had come. MiB: most resident. load cores: used by the\ngenerator; other cores: by other \
+         work after the last answer (catch-up) included.\nlag: entries by which index and views were behind, in the middle of \
+         the highest rate > at its last answer; most of all rounds. MiB: most resident. load cores: used by the\ngenerator; other cores: by other \
          programs, which should be next to none.\n",
         runs.iter().map(|run| run.round).max().unwrap_or(0)
     ));
@@ -101,10 +102,8 @@ fn row(runs: &[Run], own: &[&Run], mode: Mode, server: &str) -> Vec<String> {
         format!("{:.1}", of(|run| run.max_p50_ms)),
         format!("{:.1}", of(|run| run.max_p99_ms)),
         format!("{:.4}", of(|run| run.server_cpu_s_per_1000)),
-        match own.iter().filter_map(|run| run.index_lag).max() {
-            Some(lag) => thousands(lag as f64),
-            None => "-".to_owned(),
-        },
+        lag(own, |lag| lag.index),
+        lag(own, |lag| lag.views),
         if catch_up_s > limit_s { format!("> {limit_s}") } else { format!("{catch_up_s:.1}") },
         format!("{:.0}", of(|run| run.peak_memory_bytes as f64 / f64::from(1 << 20))),
         format!("{:.0}", of(|run| run.disk_bytes_per_event)),
@@ -134,7 +133,8 @@ pub fn write_json(path: &Path, options: &Options, machine: &Machine, runs: &[Run
                 "generator_cores": run.generator_cores,
                 "other_cores": run.other_cores,
                 "catch_up_s": run.catch_up_s,
-                "index_lag": run.index_lag,
+                "index_lag": run.lag.map(|lag| lag.map(|lag| lag.index)),
+                "views_lag": run.lag.map(|lag| lag.map(|lag| lag.views)),
                 "peak_memory_bytes": run.peak_memory_bytes,
                 "disk_bytes_per_event": run.disk_bytes_per_event,
                 "errors": run.errors,
@@ -160,6 +160,15 @@ pub fn write_json(path: &Path, options: &Options, machine: &Machine, runs: &[Run
     let mut text = serde_json::to_string_pretty(&report)?;
     text.push('\n');
     std::fs::write(path, text).with_context(|| format!("write {}", path.display()))
+}
+
+/// How far behind in the middle and at the end.
+fn lag(own: &[&Run], of: fn(&Lag) -> u64) -> String {
+    let most = |at: usize| own.iter().filter_map(|run| run.lag.map(|lag| of(&lag[at]))).max();
+    match most(0).zip(most(1)) {
+        Some((halfway, end)) => format!("{} > {}", thousands(halfway as f64), thousands(end as f64)),
+        None => "-".to_owned(),
+    }
 }
 
 /// A run's rate over that of the floor in the same round and mode; nothing if either had errors, because a refusal

@@ -4,10 +4,10 @@ use crate::common::event::Event;
 use crate::common::machine;
 use crate::load::{Load, Measured, Pace};
 use crate::options::{Mode, Options, Server, ServerKind};
-use crate::process::Process;
+use crate::process::{Lag, Process};
 use crate::response::Response;
 use crate::{events, stop};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -39,8 +39,8 @@ pub struct Run {
     pub other_cores: f64,
     /// How long the server went on working after the last answer.
     pub catch_up_s: f64,
-    /// Entries by which the index was behind when the last answer of the highest rate had come; none for the floor.
-    pub index_lag: Option<u64>,
+    /// How far index and views were behind in the middle of the highest rate and at its last answer; none for the floor.
+    pub lag: Option<[Lag; 2]>,
     pub peak_memory_bytes: u64,
     pub disk_bytes_per_event: f64,
     pub errors: u64,
@@ -56,7 +56,7 @@ pub fn measure(options: &Options, event: &Event, round: u32, mode: Mode, server:
     first_write(&process, event, &mut next_event)?;
     let is_floor = matches!(server.kind, ServerKind::Floor { .. });
     let outcome = load(options, event, mode, &process, is_floor, &mut next_event);
-    let Outcome { warm_up, max, half, cpu_s, other_cores, catch_up, index_lag } =
+    let Outcome { warm_up, max, half, cpu_s, other_cores, catch_up, lag } =
         outcome.with_context(|| format!("the server's last messages:\n{}", process.messages()))?;
 
     let events = warm_up.events + max.events + half.events + 1;
@@ -75,7 +75,7 @@ pub fn measure(options: &Options, event: &Event, round: u32, mode: Mode, server:
         generator_cores: max.generator_cpu_s / max.seconds,
         other_cores,
         catch_up_s: catch_up.as_secs_f64(),
-        index_lag,
+        lag,
         peak_memory_bytes: process.peak_memory_bytes()?,
         disk_bytes_per_event: process.disk_bytes() as f64 / events as f64,
         errors: warm_up.errors + max.errors + half.errors,
@@ -91,7 +91,7 @@ struct Outcome {
     cpu_s: f64,
     other_cores: f64,
     catch_up: Duration,
-    index_lag: Option<u64>,
+    lag: Option<[Lag; 2]>,
 }
 
 fn load(
@@ -105,8 +105,21 @@ fn load(
     let mut load = Load::connect(process.address, &process.token, mode, event, next)?;
     let warm_up = load.run(Pace::Closed, WARM_UP)?;
     let (cpu_before_s, busy_before_s) = (process.cpu_s()?, machine::busy_cpu_s()?);
-    let max = load.run(Pace::Closed, options.measured())?;
-    let index_lag = if is_floor { None } else { Some(process.index_lag()?) };
+    // Whether it grows is seen from two looks.
+    let (max, halfway) = std::thread::scope(|scope| {
+        let halfway = scope.spawn(|| {
+            std::thread::sleep(options.measured() / 2);
+            if is_floor { Ok(None) } else { process.lag().map(Some) }
+        });
+        let max = load.run(Pace::Closed, options.measured());
+        (max, halfway.join())
+    });
+    let max = max?;
+    let halfway = halfway.map_err(|_| anyhow!("looking at the lag panicked"))??;
+    let lag = match halfway {
+        Some(halfway) => Some([halfway, process.lag()?]),
+        None => None,
+    };
     let busy_s = machine::busy_cpu_s()? - busy_before_s;
     let other_cpu_s = busy_s - (process.cpu_s()? - cpu_before_s) - max.generator_cpu_s;
     let other_cores = (other_cpu_s / max.seconds).max(0.0);
@@ -119,7 +132,7 @@ fn load(
     // At least one, so that a server that refused everything is reported like any other.
     let requests_per_s = (max.rate() / 2.0 / mode.events_per_request() as f64).max(1.0);
     let half = load.run(Pace::Open { requests_per_s }, options.measured())?;
-    Ok(Outcome { warm_up, max, half, cpu_s, other_cores, catch_up, index_lag })
+    Ok(Outcome { warm_up, max, half, cpu_s, other_cores, catch_up, lag })
 }
 
 /// Posts what the ledger should know before the load (see `--scene`).

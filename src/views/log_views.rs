@@ -104,6 +104,8 @@ struct Running {
     // Declared first, so that it is stopped first.
     follower: Follower,
     engine: Arc<Engine>,
+    /// Entries in the log when they were opened.
+    at_opening: u64,
 }
 
 impl Running {
@@ -149,8 +151,9 @@ impl Shared {
         let feed: Arc<dyn EventFeed> = self.feed.clone();
         let (engine, report) = Engine::open(&self.dir, self.kind, ledger, feed.clone(), catalog, &all)?;
         let engine = Arc::new(engine);
+        let at_opening = feed.committed();
         let follower = Follower::start(engine.clone(), feed)?;
-        self.set(Ok(Arc::new(Running { follower, engine })));
+        self.set(Ok(Arc::new(Running { follower, engine, at_opening })));
         Ok(report)
     }
 
@@ -242,6 +245,18 @@ impl LogViews {
                 Err(_) => std::thread::sleep(INDEX_RETRY),
             }
         }
+    }
+
+    /// Waits in a thread, at most `timeout`, until the views have as many entries as the log had when they were opened,
+    /// and says whether they have. Before that they are not a little behind, but being made, or made up for.
+    #[must_use]
+    pub fn wait_present(&self, timeout: Duration) -> bool {
+        let until = Instant::now() + timeout;
+        while self.shared.running().is_err() && Instant::now() < until {
+            std::thread::sleep(INDEX_RETRY);
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        self.shared.running().is_ok_and(|running| running.follower.wait_applied(running.at_opening, left))
     }
 
     /// Why the views do not answer, or do not follow; none if they do both.

@@ -111,10 +111,32 @@ pub fn moment(service: &Service, query: &MomentQuery) -> Result<Moment, Problem>
             }
         },
     };
+    if known.is_none() {
+        wait_for_the_present(service)?;
+    }
     let engine = engine(service)?;
     let known = known.unwrap_or_else(|| engine.applied());
     let when = When { known, at: at.or(as_of_time).unwrap_or(now) };
     Ok(Moment { engine, when, current: query.as_of.is_none() && query.at.is_none() })
+}
+
+/// Waits until the views have what the log had when they were opened: before that, their present is a past that
+/// nobody asked for.
+///
+/// # Errors
+/// They are not there in time, or there are none.
+pub fn wait_for_the_present(service: &Service) -> Result<(), Problem> {
+    let views = views(service)?;
+    if views.wait_present(MAX_WAIT) {
+        return Ok(());
+    }
+    if let Some(why) = views.problem() {
+        return Err(Problem::new(ProblemType::ViewsUnavailable, format!("{why}; ask again soon")));
+    }
+    let (applied, size) = (views.applied(), service.log.store().size());
+    let detail =
+        format!("the views are being made: {applied} of {size} entries; `/v1/views` tells how far they are");
+    Err(Problem::new(ProblemType::ViewBuilding, detail))
 }
 
 /// Waits until the views have an entry.

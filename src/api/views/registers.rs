@@ -1,7 +1,7 @@
 //! `/v1/registers`: every other family, each a register of the catalogue.
 
 use super::ask::{Parameters, RowsQuery};
-use super::moment::MomentQuery;
+use super::moment::{MomentQuery, wait_for_the_present};
 use super::row::{CountsView, HistoryView, RowDetail, RowList};
 use super::{Answer, answer, engine, problem, rows};
 use crate::api::auth::Caller;
@@ -61,6 +61,7 @@ pub struct RegisterList {
 pub async fn list_registers(service: web::Data<Service>, caller: Caller) -> Result<HttpResponse, Problem> {
     caller.must_read_all()?;
     answer(service, |service| {
+        wait_for_the_present(service)?;
         let engine = engine(service)?;
         let now = service.clock.now().micros();
         let mut items = Vec::new();
