@@ -15,6 +15,7 @@ mod events;
 mod health;
 mod keys;
 mod log;
+mod pace;
 pub mod post;
 mod prepare;
 mod problem;

@@ -3,6 +3,7 @@
 use crate::api::auth::Caller;
 use crate::api::corrections::check;
 use crate::api::event_view::receipt_path;
+use crate::api::pace::give_way;
 use crate::api::prepare::{Incoming, Prepared, prepare};
 use crate::api::publish::publish;
 use crate::api::{Problem, ProblemType, Service, body};
@@ -132,6 +133,7 @@ pub async fn post_events(
     let content_type = content_type.map(str::to_owned);
     let incoming = Incoming { principal: caller.0.clone(), mode, content_type, attributes, body };
     let posted = Posted { incoming: Arc::new(incoming), expected };
+    give_way(&service).await;
     let gate = service.gate.clone().read_owned().await;
     let prepared = prepared(&service, &posted).await?;
     if prepared.publication.is_some() {

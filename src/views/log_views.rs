@@ -29,6 +29,11 @@ const CATALOG_RETRY: Duration = Duration::from_millis(5);
 /// Reason: what makes them fail is most often a full disk; a second more or less does not matter then.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Bytes of entries after which no further bundle is read at once.
+///
+/// Reason: a thousand large events would take a quarter of a gigabyte; this many ordinary ones are a full batch.
+const MAX_READ_BYTES: usize = 4 << 20;
+
 /// How long a correction waits for the index of identities before the views give up and begin again where they were.
 const INDEX_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -56,11 +61,12 @@ impl EventFeed for LogEvents {
 
     fn read(&self, from: u64, max: usize, out: &mut Vec<Event>) -> Result<(), FeedError> {
         let end = self.store.size().min(from.saturating_add(max as u64));
-        let mut seq = from;
-        while seq < end {
+        let (mut seq, mut bytes_read) = (from, 0);
+        while seq < end && bytes_read < MAX_READ_BYTES {
             // One bundle stands in one piece in one file.
             let to = end.min((seq / TILE_WIDTH + 1) * TILE_WIDTH);
             let framed = self.store.framed(seq..to).map_err(feed_error)?;
+            bytes_read += framed.len();
             let mut rest = &framed[..];
             while let Some((bytes, after)) = split_framed(rest) {
                 let entry = Entry::parse(bytes).map_err(|_| feed_error(ReadError::Damaged { seq }))?;
@@ -176,7 +182,7 @@ impl Shared {
 }
 
 /// The views of a ledger, following its log. If they fail, as on a full disk, they are replaced while the ledger runs;
-/// appending never waits for them.
+/// no entry waits for them.
 pub struct LogViews {
     shared: Arc<Shared>,
     stop: Option<Sender<()>>,
@@ -257,6 +263,17 @@ impl LogViews {
         }
         let left = until.saturating_duration_since(Instant::now());
         self.shared.running().is_ok_and(|running| running.follower.wait_applied(running.at_opening, left))
+    }
+
+    /// Entries by which the views that follow the log are behind it: nothing while they are being made, or have failed.
+    #[must_use]
+    pub fn arrears(&self) -> u64 {
+        match self.shared.running() {
+            Ok(running) if running.engine.applied() >= running.at_opening && running.problem().is_none() => {
+                self.shared.feed.committed().saturating_sub(running.engine.applied())
+            }
+            _ => 0,
+        }
     }
 
     /// Why the views do not answer, or do not follow; none if they do both.

@@ -3,6 +3,7 @@
 use super::{Engine, EngineError, Event, EventFeed, Result};
 use crate::views::projector::ProjectorState;
 use std::io;
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -12,6 +13,9 @@ use std::time::Duration;
 /// Reason: rows that change several times in a batch are written once, and readers wait for the writing of one batch:
 /// some tens of milliseconds at this size.
 const MAX_BATCH: usize = 1_024;
+
+/// Batches that are read and not yet applied, at most.
+const READ_AHEAD: usize = 2;
 
 /// With this many waiting there is nothing to linger for.
 const FULL_ENOUGH: u64 = 256;
@@ -48,6 +52,13 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing panics while holding it, and no update of it has two steps.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells those who wait that something has changed.
+    fn tell(&self) {
+        // Under the lock, so that no waiter misses it between looking and waiting.
+        let _inner = self.lock();
+        self.moved.notify_all();
     }
 }
 
@@ -136,48 +147,60 @@ impl Drop for Ending<'_> {
 }
 
 fn follow(shared: &Shared) -> Result<()> {
-    let Shared { engine, feed, moved, .. } = shared;
+    let Shared { engine, feed, .. } = shared;
     let mut events: Vec<Event> = Vec::new();
-    // Read while the batch before was applied.
-    let mut ahead: Vec<Event> = Vec::new();
-    loop {
-        if shared.lock().stopping {
-            return Ok(());
-        }
+    while !shared.lock().stopping {
         let more_to_do = engine.has_more_to_do();
         let applied = engine.applied();
         let patience = if more_to_do { Duration::ZERO } else { LOG_WAIT };
         let committed = feed.wait_committed(applied, patience);
-        if committed > applied {
+        if committed.saturating_sub(applied) > MAX_BATCH as u64 && !more_to_do {
+            catch_up(shared, applied, committed)?;
+        } else if committed > applied {
             if committed - applied < FULL_ENOUGH && !more_to_do {
                 linger(shared);
             }
             events.clear();
-            std::mem::swap(&mut events, &mut ahead);
-            if events.first().is_none_or(|event| event.seq != applied) {
-                events.clear();
-                feed.read(applied, MAX_BATCH, &mut events)?;
-            }
-            let next = applied + events.len() as u64;
-            if committed > next {
-                // Reading and parsing is nearly half of the work: far behind, it is done beside.
-                std::thread::scope(|scope| {
-                    let reading = scope.spawn(|| feed.read(next, MAX_BATCH, &mut ahead));
-                    engine.apply(&events)?;
-                    reading.join().map_err(|_| EngineError::Failed("reading the log panicked".into()))??;
-                    Ok::<_, EngineError>(())
-                })?;
-            } else {
-                engine.apply(&events)?;
-            }
+            feed.read(applied, MAX_BATCH, &mut events)?;
+            engine.apply(&events)?;
         }
         if more_to_do {
             engine.build(MAX_BATCH)?;
         }
-        // Under the lock, so that no waiter misses it between looking and waiting.
-        let _inner = shared.lock();
-        moved.notify_all();
+        shared.tell();
     }
+    Ok(())
+}
+
+/// Applies the entries `from..to`, while a thread of its own reads and parses ahead: that is a third of the work, and
+/// there is time for it while a batch is written.
+fn catch_up(shared: &Shared, from: u64, to: u64) -> Result<()> {
+    let Shared { engine, feed, .. } = shared;
+    std::thread::scope(|scope| {
+        let (read, batches) = sync_channel(READ_AHEAD);
+        let reading = scope.spawn(move || {
+            let mut next = from;
+            while next < to {
+                let mut events = Vec::new();
+                feed.read(next, MAX_BATCH, &mut events)?;
+                next = events.last().map_or(to, |event| event.seq + 1);
+                // Nobody takes them any more if it is to end.
+                if read.send(events).is_err() {
+                    break;
+                }
+            }
+            Ok::<_, EngineError>(())
+        });
+        // Moved, so that the reader does not wait for room after an error here.
+        for events in batches {
+            engine.apply(&events)?;
+            shared.tell();
+            if shared.lock().stopping || engine.has_more_to_do() {
+                break;
+            }
+        }
+        reading.join().map_err(|_| EngineError::Failed("reading the log panicked".into()))?
+    })
 }
 
 fn linger(shared: &Shared) {

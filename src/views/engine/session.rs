@@ -336,7 +336,10 @@ impl<'a> Session<'a> {
 
     /// Writes everything into one batch, and carries the members' digests and numbers of rows on.
     pub(super) fn finish(mut self, members: &mut [Member], tails: &mut HashMap<Slot, Tail>) -> Result<Batch> {
-        let mut rows = std::mem::take(&mut self.in_hand);
+        // In the order of their numbers, which is that of most of their keys: what is written side by side in a table
+        // finds its place sooner.
+        let mut rows: Vec<((Slot, u64), Working)> = std::mem::take(&mut self.in_hand).into_iter().collect();
+        rows.sort_unstable_by_key(|(key, _)| *key);
         let mut dense: HashMap<(Key16, u64), Offsets> = HashMap::new();
         let place: HashMap<Slot, usize> =
             members.iter().enumerate().map(|(place, member)| (member.slot, place)).collect();
@@ -349,7 +352,7 @@ impl<'a> Session<'a> {
             if !working.gone {
                 for (field, value) in &working.dense {
                     let list = keys::entries(*slot, field, value);
-                    dense.entry((list, number / BUNDLE)).or_default().insert((number % BUNDLE) as u8);
+                    dense.entry((list, *number / BUNDLE)).or_default().insert((*number % BUNDLE) as u8);
                 }
             }
         }
