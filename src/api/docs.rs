@@ -234,6 +234,7 @@ pub fn openapi(catalog: &Catalog) -> Value {
     });
     let types: Vec<Value> = types.collect();
     document_rate_limits(&mut api);
+    show_answers(&mut api);
     api["components"]["schemas"]["Problem"]["properties"]["type"] =
         json!({"type": "string", "description": "Stable; clients may decide by it", "oneOf": types});
     api
@@ -252,6 +253,19 @@ fn document_rate_limits(api: &mut Value) {
         if let Some(answers) = answers.filter(|answers| answers.contains_key("401")) {
             answers.entry("429").or_insert_with(|| answer.clone());
         }
+    }
+}
+
+/// What the demo answered to one question for each of the resources that tell what views hold; lists were cut to two
+/// items.
+const ANSWERS: &str = include_str!("../../openapi/answers.json");
+
+fn show_answers(api: &mut Value) {
+    let answers: serde_json::Map<String, Value> = serde_json::from_str(ANSWERS).unwrap_or_default();
+    for (path, shown) in answers {
+        let content = &mut api["paths"][&path]["get"]["responses"]["200"]["content"]["application/json"];
+        let summary = format!("The demo, asked GET {}", shown["ask"].as_str().unwrap_or_default());
+        content["examples"] = json!({"demo": {"summary": summary, "value": shown["answer"]}});
     }
 }
 

@@ -24,7 +24,7 @@ const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 500;
 
 /// How long a read waits for the index to have what the client asks to see.
-const MAX_WAIT: Duration = Duration::from_secs(5);
+pub const MAX_WAIT: Duration = Duration::from_secs(5);
 
 /// Header of answers that come from the index: how many entries it had.
 pub const APPLIED_SEQ: &str = "daybook-applied-seq";

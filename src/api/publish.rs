@@ -1,6 +1,7 @@
 //! A change of the catalogue: posted like any event, alone in its request, by an administrator; in force from its entry on.
 
 use crate::api::auth::Caller;
+use crate::api::events::MAX_WAIT;
 use crate::api::post::{Posted, prepared, respond_to};
 use crate::api::{Problem, ProblemType, Service};
 use crate::identity::Role;
@@ -34,7 +35,23 @@ pub async fn publish(
     task.await.map_err(|error| Problem::internal(&error))?
 }
 
+/// A publication that is sent again is known by the index alone; judged anew it would be refused, because its version is
+/// taken. Nothing is appended meanwhile, so the index gets there.
+async fn wait_for_the_index(service: &web::Data<Service>) -> Result<(), Problem> {
+    let waiting = service.clone();
+    let wait = move || {
+        let size = waiting.log.store().size();
+        waiting.index.as_ref().is_none_or(|index| index.wait_applied(size, MAX_WAIT))
+    };
+    if web::block(wait).await.map_err(|error| Problem::internal(&error))? {
+        return Ok(());
+    }
+    let detail = "the index has not caught up, and a publication that is sent again could not be told; send this again soon";
+    Err(Problem::new(ProblemType::Starting, detail))
+}
+
 async fn record(service: &web::Data<Service>, posted: &Posted) -> Result<Outcome, Problem> {
+    wait_for_the_index(service).await?;
     let prepared = prepared(service, posted).await?;
     if let Some(seq) = prepared.known.first().copied().flatten() {
         return Ok(Outcome::Replayed { seq });
