@@ -262,7 +262,11 @@ const ANSWERS: &str = include_str!("../../openapi/answers.json");
 
 fn show_answers(api: &mut Value) {
     let answers: serde_json::Map<String, Value> = serde_json::from_str(ANSWERS).unwrap_or_default();
-    for (path, shown) in answers {
+    for (path, mut shown) in answers {
+        // Many tools follow a reference wherever it stands, in an example too.
+        if let Some(schema) = shown.pointer_mut("/answer/schema") {
+            *schema = inline_definitions(schema.take());
+        }
         let content = &mut api["paths"][&path]["get"]["responses"]["200"]["content"]["application/json"];
         let summary = format!("The demo, asked GET {}", shown["ask"].as_str().unwrap_or_default());
         content["examples"] = json!({"demo": {"summary": summary, "value": shown["answer"]}});

@@ -39,7 +39,12 @@ fn the_example_answers_are_of_the_schema_and_the_demos() {
         assert_eq!(answer.status, 200, "{resource}: {}", answer.text());
         let answer = answer.json();
         let content = &served["paths"][resource]["get"]["responses"]["200"]["content"]["application/json"];
-        assert_eq!(content["examples"]["demo"]["value"], example["answer"], "{resource}");
+        let described = &content["examples"]["demo"]["value"];
+        // References inside an example are followed beforehand: a type's own schema is the only answer with any.
+        if !example["answer"].to_string().contains("$ref") {
+            assert_eq!(described, &example["answer"], "{resource}");
+        }
+        assert_eq!(names(described), names(&example["answer"]), "{resource}");
         let mut schema = content["schema"].clone();
         schema["components"] = served["components"].clone();
         let schema = jsonschema::validator_for(&schema).unwrap();
