@@ -84,8 +84,8 @@ impl View for Decisions {
         let mut lists = Vec::new();
         lists.extend(row.text("case").map(|case| ("case", case.to_owned())));
         // Few of many: found without looking at all the others.
-        let few = ["contested", "contested_unexplained", "unreviewed", "adverse_unnotified"];
-        lists.extend(self.facets(row).into_iter().filter(|(name, _)| few.contains(name)));
+        let few = marks(row).into_iter().filter(|(name, is)| *is && *name != "adverse");
+        lists.extend(few.map(|(name, _)| (name, "true".to_owned())));
         lists
     }
 
@@ -139,18 +139,8 @@ impl View for Decisions {
         if let Some((model, version)) = row.text("model").zip(row.text("version")) {
             facets.push(("model_version", format!("{model}@{version}")));
         }
-        let contested = row.value("contests").is_some();
-        for (name, is) in [
-            ("adverse", row.is("adverse")),
-            ("contested", contested),
-            ("adverse_unnotified", row.is("adverse") && row.value("notified").is_none()),
-            ("contested_unexplained", contested && !explained(row)),
-            ("unreviewed", row.is("review_required") && row.value("reviews").is_none()),
-        ] {
-            if is {
-                facets.push((name, "true".to_owned()));
-            }
-        }
+        facets
+            .extend(marks(row).into_iter().filter(|(_, is)| *is).map(|(name, _)| (name, "true".to_owned())));
         facets
     }
 
@@ -190,6 +180,18 @@ impl View for Decisions {
             explained: explained(row),
         })
     }
+}
+
+/// What is counted of a row beside its values.
+fn marks(row: &Row) -> [(&'static str, bool); 5] {
+    let (adverse, contested) = (row.is("adverse"), row.value("contests").is_some());
+    [
+        ("adverse", adverse),
+        ("contested", contested),
+        ("adverse_unnotified", adverse && row.value("notified").is_none()),
+        ("contested_unexplained", contested && !explained(row)),
+        ("unreviewed", row.is("review_required") && row.value("reviews").is_none()),
+    ]
 }
 
 fn alias(contest: &str) -> String {

@@ -178,10 +178,13 @@ fn catch_up(shared: &Shared, from: u64, to: u64) -> Result<()> {
     let Shared { engine, feed, .. } = shared;
     std::thread::scope(|scope| {
         let (read, batches) = sync_channel(READ_AHEAD);
+        // What has been applied goes back to be dropped: by the thread that made it, while this one works on.
+        let (give_back, used) = sync_channel(READ_AHEAD);
         let reading = scope.spawn(move || {
             let mut next = from;
             while next < to {
-                let mut events = Vec::new();
+                let mut events = used.try_recv().unwrap_or_else(|_| Vec::new());
+                events.clear();
                 feed.read(next, MAX_BATCH, &mut events)?;
                 next = events.last().map_or(to, |event| event.seq + 1);
                 // Nobody takes them any more if it is to end.
@@ -194,6 +197,7 @@ fn catch_up(shared: &Shared, from: u64, to: u64) -> Result<()> {
         // Moved, so that the reader does not wait for room after an error here.
         for events in batches {
             engine.apply(&events)?;
+            let _ = give_back.try_send(events);
             shared.tell();
             if shared.lock().stopping || engine.has_more_to_do() {
                 break;

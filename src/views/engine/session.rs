@@ -12,17 +12,20 @@ use super::tally::Tallier;
 use super::view::{RowName, View, advance};
 use super::{EngineError, Result};
 use crate::catalog::Catalog;
-use crate::views::index::{BUNDLE, Key16, Offsets};
+use crate::views::index::{BUNDLE, Offsets};
 use crate::views::stats::DayStats;
 use crate::views::store::{Batch, Store, Table};
 use serde_json::Value;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// What an unknown alias is called until its row is known. No identifier begins so.
 pub(super) const STUB: &str = "?";
+
+/// Bytes of most rows' records: room is made for as many at once.
+const ROW_BYTES: usize = 512;
 
 /// Where an event of a row stands: effective time, seq, and what was kept of it.
 pub(super) type Placed = (Micros, u64, Option<Vec<u8>>);
@@ -34,11 +37,14 @@ pub(super) struct Session<'a> {
     catalog: &'a Catalog,
     corrections: Corrections<'a>,
     batch: Batch,
-    in_hand: HashMap<(Slot, u64), Working>,
+    /// Boxed: they are large, and moved when the map grows and when they are sorted.
+    in_hand: HashMap<(Slot, u64), Box<Working>>,
     names: HashMap<[u8; 20], Option<u64>>,
     /// Events of rows that this batch writes or takes away.
     events: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    counts: HashMap<Vec<u8>, i64>,
+    /// By how much counts change: of what has a facet's value, and of what has its date on a day.
+    counts: HashMap<(Slot, &'static str, String), i64>,
+    days: HashMap<Vec<u8>, i64>,
     statistics: HashMap<Vec<u8>, DayStats>,
     tallies: HashMap<Vec<u8>, Sum<'a>>,
     /// Entries below this are known when a row is folded anew.
@@ -55,12 +61,17 @@ struct Working {
     stale: bool,
     /// It was joined to another row.
     gone: bool,
-    /// What it is to be listed under: everything that some moment may show it with.
-    listed: BTreeSet<(&'static str, String)>,
-    dense: BTreeSet<(&'static str, String)>,
+    /// What it is to be listed under: everything that some moment may show it with, some of it several times.
+    listed: Vec<(&'static str, String)>,
+    dense: Vec<(&'static str, String)>,
 }
 
 impl Working {
+    fn new(view: &Arc<dyn View>, before: Option<(Vec<u8>, Stored)>, stored: Stored) -> Box<Working> {
+        let (listed, dense) = (Vec::new(), Vec::new());
+        Box::new(Working { view: view.clone(), before, stored, stale: false, gone: false, listed, dense })
+    }
+
     /// The next event, in order.
     fn advance(&mut self, event: &RowEvent) {
         advance(&*self.view, &mut self.stored.row, event);
@@ -94,10 +105,11 @@ impl<'a> Session<'a> {
             catalog,
             corrections: Corrections::new(store),
             batch: Batch::default(),
-            in_hand: HashMap::new(),
-            names: HashMap::new(),
+            in_hand: HashMap::with_capacity(events.len()),
+            names: HashMap::with_capacity(events.len()),
             events: BTreeMap::new(),
             counts: HashMap::new(),
+            days: HashMap::new(),
             statistics: HashMap::new(),
             tallies: HashMap::new(),
             known: events.last().map_or(0, |event| event.seq + 1),
@@ -138,7 +150,7 @@ impl<'a> Session<'a> {
                         let list = keys::entries(member.slot, field, &value);
                         tail.add(self.store, list, event.seq, &mut self.batch)?;
                         if counted == Counted::Yes {
-                            *self.counts.entry(keys::count(member.slot, field, &value)).or_default() += 1;
+                            *self.counts.entry((member.slot, field, value)).or_default() += 1;
                         }
                     }
                 }
@@ -164,7 +176,8 @@ impl<'a> Session<'a> {
         event: &RowEvent,
         recorded_at: Micros,
     ) -> Result<()> {
-        let number = match self.find(slot, name)? {
+        let key = keys::name(slot, name);
+        let number = match self.find(key)? {
             None => {
                 let id = match name {
                     RowName::Id(id) => id.clone(),
@@ -172,19 +185,11 @@ impl<'a> Session<'a> {
                 };
                 let mut stored = Stored::new(id, event);
                 stored.ahead = event.effective_at > recorded_at;
-                let mut working = Working {
-                    view: view.clone(),
-                    before: None,
-                    stored,
-                    stale: false,
-                    gone: false,
-                    listed: BTreeSet::new(),
-                    dense: BTreeSet::new(),
-                };
+                let mut working = Working::new(view, None, stored);
                 working.advance(event);
                 self.in_hand.insert((slot, event.seq), working);
-                self.names.insert(keys::name(slot, name), Some(event.seq));
-                self.batch.put(Table::Ids, &keys::name(slot, name), &event.seq.to_be_bytes());
+                self.names.insert(key, Some(event.seq));
+                self.batch.put(Table::Ids, &key, &event.seq.to_be_bytes());
                 if view.keeps_data() {
                     self.keep(slot, &**view, event.seq, event);
                 }
@@ -218,7 +223,7 @@ impl<'a> Session<'a> {
     /// Gives a row another name. Events that came under that name before it was known become the row's.
     fn alias(&mut self, slot: Slot, view: &Arc<dyn View>, number: u64, name: RowName) -> Result<()> {
         let key = keys::name(slot, &name);
-        match self.find(slot, &name)? {
+        match self.find(key)? {
             None => {}
             Some(known) if known == number => return Ok(()),
             Some(known) => {
@@ -259,7 +264,7 @@ impl<'a> Session<'a> {
                 if !view.types().contains(&touched.ty) {
                     continue;
                 }
-                if let Some(number) = self.find(member.slot, &name)? {
+                if let Some(number) = self.find(keys::name(member.slot, &name))? {
                     let working = self.working(member.slot, view, number)?;
                     working.stale = true;
                     working.stored.corrected.push((touched.seq, event.seq));
@@ -281,9 +286,8 @@ impl<'a> Session<'a> {
         self.events.insert(keys::event(slot, number, event.effective_at, event.seq), Some(value));
     }
 
-    /// The number of the row of this name.
-    fn find(&mut self, slot: Slot, name: &RowName) -> Result<Option<u64>> {
-        let key = keys::name(slot, name);
+    /// The number of the row of this name, a key of [`keys::name`].
+    fn find(&mut self, key: [u8; 20]) -> Result<Option<u64>> {
         if let Some(known) = self.names.get(&key) {
             return Ok(*known);
         }
@@ -303,16 +307,7 @@ impl<'a> Session<'a> {
                 let record = self.store.get(Table::Rows, &keys::row(slot, number))?;
                 let record = record.ok_or(EngineError::Unreadable("a row that is named and not there"))?;
                 let stored = read_stored(&record)?;
-                let before = Some((record, stored.clone()));
-                Ok(entry.insert(Working {
-                    view: view.clone(),
-                    before,
-                    stored,
-                    stale: false,
-                    gone: false,
-                    listed: BTreeSet::new(),
-                    dense: BTreeSet::new(),
-                }))
+                Ok(entry.insert(Working::new(view, Some((record, stored.clone())), stored)))
             }
         }
     }
@@ -338,21 +333,21 @@ impl<'a> Session<'a> {
     pub(super) fn finish(mut self, members: &mut [Member], tails: &mut HashMap<Slot, Tail>) -> Result<Batch> {
         // In the order of their numbers, which is that of most of their keys: what is written side by side in a table
         // finds its place sooner.
-        let mut rows: Vec<((Slot, u64), Working)> = std::mem::take(&mut self.in_hand).into_iter().collect();
+        let mut rows: Vec<_> = std::mem::take(&mut self.in_hand).into_iter().collect();
         rows.sort_unstable_by_key(|(key, _)| *key);
-        let mut dense: HashMap<(Key16, u64), Offsets> = HashMap::new();
+        let mut dense: HashMap<(Slot, &str, String, u64), Offsets> = HashMap::new();
         let place: HashMap<Slot, usize> =
             members.iter().enumerate().map(|(place, member)| (member.slot, place)).collect();
-        for ((slot, number), working) in &mut rows {
-            let Some(member) = place.get(slot).and_then(|place| members.get_mut(*place)) else { continue };
+        for ((slot, number), mut working) in rows {
+            let Some(member) = place.get(&slot).and_then(|place| members.get_mut(*place)) else { continue };
             if working.stale && !working.gone {
-                self.fold(*slot, *number, working)?;
+                self.fold(slot, number, &mut working)?;
             }
-            self.write_row(*slot, *number, working, member)?;
+            self.write_row(slot, number, &mut working, member)?;
             if !working.gone {
-                for (field, value) in &working.dense {
-                    let list = keys::entries(*slot, field, value);
-                    dense.entry((list, *number / BUNDLE)).or_default().insert((*number % BUNDLE) as u8);
+                for (field, value) in working.dense {
+                    let list = (slot, field, value, number / BUNDLE);
+                    dense.entry(list).or_default().insert((number % BUNDLE) as u8);
                 }
             }
         }
@@ -390,7 +385,8 @@ impl<'a> Session<'a> {
             }
         }
         tails.values_mut().for_each(|tail| tail.write(&mut self.batch));
-        for ((list, bundle), offsets) in dense {
+        for ((slot, field, value, bundle), offsets) in dense {
+            let list = keys::entries(slot, field, &value);
             lists::add(self.store, &list, bundle, offsets, &mut self.batch)?;
         }
         Ok(self.batch)
@@ -421,12 +417,25 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn write_row(&mut self, slot: Slot, number: u64, working: &Working, member: &mut Member) -> Result<()> {
+    fn write_row(
+        &mut self,
+        slot: Slot,
+        number: u64,
+        working: &mut Working,
+        member: &mut Member,
+    ) -> Result<()> {
+        working.listed.sort_unstable();
+        working.listed.dedup();
         let view = &*working.view;
         let key = keys::row(slot, number);
         let before = working.before.as_ref().map(|(_, stored)| stored);
         let after = (!working.gone).then_some(&working.stored);
-        let bytes = after.map(|stored| serde_json::to_vec(stored).unwrap_or_default());
+        let bytes = after.map(|stored| {
+            let mut bytes = Vec::with_capacity(ROW_BYTES);
+            // A struct of texts, numbers and JSON always serialises, and a vector takes everything.
+            let _ = serde_json::to_writer(&mut bytes, stored);
+            bytes
+        });
         let bytes_before = working.before.as_ref().map(|(bytes, _)| bytes.as_slice());
         replace(&mut member.digest, &key, bytes_before, bytes.as_deref());
         match &bytes {
@@ -441,23 +450,25 @@ impl<'a> Session<'a> {
         }
 
         let (old, new) = (Marks::of(view, before), Marks::of(view, after));
-        for key in old.keys(slot, number).filter(|_| old != new) {
-            self.batch.delete(Table::Terms, &key);
-        }
-        for key in new.keys(slot, number) {
-            self.batch.put(Table::Terms, &key, &[]);
-        }
-        for (sign, marks) in [(-1, &old), (1, &new)] {
-            for (facet, value) in &marks.facets {
-                *self.counts.entry(keys::count(slot, facet, value)).or_default() += sign;
+        if old != new {
+            for key in old.keys(slot, number) {
+                self.batch.delete(Table::Terms, &key);
             }
-            for (kind, time) in marks.dates.iter().filter(|(kind, _)| match kind {
-                DateKind::Due => true,
-                // Counted to tell how many are expired.
-                DateKind::Until => marks.expiring,
-                DateKind::Ahead => false,
-            }) {
-                *self.counts.entry(keys::days(slot, *kind, keys::day(*time))).or_default() += sign;
+            for key in new.keys(slot, number) {
+                self.batch.put(Table::Terms, &key, &[]);
+            }
+            for (sign, marks) in [(-1, old), (1, new)] {
+                for (kind, time) in marks.dates.iter().filter(|(kind, _)| match kind {
+                    DateKind::Due => true,
+                    // Counted to tell how many are expired.
+                    DateKind::Until => marks.expiring,
+                    DateKind::Ahead => false,
+                }) {
+                    *self.days.entry(keys::days(slot, *kind, keys::day(*time))).or_default() += sign;
+                }
+                for (facet, value) in marks.facets {
+                    *self.counts.entry((slot, facet, value)).or_default() += sign;
+                }
             }
         }
         for (field, value) in working.listed.iter().filter(|_| after.is_some()) {
@@ -487,7 +498,9 @@ impl<'a> Session<'a> {
     }
 
     fn write_counts(&mut self) -> Result<()> {
-        for (key, change) in std::mem::take(&mut self.counts) {
+        let counts = std::mem::take(&mut self.counts).into_iter();
+        let counts = counts.map(|((slot, facet, value), change)| (keys::count(slot, facet, &value), change));
+        for (key, change) in counts.chain(std::mem::take(&mut self.days)) {
             if change == 0 {
                 continue;
             }

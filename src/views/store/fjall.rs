@@ -28,8 +28,10 @@ const MEMTABLE_BYTES: u64 = if cfg!(test) { 64 << 10 } else { 32 << 20 };
 /// each start, so a small one is what makes a start fast.
 const JOURNAL_BYTES: u64 = 64 << 20;
 
-/// One thread flushes and one merges. fjall gives flushing to the first alone when there are two.
-const WORKERS: usize = 2;
+/// One thread flushes and merges. Of several, fjall 3.1 keeps the first for flushing, and that one spins while another
+/// merges: it takes each request to merge from the queue and puts it back. A flush can wait for a merge: there is
+/// room for two buffers of a table meanwhile (`MAX_SEALED`).
+const WORKERS: usize = 1;
 
 /// Open table files. A file is up to 64 MiB: this covers 8 GiB of index, and leaves most of the usual limit of
 /// 1,024 descriptors to connections and segments.
