@@ -155,10 +155,17 @@ impl Shared {
         };
         let all = projections(&catalog);
         let feed: Arc<dyn EventFeed> = self.feed.clone();
-        let (engine, report) = Engine::open(&self.dir, self.kind, ledger, feed.clone(), catalog, &all)?;
+        let (engine, report) =
+            Engine::open(&self.dir, self.kind, ledger, feed.clone(), catalog.clone(), &all)?;
         let engine = Arc::new(engine);
         let at_opening = feed.committed();
         let follower = Follower::start(engine.clone(), feed)?;
+        // Opening takes a while, and another catalogue may have come meanwhile. The lock is held until they can be found:
+        // either it is seen here, or whoever brings it finds them.
+        let current = self.catalog.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(current) = current.as_ref().filter(|current| !Arc::ptr_eq(current, &catalog)) {
+            engine.set(current.clone(), &projections(current))?;
+        }
         self.set(Ok(Arc::new(Running { follower, engine, at_opening })));
         Ok(report)
     }
@@ -290,7 +297,9 @@ impl LogViews {
     /// # Errors
     /// The store failed; then the views are opened again by themselves.
     pub fn set_catalog(&self, catalog: Arc<Catalog>) -> Result<(), EngineError> {
-        *self.shared.catalog.write().unwrap_or_else(PoisonError::into_inner) = Some(catalog.clone());
+        // Held until the engine has it: see `Shared::open`.
+        let mut current = self.shared.catalog.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Some(catalog.clone());
         match self.now() {
             Ok(engine) => engine.set(catalog.clone(), &projections(&catalog)),
             // Whoever opens them takes this one.
