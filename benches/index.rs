@@ -13,7 +13,7 @@ mod common;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use common::event::subject;
+use common::event::{CASES, subject};
 use common::ledger::ACTOR;
 use common::machine::{Machine, disk_bytes, own_cpu_s, peak_memory_bytes, resident_bytes};
 use common::table::{Table, mib, quantile, thousands};
@@ -179,11 +179,16 @@ fn measure(kind: EngineKind, entries: u64, dir: &Path) -> Result<Value> {
         list(Filter { ty: Some(TYPES[nth as usize % TYPES.len()]), ..Filter::default() })
     })?;
     latencies(&mut told, "subject", QUERIES, |nth| {
-        list(Filter { subject: Some(&subject(any(nth))), ..Filter::default() })
+        list(Filter { subject: Some(&subject(any(nth), CASES)), ..Filter::default() })
     })?;
     latencies(&mut told, "both", QUERIES, |nth| {
         let (seq, ty) = (any(nth), type_of(any(nth)));
-        list(Filter { ty: Some(ty), subject: Some(&subject(seq)), actor: Some(ACTOR), ..Filter::default() })
+        list(Filter {
+            ty: Some(ty),
+            subject: Some(&subject(seq, CASES)),
+            actor: Some(ACTOR),
+            ..Filter::default()
+        })
     })?;
     told["after"] = resident_bytes(std::process::id())?.into();
     Ok(told)
@@ -232,7 +237,7 @@ impl Feed for Made {
             source: SOURCE.to_owned(),
             id: id_of(seq),
             ty: type_of(seq).to_owned(),
-            subject: Some(subject(seq)),
+            subject: Some(subject(seq, CASES)),
             actor: ACTOR.to_owned(),
             text_hash: hash(seq),
         }));

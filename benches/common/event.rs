@@ -6,9 +6,10 @@ use daybook::spec::json::MAX_EVENT_DEPTH;
 /// Digits of an event's number and of its case, `#` and `$` in the template.
 pub const DIGITS: usize = 9;
 
-/// Cases over which events are spread: enough that most events of a run meet a case for the first time and some meet
-/// it again, as in a bank's day. A prime, so that the stride below reaches every one.
-const CASES: u64 = 1_000_003;
+/// Cases over which posted events are spread: enough that most events of a run meet a case for the first time and some meet
+/// it again, as in a bank's day.
+pub const CASES: u64 = 1_000_003;
+/// A prime, so that it reaches every one of fewer cases.
 const CASE_STRIDE: u64 = 2_654_435_761;
 
 /// An ordinary `decision.made`: every required field, nothing that a policy would object to in itself. Members are
@@ -30,24 +31,25 @@ pub struct Event {
     pub text: String,
     number_at: Vec<usize>,
     case_at: Vec<usize>,
+    cases: u64,
 }
 
 impl Event {
     /// One time for a whole benchmark: every server gets the same bytes.
     pub fn now() -> Self {
         let time = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
-        Self::of(TEMPLATE.replace("@TIME@", &time))
+        Self::of(TEMPLATE.replace("@TIME@", &time), CASES)
     }
 
-    /// The same in canonical form, as it is recorded.
-    pub fn canonical() -> Self {
+    /// The same in canonical form, as it is recorded, spread over this many cases.
+    pub fn canonical(cases: u64) -> Self {
         let text = canonicalize(Self::now().text.as_bytes(), MAX_EVENT_DEPTH);
-        Self::of(text.unwrap_or_else(|error| panic!("the template is no JSON: {error}")))
+        Self::of(text.unwrap_or_else(|error| panic!("the template is no JSON: {error}")), cases)
     }
 
-    fn of(text: String) -> Self {
+    fn of(text: String, cases: u64) -> Self {
         let (number_at, case_at) = (places(&text, b'#'), places(&text, b'$'));
-        Self { text, number_at, case_at }
+        Self { text, number_at, case_at, cases }
     }
 
     pub fn len(&self) -> usize {
@@ -56,7 +58,7 @@ impl Event {
 
     /// Makes the copy of the text that stands at `at` event `number`.
     pub fn number(&self, number: u64, bytes: &mut [u8], at: usize) {
-        for (value, places) in [(number, &self.number_at), (case(number), &self.case_at)] {
+        for (value, places) in [(number, &self.number_at), (case(number, self.cases), &self.case_at)] {
             let digits = digits(value);
             for place in places {
                 bytes[at + place..at + place + DIGITS].copy_from_slice(&digits);
@@ -72,14 +74,14 @@ impl Event {
     }
 }
 
-/// The case that event `number` is about.
-fn case(number: u64) -> u64 {
-    number.wrapping_mul(CASE_STRIDE) % CASES
+/// The case that event `number` is about, one of `cases`.
+fn case(number: u64, cases: u64) -> u64 {
+    number.wrapping_mul(CASE_STRIDE) % cases
 }
 
 /// The subject of event `number`.
-pub fn subject(number: u64) -> String {
-    format!("c-{:09}", case(number))
+pub fn subject(number: u64, cases: u64) -> String {
+    format!("c-{:09}", case(number, cases))
 }
 
 /// Where runs of `mark` begin.

@@ -4,7 +4,7 @@
 //! A benchmark that appends to one works on what it appended before; that changes no figure at these sizes.
 
 use crate::common::data_dir;
-use crate::common::event::Event;
+use crate::common::event::{Event, subject};
 use anyhow::{Context, Result, bail};
 use daybook::identity::{NewToken, Role, Tokens};
 use daybook::log::bulk::{Builder, read_entries};
@@ -24,9 +24,12 @@ use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 /// Raised whenever what is made here changes: older folders are made again.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const ORIGIN: &str = "bench.example/ledger";
 pub const ACTOR: &str = "app:bench";
+/// Events of a case, spread evenly over the ledger: as many in a small one as in a large one, so that what belongs to a
+/// case can be asked of both.
+pub const EVENTS_OF_A_CASE: u64 = 10;
 /// Entries that are signed and written at once.
 const PART: u64 = 8_192;
 /// Between two entries in ledger time; so the whole lies in the past when it is opened.
@@ -39,6 +42,17 @@ pub struct Prepared {
     /// A token that may read everything and post.
     pub token: String,
     pub key: VerifierKey,
+}
+
+impl Prepared {
+    /// The subject of an entry, which is its case.
+    pub fn subject(&self, seq: u64) -> String {
+        subject(seq, cases(self.entries))
+    }
+}
+
+fn cases(entries: u64) -> u64 {
+    (entries / EVENTS_OF_A_CASE).max(1)
 }
 
 /// The ledger of this many entries, with its index if `indexed`; made now if it is not there.
@@ -102,7 +116,7 @@ fn make(data: &Path, entries: u64) -> Result<(String, VerifierKey)> {
     std::fs::remove_dir_all(&log_dir)?;
     let signer = find(&data.join("keys"), &key, None)?;
     let mut chain = Entry::parse(&first)?.text_hash();
-    let template = Event::canonical();
+    let template = Event::canonical(cases(entries));
 
     std::thread::scope(|scope| -> Result<()> {
         let (signed, to_write) = sync_channel::<Vec<Vec<u8>>>(2);

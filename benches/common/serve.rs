@@ -1,6 +1,7 @@
 //! `daybook serve` on a prepared ledger, as an operator starts it; stopped when dropped.
 
 use crate::common::http::Client;
+use crate::common::machine::cpu_s;
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
@@ -14,6 +15,12 @@ use std::time::{Duration, Instant};
 const START_LIMIT: Duration = Duration::from_secs(600);
 /// Between two looks at a server that is not ready for writes.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
+/// A server is quiet that has used less than a twentieth of a core in each of so many stretches on end.
+const QUIET_CORES: f64 = 0.05;
+const QUIET_STRETCHES: usize = 5;
+const STRETCH: Duration = Duration::from_secs(1);
+/// Work in the background that takes longer has gone wrong.
+const QUIET_LIMIT: Duration = Duration::from_secs(900);
 
 pub struct Server {
     child: Child,
@@ -71,6 +78,22 @@ impl Server {
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Waits until it does nothing in the background.
+    pub fn wait_until_quiet(&self) -> Result<()> {
+        let (started, pid) = (Instant::now(), self.child.id().to_string());
+        let mut quiet = 0;
+        while quiet < QUIET_STRETCHES {
+            let before_s = cpu_s(&pid)?;
+            std::thread::sleep(STRETCH);
+            let cores = (cpu_s(&pid)? - before_s) / STRETCH.as_secs_f64();
+            quiet = if cores < QUIET_CORES { quiet + 1 } else { 0 };
+            if started.elapsed() > QUIET_LIMIT {
+                bail!("still using {cores:.2} cores after {} s", QUIET_LIMIT.as_secs());
+            }
+        }
+        Ok(())
     }
 
     /// Asks it to end, and waits until it has.
