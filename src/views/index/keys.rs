@@ -13,7 +13,7 @@
 use sha2::{Digest, Sha256};
 
 /// Raise it with every change to these records, to what is indexed, or to an engine's options: the index is then built anew.
-pub(super) const FORMAT_VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 2;
 
 pub(in crate::views) const HEADER_KEY: &[u8] = b"header";
 
