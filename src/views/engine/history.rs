@@ -3,7 +3,7 @@
 use super::corrections::Corrections;
 use super::query::When;
 use super::row::{Assurance, Micros, Row};
-use super::session::load;
+use super::stored::load;
 use super::view::advance;
 use super::{Engine, Result};
 use serde_json::{Map, Value};

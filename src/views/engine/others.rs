@@ -3,8 +3,8 @@
 use super::corrections::{self, Corrections};
 use super::keys::{self, Slot};
 use super::lists;
-use super::session::read_count;
 use super::slots::Projection;
+use super::stored::read_count;
 use super::{Engine, EngineError, Result, State};
 use crate::views::stats::DayStats;
 use crate::views::store::Table;

@@ -1,9 +1,18 @@
-//! A row as the store keeps it.
+//! A row and its events as the store keeps them, and reading them.
 
+use super::event::EventFeed;
+use super::keys;
 use super::row::{Assurance, Micros, Row, RowEvent};
+use super::{EngineError, Result};
+use crate::catalog::Catalog;
+use crate::views::store::{Store, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// Where an event of a row stands: effective time, seq, and what was kept of it.
+pub(super) type Placed = (Micros, u64, Option<Vec<u8>>);
 
 /// A row with what the engine has to know of its events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,5 +85,42 @@ impl Kept {
     pub(super) fn event(self, effective_at: Micros, seq: u64) -> RowEvent {
         let Kept { ty, happened_at, by, assurance, data } = self;
         RowEvent { seq, effective_at, happened_at, ty, by, assurance, data: Arc::new(data) }
+    }
+}
+
+pub(super) fn read_stored(record: &[u8]) -> Result<Stored> {
+    serde_json::from_slice(record).map_err(|_| EngineError::Unreadable("a row"))
+}
+
+pub(super) fn read_count(store: &dyn Store, key: &[u8]) -> Result<u64> {
+    Ok(store.get(Table::Meta, key)?.and_then(|record| keys::number_of(&record)).unwrap_or(0))
+}
+
+/// Events of a row from their keys; what is taken away is left out.
+pub(super) fn placed(found: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Result<Vec<Placed>> {
+    let mut events = Vec::with_capacity(found.len());
+    for (key, value) in found {
+        let Some(value) = value else { continue };
+        let (effective_at, seq) = keys::event_of(&key).ok_or(EngineError::Unreadable("an event's key"))?;
+        events.push((effective_at, seq, Some(value)));
+    }
+    Ok(events)
+}
+
+/// An event of a row: as it was kept, or from the log.
+pub(super) fn load(
+    feed: &dyn EventFeed,
+    catalog: &Catalog,
+    effective_at: Micros,
+    seq: u64,
+    kept: Option<Vec<u8>>,
+) -> Result<RowEvent> {
+    match kept.filter(|kept| !kept.is_empty()) {
+        Some(kept) => {
+            let kept: Kept =
+                serde_json::from_slice(&kept).map_err(|_| EngineError::Unreadable("a kept event"))?;
+            Ok(kept.event(effective_at, seq))
+        }
+        None => Ok(feed.event(seq)?.for_row(catalog)),
     }
 }
