@@ -327,3 +327,7 @@ impl Drop for LogViews {
         self.shared.set(Err("the ledger is closed".into()));
     }
 }
+
+#[cfg(test)]
+#[path = "log_views_tests.rs"]
+mod tests;
