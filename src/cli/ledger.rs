@@ -18,6 +18,7 @@ use crate::spec::note::VerifierKey;
 use crate::views::{EngineKind, LogIndex, LogViews, read_publications};
 use actix_web::web;
 use anyhow::{Context as _, bail};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -82,6 +83,15 @@ pub fn catalog(data_dir: &Path, config: &Config) -> anyhow::Result<Catalog> {
     })
 }
 
+/// Allows this process as many open files as it may allow itself. The usual soft limit of 1,024 is for programs that use
+/// `select`; connections, segments and stores need more.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+}
+
 /// Runs a ledger until it is told to end, and calls `ready(url, first key)` when it serves.
 ///
 /// # Errors
@@ -96,6 +106,7 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
         // Standard error may be on the very disk that is full: a line that cannot be written must cost nothing else.
         .log_internal_errors(false)
         .init();
+    raise_descriptor_limit();
     let mut log_options = options(data_dir, &run.config);
     log_options.read_only = run.read_only;
     log_options.adopt = run.adopt;

@@ -13,6 +13,7 @@ mod committer;
 pub mod disk;
 pub mod home;
 pub mod keys;
+mod open_files;
 mod opening;
 pub mod publish;
 mod recent;
@@ -22,6 +23,7 @@ pub mod segment;
 mod sequencer;
 mod signing;
 pub mod store;
+mod tiles;
 
 pub use opening::{OpenError, Opened, Options, create, is_made, open};
 

@@ -1,7 +1,9 @@
 //! Reading the log: entries, bundles, tiles and proofs, from what is committed and nothing beyond.
 
-use crate::log::disk::{Disk, File, Mode};
+use crate::log::disk::{Disk, File};
+use crate::log::open_files::OpenFiles;
 use crate::log::segment::{self, Tail};
+use crate::log::tiles::TileTree;
 use crate::spec::checkpoint::Checkpoint;
 use crate::spec::entry::{Entry, MAX_ENTRY_BYTES};
 use crate::spec::layout::{Head, SEGMENT_ENTRIES};
@@ -10,8 +12,8 @@ use crate::spec::note::VerifierKey;
 use crate::spec::receipt::Receipt;
 use crate::spec::tile::{self, LENGTH_BYTES, TILE_WIDTH, fold, split_framed};
 use crate::spec::time::Timestamp;
-use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::collections::HashMap;
+use crate::sync::{Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use quick_cache::sync::Cache;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -111,17 +113,19 @@ pub fn push_upper(upper: &mut Vec<Vec<Hash>>, root: Hash) {
     }
 }
 
-/// Open files of sealed segments.
-///
-/// Reason for the bound: three files a segment, and a usual limit of 1,024 open files for a process.
-const MAX_OPEN_FILES: usize = 192;
-
 /// Checked tiles of sealed segments that are kept.
 ///
-/// Reason: a proof looks at two of them sixteen times; half a MiB holds those of 32 proofs.
-const MAX_TILES: usize = 64;
+/// Reason: a proof looks at two of them sixteen times, one of 256 entries and its segment's; 8 MiB, in which those of the
+/// segments of tens of millions of entries find room, as they are looked at more often.
+const MAX_TILES: usize = 512;
 
-type Tiles = HashMap<(u8, u64), Arc<[Hash]>>;
+/// Where hashes of a tile are.
+enum Part {
+    /// Those that were asked for, from memory.
+    Hashes(Vec<Hash>),
+    /// In a tile of a sealed segment.
+    Of(Arc<TileTree>),
+}
 
 /// The committed log.
 pub struct Store {
@@ -129,9 +133,9 @@ pub struct Store {
     pub(super) log_dir: PathBuf,
     origin: String,
     state: RwLock<State>,
-    files: Mutex<HashMap<PathBuf, Arc<dyn File>>>,
+    files: OpenFiles,
     /// Tiles of sealed segments that lead to their segment's root, by level and number.
-    tiles: Mutex<Tiles>,
+    tiles: Cache<(u8, u64), Arc<TileTree>>,
     /// The committed size again, for waiting: blocking threads use the condition, tasks the watch.
     grown: (Mutex<u64>, Condvar),
     watch: watch::Sender<u64>,
@@ -147,8 +151,8 @@ impl Store {
             log_dir,
             origin,
             state: RwLock::new(state),
-            files: Mutex::new(HashMap::new()),
-            tiles: Mutex::new(HashMap::new()),
+            files: OpenFiles::new(),
+            tiles: Cache::new(MAX_TILES),
             grown: (Mutex::new(size), Condvar::new()),
             watch: watch::Sender::new(size),
         }
@@ -314,19 +318,7 @@ impl Store {
     }
 
     fn file(&self, path: &Path) -> Result<Arc<dyn File>, ReadError> {
-        let mut files: MutexGuard<'_, _> = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = files.get(path) {
-            return Ok(file.clone());
-        }
-        let file = self.disk.open(path, Mode::Read)?;
-        if files.len() >= MAX_OPEN_FILES {
-            // Whichever: reopening one costs microseconds.
-            if let Some(any) = files.keys().next().cloned() {
-                files.remove(&any);
-            }
-        }
-        files.insert(path.to_owned(), file.clone());
-        Ok(file)
+        Ok(self.files.open(&*self.disk, path)?)
     }
 
     /// Hashes of a tile, checked before they leave. The caller checks that the tile is within the size it answers for.
@@ -334,14 +326,27 @@ impl Store {
     /// # Errors
     /// See [`ReadError`].
     pub fn tile_hashes(&self, level: u8, number: u64, range: Range<usize>) -> Result<Vec<Hash>, ReadError> {
+        match self.part(level, number, &range)? {
+            Part::Hashes(hashes) => Ok(hashes),
+            Part::Of(tile) => {
+                let found = tile.hashes().get(range).map(<[Hash]>::to_vec);
+                found.ok_or_else(|| ReadError::NotThere { size: self.size() })
+            }
+        }
+    }
+
+    fn part(&self, level: u8, number: u64, range: &Range<usize>) -> Result<Part, ReadError> {
         let first = number * TILE_WIDTH + range.start as u64;
-        let not_there = || ReadError::NotThere { size: self.size() };
+        let of_state = |state: &State, found: Option<&[Hash]>| {
+            let hashes = found.map(<[Hash]>::to_vec).ok_or(ReadError::NotThere { size: state.head.size });
+            hashes.map(Part::Hashes)
+        };
         if level >= 2 {
             let state = self.state();
             let hashes = state.upper.get(usize::from(level) - 2);
-            let first = usize::try_from(first).map_err(|_| not_there())?;
-            let found = hashes.and_then(|hashes| hashes.get(first..first + range.len()));
-            return found.map(<[Hash]>::to_vec).ok_or(ReadError::NotThere { size: state.head.size });
+            let first = usize::try_from(first).unwrap_or(usize::MAX);
+            let found = hashes.and_then(|hashes| hashes.get(first..first.saturating_add(range.len())));
+            return of_state(&state, found);
         }
         let width = if level == 0 { SEGMENT_ENTRIES } else { TILE_WIDTH };
         let segment = first / width;
@@ -350,22 +355,19 @@ impl Store {
             let state = self.state();
             if let Some(tail) = state.tail(segment) {
                 let hashes = if level == 0 { &tail.hashes } else { &tail.bundles };
-                let found = hashes.get(within..within + range.len());
-                return found.map(<[Hash]>::to_vec).ok_or(ReadError::NotThere { size: state.head.size });
+                return of_state(&state, hashes.get(within..within + range.len()));
             }
             if segment > state.current.segment {
                 return Err(ReadError::NotThere { size: state.head.size });
             }
         }
-        let tile = self.sealed_tile(level, number)?;
-        tile.get(range).map(<[Hash]>::to_vec).ok_or_else(not_there)
+        self.sealed_tile(level, number).map(Part::Of)
     }
 
     /// A whole tile of a sealed segment, level 0 or 1. What its file says is derived and may have rotted: it counts
     /// only if it leads to the tile above it, and that to the segment's root.
-    fn sealed_tile(&self, level: u8, number: u64) -> Result<Arc<[Hash]>, ReadError> {
-        let known = |tiles: MutexGuard<'_, Tiles>| tiles.get(&(level, number)).cloned();
-        if let Some(tile) = known(self.tiles.lock().unwrap_or_else(PoisonError::into_inner)) {
+    fn sealed_tile(&self, level: u8, number: u64) -> Result<Arc<TileTree>, ReadError> {
+        if let Some(tile) = self.tiles.get(&(level, number)) {
             return Ok(tile);
         }
         let width = TILE_WIDTH as usize;
@@ -375,30 +377,27 @@ impl Store {
             let path = segment::hashes_path(&self.log_dir, segment);
             let hashes = self.hashes_at(&path, first % SEGMENT_ENTRIES, width)?;
             let above = self.sealed_tile(1, segment)?;
-            (hashes, above.get((number % TILE_WIDTH) as usize).copied())
+            (hashes, above.hashes().get((number % TILE_WIDTH) as usize).copied())
         } else {
             let hashes = self.hashes_at(&segment::level_path(&self.log_dir, 1), first, width)?;
             let roots = self.state().upper.first().and_then(|roots| roots.get(number as usize).copied());
             (hashes, roots)
         };
-        if parent.is_none() || fold(&hashes) != parent {
-            return Err(ReadError::DamagedTile { level, number });
-        }
-        let tile: Arc<[Hash]> = hashes.into();
-        let mut tiles = self.tiles.lock().unwrap_or_else(PoisonError::into_inner);
-        if tiles.len() >= MAX_TILES
-            // Whichever: reading one again costs microseconds.
-            && let Some(any) = tiles.keys().next().copied()
-        {
-            tiles.remove(&any);
-        }
-        tiles.insert((level, number), tile.clone());
+        let tile = TileTree::over(&hashes)
+            .filter(|tile| Some(tile.root()) == parent)
+            .map(Arc::new)
+            .ok_or(ReadError::DamagedTile { level, number })?;
+        self.tiles.insert((level, number), tile.clone());
         Ok(tile)
     }
 
     fn node(&self, level: u32, index: u64) -> Result<Hash, ReadError> {
         let (level, number, range) = tile::locate(level, index);
-        fold(&self.tile_hashes(level, number, range)?).ok_or(ReadError::NotThere { size: self.size() })
+        let node = match self.part(level, number, &range)? {
+            Part::Hashes(hashes) => fold(&hashes),
+            Part::Of(tile) => tile.node(&range),
+        };
+        node.ok_or_else(|| ReadError::NotThere { size: self.size() })
     }
 
     /// The root of the first `size` entries.
@@ -420,7 +419,10 @@ impl Store {
             return Err(ReadError::NotThere { size });
         }
         let proof = merkle::inclusion_proof(seq, size, |level, index| self.node(level, index))?;
-        let (root, leaf) = (self.root_at(size)?, self.node(0, seq)?);
+        // That of the checkpoint is at hand, and signed; any other is folded from tiles.
+        let signed = self.checkpoint().filter(|signed| signed.checkpoint.size == size);
+        let root = signed.map_or_else(|| self.root_at(size), |signed| Ok(signed.checkpoint.root))?;
+        let leaf = self.node(0, seq)?;
         merkle::verify_inclusion(&leaf, seq, size, &proof, &root).map_err(|_| ReadError::Damaged { seq })?;
         Ok(proof)
     }
