@@ -128,6 +128,19 @@ pub fn disk_bytes(path: &Path) -> u64 {
     entries.flatten().map(size).sum()
 }
 
+/// Reads all files of a folder, so that the system has them in memory if it can.
+pub fn read_all(path: &Path) -> Result<()> {
+    for entry in fs::read_dir(path).with_context(|| path.display().to_string())? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            read_all(&entry.path())?;
+        } else {
+            std::io::copy(&mut fs::File::open(entry.path())?, &mut std::io::sink())?;
+        }
+    }
+    Ok(())
+}
+
 /// The kind of file system that holds `dir`, and where it is mounted.
 fn file_system(dir: &Path) -> Result<String> {
     let dir = dir.canonicalize().with_context(|| format!("{}", dir.display()))?;

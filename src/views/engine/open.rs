@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 /// Raise it with every change to the engine's own records, to what all views share, or to a store's options: all views
 /// are then built anew.
-const FORMAT_VERSION: u32 = 2;
+const FORMAT_VERSION: u32 = 3;
 
 /// Entries whose rows are looked up at each opening.
 ///
