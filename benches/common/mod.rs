@@ -21,8 +21,12 @@ pub fn is_asked_for(bench: &str) -> bool {
     asked
 }
 
-/// Where prepared ledgers are kept from run to run; `cargo clean` removes them.
+/// Where prepared ledgers are kept from run to run: `target/bench-data`, which `cargo clean` removes, or the folder in the
+/// environment variable `DAYBOOK_BENCH_DATA`, such as one on a file system in memory.
 pub fn data_dir() -> PathBuf {
+    if let Some(dir) = std::env::var_os("DAYBOOK_BENCH_DATA") {
+        return dir.into();
+    }
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap_or(Path::new("target")).join("bench-data")
 }
 
