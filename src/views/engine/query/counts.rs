@@ -19,7 +19,7 @@ impl Reading<'_> {
         let mut found = Vec::new();
         for number in self.ahead_numbers(at)? {
             let Some(stored) = self.stored(number)? else { continue };
-            let now = self.as_of(number, &stored, When { known: self.applied, at })?;
+            let now = self.as_of(number, stored.clone(), When { known: self.applied, at })?;
             found.push((stored, now));
         }
         Ok(found)

@@ -295,10 +295,10 @@ impl Reading<'_> {
     /// A row as of a moment.
     pub(super) fn found(&self, number: u64, when: When) -> Result<Option<Found>> {
         let Some(stored) = self.stored(number)? else { return Ok(None) };
-        self.as_of(number, &stored, when)
+        self.as_of(number, stored, when)
     }
 
-    fn as_of(&self, number: u64, stored: &Stored, when: When) -> Result<Option<Found>> {
+    fn as_of(&self, number: u64, stored: Stored, when: When) -> Result<Option<Found>> {
         if number >= when.known {
             return Ok(None);
         }
@@ -309,19 +309,19 @@ impl Reading<'_> {
                 return Ok(None);
             }
             return Ok(Some(Found {
-                id: stored.id.clone(),
+                id: stored.id,
                 number,
                 last_seq: stored.last_seq,
                 changed_at: stored.last.0,
                 opened_at: stored.first,
-                corrected: stored.corrected.clone(),
-                row: stored.row.clone(),
+                corrected: stored.corrected,
+                row: stored.row,
             }));
         }
         let corrections = Corrections::new(&*self.engine.store);
         let mut row = Row::default();
         let mut last = (Micros::MIN, 0);
-        for (effective_at, seq, kept) in self.events(number, stored)? {
+        for (effective_at, seq, kept) in self.events(number, &stored)? {
             if seq >= when.known || effective_at > when.at {
                 continue;
             }
@@ -337,10 +337,10 @@ impl Reading<'_> {
             return Ok(None);
         }
         let corrected: Vec<(u64, u64)> =
-            stored.corrected.iter().copied().filter(|(_, correction)| *correction < when.known).collect();
+            stored.corrected.into_iter().filter(|(_, correction)| *correction < when.known).collect();
         let last_seq = corrected.iter().map(|(_, correction)| *correction).fold(last.1, u64::max);
         Ok(Some(Found {
-            id: stored.id.clone(),
+            id: stored.id,
             number,
             last_seq,
             changed_at: last.0,
