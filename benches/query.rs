@@ -89,7 +89,7 @@ fn main() -> Result<()> {
     for entries in sizes {
         let large = Served::start(&options, entries)?;
         for (name, question) in QUESTIONS {
-            // The first round warms both with other questions of the kind, and does not count.
+            // The first round warms both, with other entries (as long as there are twice as many), and does not count.
             ask(&small, &large, question, 0..options.times)?;
             let (of_small, of_large) = ask(&small, &large, question, options.times..2 * options.times)?;
             let (p50, p99) = (quantile(&of_large, 0.5), quantile(&of_large, 0.99));
@@ -111,8 +111,8 @@ fn main() -> Result<()> {
     let mut text = table.text();
     text.push_str(&format!(
         "\nOver one connection, from the first byte sent to the last received; the ledger of {} entries and the large one by \
-         turns,\nonce their tables are merged, the system has read all their files, and as many other questions have warmed \
-         both. A subject, which\nis a case, has {EVENTS_OF_A_CASE} events in each, far from one another. Goal: p99 ratio at \
+         turns,\nonce their tables are merged, the system has read all their files, and as many questions about other entries \
+         have warmed both. A subject, which\nis a case, has {EVENTS_OF_A_CASE} events in each, far from one another. Goal: p99 ratio at \
          most 1.5 at 10,000,000.\n",
         thousands(options.small as f64)
     ));

@@ -34,8 +34,8 @@ const JOURNAL_BYTES: u64 = 64 << 20;
 /// room for two buffers of a table meanwhile (`MAX_SEALED`).
 const WORKERS: usize = 1;
 
-/// Open table files. A file is up to 64 MiB: this covers 8 GiB of index, and leaves most of the usual limit of
-/// 1,024 descriptors to connections and segments.
+/// Open table files. A file is up to 64 MiB: this covers 8 GiB of a store. Two stores take a quarter of the usual limit
+/// of 1,024 descriptors, as segments do.
 const OPEN_FILES: usize = 128;
 
 /// Bits a key in the filters of deeper levels: 1 lookup in 120 reads a block in vain.
@@ -135,7 +135,7 @@ impl FjallStore {
 
 /// A table's name, and the options that it is made with.
 fn keyspace(table: Table) -> (&'static str, KeyspaceCreateOptions) {
-    // By default, fjall 3.1 divides the index and the filter of a file (up to 64 MiB) only from the third level on. Whole,
+    // By default, fjall 3.1 leaves the index and the filter of a file (up to 64 MiB) whole on the first three levels. Then
     // a lookup reads up to 3 MiB into the cache to look at some bytes of them; in parts, 4 KiB of each.
     let plain = KeyspaceCreateOptions::default()
         .max_memtable_size(MEMTABLE_BYTES)
