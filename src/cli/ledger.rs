@@ -278,3 +278,17 @@ fn told_to_end() -> impl Future<Output = ()> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_of_open_files_is_raised_as_far_as_it_may_be() {
+        let limit = getrlimit(Resource::Nofile);
+        let Some(lower) = limit.maximum.map(|maximum| maximum / 2) else { return };
+        setrlimit(Resource::Nofile, Rlimit { current: Some(lower), ..limit }).unwrap();
+        raise_descriptor_limit();
+        assert_eq!(getrlimit(Resource::Nofile).current, limit.maximum);
+    }
+}

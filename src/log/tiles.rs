@@ -14,10 +14,10 @@ impl TileTree {
     /// The tree over a full tile's 256 hashes; none if there are more or fewer.
     #[must_use]
     pub fn over(hashes: &[Hash]) -> Option<Self> {
-        let mut nodes = Box::new([[0; 32]; 2 * WIDTH]);
         if hashes.len() != WIDTH {
             return None;
         }
+        let mut nodes = Box::new([[0; 32]; 2 * WIDTH]);
         nodes[WIDTH..].copy_from_slice(hashes);
         for at in (1..WIDTH).rev() {
             nodes[at] = node_hash(&nodes[2 * at], &nodes[2 * at + 1]);

@@ -10,6 +10,10 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+/// How long a test waits for what must happen soon.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the disk does wrong.
 #[derive(Default)]
@@ -22,12 +26,58 @@ pub struct Faults {
     hold: Mutex<bool>,
     released: Condvar,
     pub limited: AtomicBool,
+    /// Reads of `entries` go through it.
+    pub reads: Gate,
 }
 
 impl Faults {
     pub fn hold(self: &Arc<Self>) -> Hold {
         *self.hold.lock().unwrap() = true;
         Hold(self.clone())
+    }
+}
+
+/// How many reads pass before the next one stops, if any stops.
+#[derive(Default)]
+pub struct Gate {
+    passing: Mutex<Option<usize>>,
+    stopped: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Gate {
+    pub fn close_after(&self, reads: usize) {
+        *self.passing.lock().unwrap() = Some(reads);
+    }
+
+    fn pass(&self) {
+        {
+            let mut passing = self.passing.lock().unwrap();
+            match &mut *passing {
+                None => return,
+                Some(0) => *passing = None,
+                Some(left) => {
+                    *left -= 1;
+                    return;
+                }
+            }
+        }
+        let mut stopped = self.stopped.lock().unwrap();
+        *stopped = true;
+        self.changed.notify_all();
+        drop(self.changed.wait_timeout_while(stopped, PATIENCE, |stopped| *stopped).unwrap());
+    }
+
+    /// Waits until a read stands at the gate.
+    pub fn wait(&self) {
+        let stopped = self.stopped.lock().unwrap();
+        let waited = self.changed.wait_timeout_while(stopped, PATIENCE, |stopped| !*stopped).unwrap();
+        assert!(!waited.1.timed_out(), "nobody came to the gate");
+    }
+
+    pub fn open(&self) {
+        *self.stopped.lock().unwrap() = false;
+        self.changed.notify_all();
     }
 }
 
@@ -41,7 +91,7 @@ impl Drop for Hold {
     }
 }
 
-pub struct FaultyDisk(Arc<Faults>);
+pub struct FaultyDisk(pub Arc<Faults>);
 
 struct FaultyFile {
     inner: Arc<dyn File>,
@@ -78,6 +128,9 @@ impl File for FaultyFile {
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
+        if self.name == "entries" {
+            self.faults.reads.pass();
+        }
         self.inner.read_exact_at(buffer, at)
     }
 

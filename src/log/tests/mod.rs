@@ -8,7 +8,7 @@ mod crashes;
 mod faults;
 mod golden;
 mod identity;
-mod kit;
+pub(crate) mod kit;
 mod no_room;
 mod order;
 pub(crate) mod protocol;

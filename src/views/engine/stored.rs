@@ -1,4 +1,4 @@
-//! A row and its events as the store keeps them, and reading them.
+//! A row and its events as the store keeps them, and reading them and the counts.
 
 use super::event::EventFeed;
 use super::keys;
