@@ -232,7 +232,7 @@ fn make_a_fixture_of_todays_format() {
     succeeds(daybook().arg("export").arg(fixture.join("export.ndjson")).arg("--data").arg(ledger.data()));
     copy_dir(&ledger.data(), &fixture.join("ledger"));
     // Derived, or of this machine alone.
-    for name in ["index", "lock", "home", "tokens.lock"] {
+    for name in ["index", "views", "lock", "home", "tokens.lock"] {
         let path = fixture.join("ledger").join(name);
         let _ = std::fs::remove_dir_all(&path).or_else(|_| std::fs::remove_file(&path));
     }
