@@ -1,6 +1,6 @@
 //! No copy goes on writing by itself; one that is behind what was handed out never does.
 
-use crate::kit::{Ledger, copy_dir, daybook, event, fails, serve, succeeds, verify};
+use crate::kit::{Ledger, agent, copy_dir, daybook, event, fails, serve, succeeds, verify};
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
@@ -15,7 +15,7 @@ fn takes_writes(data: &Path, more: &[&str]) -> Result<bool, String> {
     }
     let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
     let url = format!("{}/readyz", ready["url"].as_str().unwrap());
-    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let agent = agent();
     let text = agent.get(&url).call().unwrap().body_mut().read_to_string().unwrap();
     let readiness: serde_json::Value = serde_json::from_str(&text).unwrap();
     // As an operator ends it, so that what it settled is on the disk.

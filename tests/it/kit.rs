@@ -16,6 +16,16 @@ fn patience() -> Duration {
     Duration::from_secs(if soak() { 600 } else { 60 })
 }
 
+/// An HTTP client that hands every answer out as it is, and gives up in time.
+pub fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(patience()))
+        .max_redirects(0)
+        .build()
+        .into()
+}
+
 /// Whether the long forms of the campaigns run: `make soak`.
 pub fn soak() -> bool {
     std::env::var_os("DAYBOOK_SOAK").is_some()
@@ -183,13 +193,7 @@ impl Ledger {
 
     /// A place for a ledger; [`Ledger::launch_with`] starts it.
     pub fn not_started(dir: TempDir) -> Self {
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(patience()))
-            .max_redirects(0)
-            .build()
-            .into();
-        Self { dir, url: String::new(), key: String::new(), tokens: Value::Null, child: None, agent }
+        Self { dir, url: String::new(), key: String::new(), tokens: Value::Null, child: None, agent: agent() }
     }
 
     fn launch(&mut self, more: &[&str]) {

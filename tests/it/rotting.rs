@@ -1,7 +1,7 @@
 //! A byte that rots in any file but the entries and the head (for these see tampering.rs): what is derived is made
 //! again, the rest is refused, and whatever is answered is what it was.
 
-use crate::kit::{Ledger, event, flip, serve, signal, soak, text};
+use crate::kit::{Ledger, agent, event, flip, serve, signal, soak, text};
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -53,7 +53,7 @@ fn start_and_ask(data: &Path, token: &str, place: &str) -> Start {
     let mut answers = Vec::new();
     if !line.is_empty() {
         let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
-        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let agent = agent();
         for question in QUESTIONS {
             // Lists wait until the index and the views have every entry.
             let wait = if question.contains('?') { "&min_seq=12" } else { "" };
