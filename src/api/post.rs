@@ -173,9 +173,11 @@ fn expected_version(request: &HttpRequest, mode: Mode) -> Result<Option<u64>, Pr
         return Err(Problem::new(ProblemType::BadParameter, detail));
     }
     let version = value.to_str().ok().and_then(crate::spec::encoding::from_decimal);
-    version
-        .map(Some)
-        .ok_or_else(|| Problem::parameter("Daybook-Expected-Version", "a number of events, 0 or more"))
+    // As described: an int64.
+    let version = version.filter(|version| i64::try_from(*version).is_ok());
+    version.map(Some).ok_or_else(|| {
+        Problem::parameter("Daybook-Expected-Version", "a number of events from 0 to 2^63 - 1")
+    })
 }
 
 /// Does at once what takes little time, and beside the async workers what does not: other requests wait there.

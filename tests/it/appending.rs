@@ -165,7 +165,9 @@ fn an_expected_version_lets_one_of_two_writers_through() {
     other.as_object_mut().unwrap().remove("subject");
     other["id"] = json!("no-subject");
     assert_eq!(at("0", &other).status, 422);
-    assert_eq!(at("one", &event()).problem(), "bad-parameter");
+    for no_number_of_events in ["one", "-1", "9223372036854775808"] {
+        assert_eq!(at(no_number_of_events, &posted).problem(), "bad-parameter", "{no_number_of_events}");
+    }
 }
 
 #[test]
