@@ -1,25 +1,22 @@
 //! No copy goes on writing by itself; one that is behind what was handed out never does.
 
-use crate::kit::{Ledger, agent, copy_dir, daybook, event, fails, serve, succeeds, verify};
-use std::io::{BufRead as _, BufReader};
+use crate::kit::{
+    Ledger, agent, copy_dir, daybook, event, fails, ready, serve, signal, succeeds, text, verify,
+};
 use std::path::Path;
 
 /// Starts `daybook serve` on a folder, asks it whether it takes writes, and ends it.
 fn takes_writes(data: &Path, more: &[&str]) -> Result<bool, String> {
     let mut child = serve(data, more);
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    if line.is_empty() {
+    let Some(ready) = ready(&mut child) else {
         let output = child.wait_with_output().unwrap();
-        return Err(crate::kit::text(&output.stderr));
-    }
-    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+        return Err(text(&output.stderr));
+    };
     let url = format!("{}/readyz", ready["url"].as_str().unwrap());
-    let agent = agent();
-    let text = agent.get(&url).call().unwrap().body_mut().read_to_string().unwrap();
-    let readiness: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let said = agent().get(&url).call().unwrap().body_mut().read_to_string().unwrap();
+    let readiness: serde_json::Value = serde_json::from_str(&said).unwrap();
     // As an operator ends it, so that what it settled is on the disk.
-    std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    signal(child.id(), "TERM");
     child.wait().unwrap();
     Ok(readiness["writes"].as_bool().unwrap())
 }

@@ -4,12 +4,14 @@
 //! A run without a fault shows which calls there are: everything that creates, opens, writes, syncs, cuts or renames
 //! below the data folder, but for the index and the views, which are made anew from the log. Then each call gets its runs.
 
-use crate::kit::{Answer, Chance, Ledger, copy_dir, daybook, event, run, serve, signal, soak, text, verify};
+use crate::kit::{
+    Answer, Chance, Ledger, copy_dir, daybook, event, ready, run, serve, signal, soak, text, verify,
+};
 use crate::strace::{CALLS, Call, Injection, Kind, Tracing, calls, injected, permitted};
 use crate::told::{Listed, Seen, Sent};
 use daybook::spec::layout::SEGMENT_ENTRIES;
 use std::collections::HashSet;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -215,10 +217,9 @@ fn adopt_copy(original: &Ledger, data: &Path) {
     let newest = data.with_extension("newest");
     std::fs::copy(original.data().join("log/checkpoint"), &newest).unwrap();
     let mut child = serve(data, &["--adopt", newest.to_str().unwrap()]);
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let ready = ready(&mut child);
     signal(child.id(), "TERM");
-    assert!(child.wait().unwrap().success() && !line.is_empty());
+    assert!(child.wait().unwrap().success() && ready.is_some());
 }
 
 fn rotate(ledger: &Ledger) -> Option<Answer> {

@@ -229,14 +229,9 @@ impl Ledger {
             .open(self.dir.path().join("stderr"))
             .unwrap();
         let mut child = command.stdout(Stdio::piped()).stderr(err).stdin(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready = ready(&mut child);
         self.child = Some(child);
-        if line.is_empty() {
-            return None;
-        }
-        let ready = serde_json::from_str(&line);
-        Some(ready.unwrap_or_else(|_| panic!("no JSON line, but {line:?}\n{}", self.stderr())))
+        ready
     }
 
     pub fn data(&self) -> PathBuf {
@@ -412,6 +407,14 @@ pub fn serve(data: &Path, more: &[&str]) -> std::process::Child {
     let mut command = daybook();
     command.args(["serve", "--json", "--listen", "127.0.0.1:0", "--data"]).arg(data).args(more);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap()
+}
+
+/// Waits for a server's line of JSON, which it writes to its piped stdout once it is ready; none if it ended without one.
+pub fn ready(child: &mut std::process::Child) -> Option<Value> {
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (!line.is_empty())
+        .then(|| serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON line, but {line:?}")))
 }
 
 /// A small valid event with an id of its own.

@@ -3,9 +3,10 @@
 //! `tests/fixtures/format-N/` holds a data folder as a build of its time left it, and what was handed out of it. A
 //! fixture is never changed: that it still opens is the promise.
 
-use crate::kit::{Ledger, copy_dir, daybook, event, event_with_id, run, serve, succeeds, text, verify};
+use crate::kit::{
+    Ledger, copy_dir, daybook, event, event_with_id, ready, run, serve, signal, succeeds, text, verify,
+};
 use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
 fn fixtures() -> PathBuf {
@@ -57,11 +58,10 @@ impl Old {
     fn adopted(self) -> Ledger {
         let checkpoint = self.fixture.join("checkpoint");
         let mut child = serve(&self.data(), &["--adopt", checkpoint.to_str().unwrap()]);
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();
+        let ready = ready(&mut child);
+        signal(child.id(), "TERM");
         let output = child.wait_with_output().unwrap();
-        assert!(line.starts_with('{'), "{}", text(&output.stderr));
+        assert!(ready.is_some(), "{}", text(&output.stderr));
         let ledger = Ledger::start(self.dir, &[]);
         ledger.wait_until_ready();
         ledger

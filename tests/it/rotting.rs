@@ -1,8 +1,7 @@
 //! A byte that rots in any file but the entries and the head (for these see tampering.rs): what is derived is made
 //! again, the rest is refused, and whatever is answered is what it was.
 
-use crate::kit::{Ledger, agent, event, flip, serve, signal, soak, text};
-use std::io::{BufRead as _, BufReader};
+use crate::kit::{Ledger, agent, event, flip, ready, serve, signal, soak, text};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 
@@ -48,19 +47,17 @@ enum Start {
 
 fn start_and_ask(data: &Path, token: &str, place: &str) -> Start {
     let mut child = serve(data, &[]);
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let ready = ready(&mut child);
     let mut answers = Vec::new();
-    if !line.is_empty() {
-        let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+    if let Some(ready) = &ready {
         let agent = agent();
         for question in QUESTIONS {
             // Lists wait until the index and the views have every entry.
             let wait = if question.contains('?') { "&min_seq=12" } else { "" };
             let url = format!("{}{question}{wait}", ready["url"].as_str().unwrap());
-            let answer = agent.get(&url).header("authorization", format!("Bearer {token}")).call();
-            answers
-                .push(answer.and_then(|mut answer| Ok((answer.status(), answer.body_mut().read_to_vec()?))));
+            let asked = agent.get(&url).header("authorization", format!("Bearer {token}")).call();
+            let answer = asked.and_then(|mut it| Ok((it.status() == 200, it.body_mut().read_to_vec()?)));
+            answers.push(answer);
         }
         signal(child.id(), "TERM");
     }
@@ -68,12 +65,11 @@ fn start_and_ask(data: &Path, token: &str, place: &str) -> Start {
     let stderr = text(&output.stderr);
     match output.status.code() {
         None if output.status.signal() == Some(ABORT) => Start::Aborted,
-        Some(1) if line.is_empty() && !stderr.is_empty() => Start::Refused,
-        Some(0) if !line.is_empty() => {
-            let text_of = |answer: Result<_, ureq::Error>| {
-                let (status, body): (_, Vec<u8>) =
-                    answer.unwrap_or_else(|error| panic!("{place}: {error}\n{stderr}"));
-                (status == 200).then(|| text(&body))
+        Some(1) if ready.is_none() && !stderr.is_empty() => Start::Refused,
+        Some(0) if ready.is_some() => {
+            let text_of = |answer: Result<(bool, Vec<u8>), ureq::Error>| {
+                let (answered, body) = answer.unwrap_or_else(|error| panic!("{place}: {error}\n{stderr}"));
+                answered.then(|| text(&body))
             };
             Start::Answered(answers.into_iter().map(text_of).collect())
         }

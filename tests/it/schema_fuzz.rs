@@ -4,7 +4,7 @@
 //!
 //! `DAYBOOK_SOAK=1` tries out more, with another seed each time; the seed is printed with what fails.
 
-use crate::kit::{Ledger, text};
+use crate::kit::{Ledger, soak, text};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -55,7 +55,7 @@ fn try_out(ledger: &Ledger, trial: &Trial, seed: u64) -> Output {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
     let schemathesis = repository.join("target/schemathesis/bin/schemathesis");
     assert!(schemathesis.exists(), "schemathesis is not installed: run `make deps`");
-    let soak = std::env::var_os("DAYBOOK_SOAK").is_some();
+    let soak = soak();
     let phases = if soak { "examples,coverage,fuzzing" } else { trial.phases };
     let examples = if soak { trial.examples * 50 } else { trial.examples };
     // Bounded whatever happens; far more than it takes on a slow machine.
@@ -75,7 +75,7 @@ fn try_out(ledger: &Ledger, trial: &Trial, seed: u64) -> Output {
 fn every_answer_is_one_that_the_description_knows() {
     let ledger = Ledger::demo();
     ledger.wait_until_ready();
-    let soak = std::env::var_os("DAYBOOK_SOAK").is_some();
+    let soak = soak();
     let seed = if soak { u64::from(std::process::id()) } else { SEED };
     for trial in &TRIALS {
         let output = try_out(&ledger, trial, seed);
