@@ -1,10 +1,10 @@
 //! `/v1/catalog`: what the ledger knows of the world, now and as it was.
 
-use crate::api::auth::Caller;
 use crate::api::events::place;
-use crate::api::{Problem, ProblemType, Service};
 use crate::catalog::{Catalog, EventType, InForce};
 use crate::spec::entry::Entry;
+use crate::web::auth::Caller;
+use crate::web::{Problem, ProblemType, Service};
 use actix_web::{HttpResponse, get, web};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

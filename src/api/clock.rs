@@ -1,9 +1,9 @@
 //! Confirming the clock after a jump forward.
 
-use crate::api::auth::Caller;
-use crate::api::{Problem, Service};
 use crate::identity::Role;
 use crate::log::append::{AppendError, Outcome, OwnEvent};
+use crate::web::auth::Caller;
+use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, post, web};
 use serde::Serialize;
 use utoipa::ToSchema;

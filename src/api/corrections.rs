@@ -1,12 +1,12 @@
 //! Whether a correction may be recorded: what it speaks of has to be in the ledger.
 
-use crate::api::{Problem, ProblemType, Service};
 use crate::catalog::PUBLISHED;
 use crate::intake::{Kind, Refusal};
 use crate::log::append::AppendError;
 use crate::log::identity;
 use crate::spec::entry::{Entry, LEDGER_TYPE_PREFIX};
 use crate::spec::json::Json;
+use crate::web::{Problem, ProblemType, Service};
 use std::time::Duration;
 
 /// The type of event that corrects another one.

@@ -1,9 +1,9 @@
 //! Opaque cursors. They hold where to go on and which query they belong to, so that a cursor of another query is
 //! refused instead of answering nonsense.
 
-use crate::api::{Problem, ProblemType};
 use crate::spec::encoding::{from_hex, to_hex};
 use crate::views::engine::Place;
+use crate::web::{Problem, ProblemType};
 use sha2::{Digest as _, Sha256};
 
 /// First byte of a cursor; another layout gets another.

@@ -1,10 +1,8 @@
 //! The description of the API: OpenAPI 3.1 at `/openapi.json`, and Swagger UI at `/docs` from the binary.
 
-use crate::api::{
-    Problem, ProblemType, Service, catalog, clock, events, health, keys, log, post, problem, proofs, stream,
-    views,
-};
+use crate::api::{catalog, clock, events, health, keys, log, post, proofs, stream, views};
 use crate::catalog::Catalog;
+use crate::web::{Problem, ProblemType, Service, problem};
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use serde_json::{Value, json};

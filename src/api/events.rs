@@ -1,13 +1,14 @@
 //! Reading entries: one, its receipt, and lists.
 
-use crate::api::auth::Caller;
+use crate::api::cursor;
 use crate::api::event_view::{entry_json, event_json};
-use crate::api::{Problem, ProblemType, Service, cursor};
+use crate::index::{Filter, LogIndex};
 use crate::log::append::AppendError;
 use crate::log::store::Store;
 use crate::spec::entry::Entry;
 use crate::spec::time::Timestamp;
-use crate::views::{Filter, LogIndex};
+use crate::web::auth::Caller;
+use crate::web::{Problem, ProblemType, Service};
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, get, web};

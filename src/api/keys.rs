@@ -1,8 +1,6 @@
 //! The ledger's keys: their history, with the receipts that let anyone walk from the first to the last, and rotation.
 
-use crate::api::auth::{Caller, LogReader};
 use crate::api::clock::{Done, done};
-use crate::api::{Problem, ProblemType, Service};
 use crate::identity::Role;
 use crate::log::RotateError;
 use crate::log::append::Rotation;
@@ -11,6 +9,8 @@ use crate::log::store::{ReadError, Store};
 use crate::spec::encoding::hash_from_base64;
 use crate::spec::note::Signer as _;
 use crate::spec::time::Timestamp;
+use crate::web::auth::{Caller, LogReader};
+use crate::web::{Problem, ProblemType, Service};
 use actix_web::{HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -133,7 +133,7 @@ pub async fn rotate_key(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     caller.must_be(Role::Admin)?;
-    let body = crate::api::body::read(payload, None, MAX_REQUEST_BYTES, &service.budget).await?;
+    let body = crate::web::body::read(payload, None, MAX_REQUEST_BYTES, &service.budget).await?;
     let request: RotateRequest = if body.bytes.is_empty() {
         RotateRequest::default()
     } else {

@@ -1,8 +1,8 @@
 //! The log as regulators and their tools read it (C2SP tlog-tiles): checkpoint, tiles, entry bundles.
 
-use crate::api::auth::LogReader;
-use crate::api::{Problem, ProblemType, Service};
 use crate::spec::tile::{TILE_WIDTH, Tile};
+use crate::web::auth::LogReader;
+use crate::web::{Problem, ProblemType, Service};
 use actix_web::http::header;
 use actix_web::{HttpResponse, get, web};
 

@@ -3,8 +3,6 @@
 //! Handlers turn requests into calls of `intake`, `log` and `views`, and answers into JSON; what is decided is
 //! decided there. Nothing below this module knows HTTP.
 
-mod auth;
-pub mod body;
 mod catalog;
 mod clock;
 mod corrections;
@@ -15,61 +13,12 @@ mod events;
 mod health;
 mod keys;
 mod log;
-mod pace;
 pub mod post;
 mod prepare;
-mod problem;
 mod proofs;
 mod publish;
-pub mod rate;
 mod server;
 pub mod stream;
 pub mod views;
 
-pub use problem::{Problem, ProblemType};
 pub use server::{Running, ServeError, start};
-
-use crate::catalog::CatalogHistory;
-use crate::identity::Tokens;
-use crate::log::Log;
-use crate::log::clock::Clock;
-use crate::log::keys::KeyFolder;
-use crate::views::{LogIndex, LogViews};
-use std::sync::Arc;
-
-/// What an organisation sets.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Types outside the catalogue are accepted without a schema.
-    pub open_types: bool,
-    /// Anyone may read the log without a token: checkpoint, tiles, proofs, keys, and in the bundles every entry.
-    pub public_log: bool,
-}
-
-/// Everything that handlers use.
-pub struct Service {
-    pub log: Log,
-    /// None only when measuring the log alone.
-    pub index: Option<LogIndex>,
-    /// None only when measuring the log alone.
-    pub views: Option<LogViews>,
-    /// What time it is, where a question depends on it.
-    pub clock: Arc<dyn Clock>,
-    /// What events are held against, now and at each entry.
-    pub catalog: Arc<CatalogHistory>,
-    /// Held by whoever posts, from the check of the events to their record; and alone by whoever changes the catalogue:
-    /// so each entry is accepted by the catalogue that is in force at its place.
-    pub gate: Arc<tokio::sync::RwLock<()>>,
-    pub tokens: Tokens,
-    pub settings: Settings,
-    /// Makes and finds signing keys for rotations.
-    pub keys: KeyFolder,
-    pub budget: body::Budget,
-    /// Room for large requests being prepared.
-    pub large: Arc<tokio::sync::Semaphore>,
-    /// Room for subscribers.
-    pub streams: Arc<tokio::sync::Semaphore>,
-    pub rates: Option<rate::Rates>,
-    /// Why the ledger is read-only, if it is.
-    pub read_only: Option<String>,
-}

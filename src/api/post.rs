@@ -1,18 +1,18 @@
 //! `POST /v1/events`: the reason for everything else.
 
-use crate::api::auth::Caller;
 use crate::api::corrections::check;
 use crate::api::event_view::receipt_path;
-use crate::api::pace::give_way;
 use crate::api::prepare::{Incoming, Prepared, prepare};
 use crate::api::publish::publish;
-use crate::api::{Problem, ProblemType, Service, body};
 use crate::identity::Role;
 use crate::intake::{MAX_BATCH_BYTES, MAX_EVENT_BYTES, Mode};
 use crate::log::append::{AppendError, Outcome, Submission};
 use crate::spec::encoding::to_base64;
 use crate::spec::entry::Entry;
 use crate::spec::merkle::leaf_hash;
+use crate::web::auth::Caller;
+use crate::web::pace::give_way;
+use crate::web::{Problem, ProblemType, Service, body};
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use serde::Serialize;

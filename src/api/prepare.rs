@@ -1,11 +1,10 @@
 //! What is done with posted events before the sequencer sees them: parse, check, look their identities up. No async
 //! here: it takes the time that it takes, and the caller chooses the thread.
 
-use crate::api::body::Body;
 use crate::api::corrections::Correction;
-use crate::api::{Problem, ProblemType, Service};
 use crate::catalog::{PUBLISHED, to_value};
 use crate::identity::Principal;
+use crate::index::IndexError;
 use crate::intake::{
     Accepted, MAX_BATCH_EVENTS, Mode, Refusal, Rules, accept, from_batch, from_binary, from_structured,
 };
@@ -13,7 +12,8 @@ use crate::log::append::{AppendError, ExpectedVersion};
 use crate::log::fingerprint;
 use crate::spec::canonical;
 use crate::spec::entry::Entry;
-use crate::views::IndexError;
+use crate::web::body::Body;
+use crate::web::{Problem, ProblemType, Service};
 use std::sync::Arc;
 
 /// A request to record events, out of the hands of the HTTP server.

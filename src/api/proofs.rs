@@ -1,10 +1,10 @@
 //! Inclusion and consistency proofs between any sizes (RFC 6962 §2.1).
 
-use crate::api::auth::LogReader;
-use crate::api::{Problem, ProblemType, Service};
 use crate::log::store::Store;
 use crate::spec::encoding::to_base64;
 use crate::spec::merkle::Hash;
+use crate::web::auth::LogReader;
+use crate::web::{Problem, ProblemType, Service};
 use actix_web::{HttpResponse, get, web};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -1,12 +1,12 @@
 //! A change of the catalogue: posted like any event, alone in its request, by an administrator; in force from its entry on.
 
-use crate::api::auth::Caller;
 use crate::api::events::MAX_WAIT;
 use crate::api::post::{Posted, prepared, respond_to};
-use crate::api::{Problem, ProblemType, Service};
 use crate::identity::Role;
 use crate::intake::{Kind, Mode, Refusal};
 use crate::log::append::{AppendError, Outcome, Submission};
+use crate::web::auth::Caller;
+use crate::web::{Problem, ProblemType, Service};
 use actix_web::{HttpResponse, web};
 
 /// Records a publication and puts it in force.

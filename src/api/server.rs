@@ -1,10 +1,8 @@
 //! The HTTP server: routes, limits of connections, and an end that answers what it has begun.
 
 use crate::api::docs::{ServedOpenApi, openapi, openapi_json};
-use crate::api::{
-    Problem, ProblemType, Service, catalog as catalogue, clock, docs, events, health, keys, log, post,
-    proofs, stream, views,
-};
+use crate::api::{catalog as catalogue, clock, docs, events, health, keys, log, post, proofs, stream, views};
+use crate::web::{Problem, ProblemType, Service};
 use actix_web::dev::{ServerHandle, Service as _};
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, ResponseError as _, web};

@@ -3,12 +3,12 @@
 //! A subscriber reads from the log at its own pace, so nothing is buffered for it but a few entries. One that does
 //! not read for a while is dropped; it connects again with the last ID it saw and misses nothing.
 
-use crate::api::auth::{Caller, bearer};
 use crate::api::event_view::entry_json;
 use crate::api::events::{Wanted, place};
-use crate::api::{Problem, ProblemType, Service};
 use crate::log::store::ReadError;
 use crate::spec::entry::Entry;
+use crate::web::auth::{Caller, bearer};
+use crate::web::{Problem, ProblemType, Service};
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use serde::Deserialize;

@@ -1,10 +1,11 @@
 //! `daybook check` and `daybook rebuild`.
 
+use crate::app::config::Config;
+use crate::app::ledger::{IndexChoice, catalog, options};
 use crate::catalog::CatalogHistory;
 use crate::cli::check_views::{self, Ground};
-use crate::cli::config::Config;
-use crate::cli::ledger::{IndexChoice, catalog, options};
 use crate::cli::progress::Progress;
+use crate::index::{Filter, LogIndex};
 use crate::log::check::{Checked, check, without_head};
 use crate::log::disk::RealDisk;
 use crate::log::home::Lock;
@@ -13,8 +14,10 @@ use crate::log::store::Store;
 use crate::log::{self, identity};
 use crate::spec::entry::Entry;
 use crate::spec::layout::LOG_DIR;
+use crate::store::EngineKind;
+use crate::store::opening::{OpenReport, Opened};
 use crate::verify::{Options, Outcome, Quiet, Source, verify};
-use crate::views::{EngineKind, Filter, LogIndex, OpenReport, Opened, read_publications};
+use crate::views::read_publications;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::path::PathBuf;

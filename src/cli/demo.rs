@@ -1,7 +1,7 @@
 //! `daybook demo`: a ledger to try, filled with a bank's year.
 
-use crate::cli::config::Config;
-use crate::cli::ledger::{self, IndexChoice, Run, options};
+use crate::app::config::Config;
+use crate::app::ledger::{self, IndexChoice, Run, options};
 use crate::cli::progress::Progress;
 use crate::cli::scratch::{self, Scratch};
 use crate::demo::scenario;
@@ -12,7 +12,7 @@ use crate::log::clock::ManualClock;
 use crate::log::{self, NoIndex};
 use crate::spec::json::{Json, MAX_EVENT_DEPTH};
 use crate::spec::time::Timestamp;
-use crate::views::EngineKind;
+use crate::store::EngineKind;
 use anyhow::Context as _;
 use clap::Args;
 use serde::{Deserialize, Serialize};

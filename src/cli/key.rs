@@ -1,7 +1,7 @@
 //! `daybook key rotate`: on a served ledger through its API, on one that is not served in its folder.
 
-use crate::cli::config::Config;
-use crate::cli::ledger::options;
+use crate::app::config::Config;
+use crate::app::ledger::options;
 use crate::log::append::{Outcome, Rotation};
 use crate::log::keys::{KeyFolder, read};
 use crate::log::{self, NoIndex};
@@ -140,7 +140,7 @@ impl Rotate {
 
 /// Puts a key file into the ledger's key folder under its ID, with mode 0600; answers the ID.
 fn copy_key(file: &Path, keys_dir: &Path) -> anyhow::Result<String> {
-    let passphrase = crate::cli::config::passphrase();
+    let passphrase = crate::app::config::passphrase();
     // The ID depends on the origin, which the file's own name already carries: keygen names files by their ID.
     let id = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
     if crate::spec::encoding::from_hex::<4>(&id).is_none() {

@@ -1,6 +1,6 @@
 //! `daybook keygen`: a signing key ahead of its use, for a rotation or as the pre-committed next key.
 
-use crate::cli::config::passphrase;
+use crate::app::config::passphrase;
 use crate::log::keys::generate;
 use crate::spec::encoding::{to_base64, to_hex};
 use crate::spec::entry::key_commitment;

@@ -6,12 +6,10 @@
 mod backup;
 mod check;
 mod check_views;
-mod config;
 mod demo;
 mod export;
 mod key;
 mod keygen;
-mod ledger;
 mod progress;
 mod scratch;
 mod serve;

@@ -1,11 +1,11 @@
 //! `daybook serve`.
 
-use crate::cli::config::Config;
-use crate::cli::ledger::{self, IndexChoice, Run, options};
+use crate::app::config::Config;
+use crate::app::ledger::{self, IndexChoice, Run, options};
 use crate::cli::scratch;
 use crate::log;
 use crate::spec::encoding::hash_from_base64;
-use crate::views::EngineKind;
+use crate::store::EngineKind;
 use anyhow::Context as _;
 use clap::Args;
 use std::path::PathBuf;

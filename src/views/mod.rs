@@ -16,26 +16,13 @@ pub mod engine;
 pub mod escalations;
 pub mod evidence;
 pub mod fairness;
-pub mod feed;
-pub mod index;
-mod log_index;
 mod log_views;
 pub mod mentions;
-pub mod projector;
 mod publications;
 pub mod registers;
 pub mod sources;
 pub mod stats;
-pub mod store;
-
-#[cfg(test)]
-mod testing;
 
 pub use all::projections;
-pub use feed::{Feed, FeedEntry, FeedError};
-pub use index::{Filter, Index, IndexError, IndexState, OpenReport, Opened, RebuildReason};
-pub use log_index::LogIndex;
 pub use log_views::LogViews;
-pub use projector::{Progress, Projector, ProjectorState, catch_up};
 pub use publications::read_publications;
-pub use store::{EngineKind, UnknownEngine};

@@ -3,13 +3,13 @@
 use super::moment::{MomentQuery, MomentView, moment, view};
 use super::row::{RowView, row_view};
 use super::{Answer, answer, problem};
-use crate::api::auth::Caller;
-use crate::api::{Problem, ProblemType, Service};
 use crate::spec::entry::Entry;
 use crate::views::approvals::authority::{Authority, Delegation, Holding, Vote, authorities};
 use crate::views::approvals::votes;
 use crate::views::engine::{Engine, EngineError, Event, Row, When, parse_time, time_text};
 use crate::views::mentions::{MENTION, MENTIONS};
+use crate::web::auth::Caller;
+use crate::web::{Problem, ProblemType, Service};
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use serde_json::Value;
@@ -254,7 +254,7 @@ pub async fn after(
             let on = [(MENTION, of)];
             seqs.extend(engine.entries(MENTIONS, &on, (0, known), false, MAX_LOOKED_AT).map_err(problem)?);
             if let Some(index) = &service.index {
-                let filter = crate::views::Filter { subject: Some(of), ..Default::default() };
+                let filter = crate::index::Filter { subject: Some(of), ..Default::default() };
                 let found = index.list(filter, 0, known, false, MAX_LOOKED_AT);
                 seqs.extend(found.map_err(|error| Problem::internal(&error))?);
             }

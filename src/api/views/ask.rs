@@ -1,8 +1,9 @@
 //! Which rows of a view a client asks for: the parameters of all lists of rows.
 
 use super::moment::{MomentQuery, time};
-use crate::api::{Problem, ProblemType, cursor};
+use crate::api::cursor;
 use crate::views::engine::{Ask, EXPIRED, Sort, View, When};
+use crate::web::{Problem, ProblemType};
 use std::collections::BTreeSet;
 use utoipa::IntoParams;
 

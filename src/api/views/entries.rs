@@ -2,12 +2,12 @@
 //! list only knows hashes.
 
 use super::problem;
-use crate::api::{Problem, ProblemType, Service};
+use crate::index::{Filter, LogIndex};
 use crate::log::append::AppendError;
 use crate::spec::entry::Entry;
 use crate::views::engine::{Engine, Event};
 use crate::views::mentions::{MENTION, MENTIONS};
-use crate::views::{Filter, LogIndex};
+use crate::web::{Problem, ProblemType, Service};
 
 /// Entries read for one page, at most.
 ///

@@ -18,9 +18,9 @@ pub mod sources;
 pub mod standing;
 pub mod timeline;
 
-use crate::api::{Problem, ProblemType, Service};
 use crate::views::LogViews;
 use crate::views::engine::{Engine, EngineError};
+use crate::web::{Problem, ProblemType, Service};
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use std::sync::Arc;

@@ -2,10 +2,10 @@
 
 use super::row::escaped;
 use super::{engine, problem, views};
-use crate::api::{Problem, ProblemType, Service};
 use crate::spec::encoding::from_decimal;
 use crate::spec::time::Timestamp;
 use crate::views::engine::{Engine, Micros, When, parse_time, time_text};
+use crate::web::{Problem, ProblemType, Service};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,13 +2,13 @@
 
 use super::entries::{MAX_WALKED, entry_link, event, index, indexed, walk};
 use super::problem;
-use crate::api::{Problem, Service};
+use crate::index::Filter;
 use crate::spec::time::Timestamp;
-use crate::views::Filter;
 use crate::views::engine::{
     CORRECTION, Change, Engine, EngineError, Event, Micros, When, parse_time, time_text,
 };
 use crate::views::sources::{MINUTE, SOURCES, Stretch, minute_name};
+use crate::web::{Problem, Service};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;

@@ -7,8 +7,9 @@ use super::filters::{
 use super::moment::{MomentQuery, moment, view};
 use super::row::{CountView, CountsView, HistoryView, RowDetail, RowList, history_view, row_view};
 use super::{Answer, answer, problem};
-use crate::api::auth::Caller;
-use crate::api::{Problem, ProblemType, Service, cursor};
+use crate::api::cursor;
+use crate::web::auth::Caller;
+use crate::web::{Problem, ProblemType, Service};
 use actix_web::{HttpRequest, HttpResponse, get, web};
 
 /// A page of rows.

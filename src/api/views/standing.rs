@@ -1,8 +1,8 @@
 //! `GET /v1/views`: how far each view has come.
 
 use super::{Answer, answer, engine};
-use crate::api::auth::Caller;
-use crate::api::{Problem, Service};
+use crate::web::auth::Caller;
+use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use utoipa::ToSchema;

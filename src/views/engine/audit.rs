@@ -4,7 +4,7 @@ use super::digest::Digest;
 use super::keys;
 use super::slots::Projection;
 use super::{Engine, Result};
-use crate::views::store::Table;
+use crate::store::Table;
 use std::ops::ControlFlow;
 
 impl Engine {

@@ -2,7 +2,7 @@
 
 use super::event::{Event, EventFeed};
 use super::{Result, keys};
-use crate::views::store::{Batch, Store, Table};
+use crate::store::{Batch, Store, Table};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;

@@ -2,8 +2,8 @@
 
 use super::row::{Assurance, Micros, RowEvent};
 use crate::catalog::Catalog;
+use crate::follow::feed::FeedError;
 use crate::spec::entry::Entry;
-use crate::views::feed::FeedError;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! The thread that follows the log and applies it to the views, and builds newer versions of them in between.
 
 use super::{Engine, EngineError, Event, EventFeed, Result};
-use crate::views::projector::ProjectorState;
+use crate::follow::projector::ProjectorState;
 use std::io;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -5,8 +5,8 @@ use super::event::Event;
 use super::keys::{self, Slot};
 use super::{EngineError, Result};
 use crate::catalog::Catalog;
-use crate::views::index::{BUNDLE, Key16, ListCursor, Offsets, intersect, posting_key, scan_list};
-use crate::views::store::{Batch, Store, Table};
+use crate::index::{BUNDLE, Key16, ListCursor, Offsets, intersect, posting_key, scan_list};
+use crate::store::{Batch, Store, Table};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 

@@ -43,10 +43,12 @@ pub use slots::Projection;
 pub use tally::Tallier;
 pub use view::{RowName, View, fold};
 
-use super::feed::FeedError;
-use super::index::{Folder, ListError, SEAL_KEY, Seal};
-use super::store::{Batch, Store, StoreError, Table};
 use crate::catalog::Catalog;
+use crate::follow::feed::FeedError;
+use crate::store::folder::Folder;
+use crate::store::postings::ListError;
+use crate::store::seal::{SEAL_KEY, Seal};
+use crate::store::{Batch, Store, StoreError, Table};
 use digest::Digest;
 use keys::Slot;
 use lists::Tail;

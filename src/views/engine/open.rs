@@ -1,4 +1,4 @@
-//! How the views are opened, and when all of them are thrown away: as the index is (see `views/index/open.rs`).
+//! How the views are opened, and when all of them are thrown away: as the index is (see `index/open.rs`).
 
 use super::event::{Event, EventFeed};
 use super::keys;
@@ -6,11 +6,10 @@ use super::row::Micros;
 use super::slots::{self, Member, Projection, SlotRecord};
 use super::{Applying, Engine, EngineError, Result, State};
 use crate::catalog::Catalog;
-use crate::views::index::{
-    Folder, HEADER_KEY, IndexError, OpenReport, Opened, RebuildReason, SEAL_KEY, Seal, UNFINISHED_OPENS,
-    header_record, read_header, remove_folder,
-};
-use crate::views::store::{self, Batch, EngineKind, Store, StoreError, Table};
+use crate::store::folder::{Folder, FolderError, remove_folder};
+use crate::store::opening::{OpenReport, Opened, RebuildReason, UNFINISHED_OPENS};
+use crate::store::seal::{HEADER_KEY, SEAL_KEY, Seal, header_record, read_header};
+use crate::store::{self, Batch, EngineKind, Store, StoreError, Table};
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
@@ -40,9 +39,8 @@ impl Engine {
         projections: &[Projection],
     ) -> Result<(Engine, OpenReport)> {
         let folder = Folder::take(dir).map_err(|error| match error {
-            IndexError::InUse => EngineError::InUse,
-            IndexError::Io(error) => EngineError::Io(error),
-            other => EngineError::Failed(other.to_string()),
+            FolderError::InUse => EngineError::InUse,
+            FolderError::Io(error) => EngineError::Io(error),
         })?;
         let engine_dir = dir.join(kind.name());
         let found = if engine_dir.try_exists()? {
@@ -144,7 +142,7 @@ fn check(
     let header = store.get(Table::Meta, HEADER_KEY)?.and_then(|header| read_header(&header));
     match header {
         Some((version, _)) if version != FORMAT_VERSION => {
-            return Ok(Err(Some(RebuildReason::OtherVersion(version))));
+            return Ok(Err(Some(RebuildReason::OtherVersion { found: version, expected: FORMAT_VERSION })));
         }
         Some((_, Some(id))) if id == *ledger => {}
         Some((_, Some(_))) => return Ok(Err(Some(RebuildReason::OtherLedger))),

@@ -6,8 +6,8 @@ use super::lists;
 use super::slots::Projection;
 use super::stored::read_count;
 use super::{Engine, EngineError, Result, State};
+use crate::store::Table;
 use crate::views::stats::DayStats;
-use crate::views::store::Table;
 use serde_json::Value;
 use std::ops::ControlFlow;
 

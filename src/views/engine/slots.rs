@@ -6,7 +6,7 @@ use super::lists::EntryLists;
 use super::tally::Tallier;
 use super::view::View;
 use super::{EngineError, Result};
-use crate::views::store::{Batch, Store, Table};
+use crate::store::{Batch, Store, Table};
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use std::sync::Arc;

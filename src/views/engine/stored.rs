@@ -5,7 +5,7 @@ use super::keys;
 use super::row::{Assurance, Micros, Row, RowEvent};
 use super::{EngineError, Result};
 use crate::catalog::Catalog;
-use crate::views::store::{Store, Table};
+use crate::store::{Store, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;

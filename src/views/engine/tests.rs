@@ -2,7 +2,7 @@
 //! names that are known late, stops in between and newer versions; every question of every moment.
 
 use super::*;
-use crate::views::testing::ENGINES;
+use crate::follow::testing::ENGINES;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -342,7 +342,7 @@ struct Bench {
     catalog: Arc<Catalog>,
 }
 
-use crate::views::store::EngineKind;
+use crate::store::EngineKind;
 
 fn toys(version: u64) -> Vec<Projection> {
     vec![

@@ -8,11 +8,11 @@ use crate::api::views::entries::{MAX_WALKED, entry_link, event, walk};
 use crate::api::views::moment::{Moment, MomentQuery, moment};
 use crate::api::views::problem;
 use crate::api::views::row::address;
-use crate::api::{Problem, Service};
 use crate::catalog::{Cadence, Catalog, Control, Filter, Population};
 use crate::views::due;
 use crate::views::engine::{Ask, EngineError, Event, time_text};
 use crate::views::evidence::{CONTROL, EVIDENCE};
+use crate::web::{Problem, Service};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -2,11 +2,12 @@
 
 use super::asked::Asked;
 use super::shown::EvidenceList;
+use crate::api::cursor;
 use crate::api::views::Answer;
 use crate::api::views::ask::Parameters;
 use crate::api::views::entries::{MAX_WALKED, resumed, speaking_of, walk};
-use crate::api::{Problem, Service, cursor};
 use crate::catalog::{Catalog, Control, KEY_JOINER};
+use crate::web::{Problem, Service};
 
 /// A page of evidence.
 ///

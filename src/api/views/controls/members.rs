@@ -3,13 +3,14 @@
 use super::asked::{Asked, filters};
 use super::evidence::{Way, is_by_row};
 use super::shown::{EvidenceView, MemberEvidence, MemberList, MemberView};
+use crate::api::cursor;
 use crate::api::views::ask::Parameters;
 use crate::api::views::entries::{MAX_WALKED, walk};
 use crate::api::views::moment::view;
 use crate::api::views::row::row_view;
 use crate::api::views::{Answer, problem};
-use crate::api::{Problem, ProblemType, Service, cursor};
 use crate::catalog::{Catalog, Control};
+use crate::web::{Problem, ProblemType, Service};
 use std::collections::HashMap;
 
 /// Entries looked at for one row of a control whose list is long.

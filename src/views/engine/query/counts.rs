@@ -4,12 +4,12 @@
 //! made up for here.
 
 use super::{EXPIRED, Found, Reading, When};
+use crate::store::Table;
 use crate::views::engine::Result;
 use crate::views::engine::keys::{self, DateKind};
 use crate::views::engine::row::{Micros, Row};
 use crate::views::engine::stored::Stored;
 use crate::views::engine::view::View;
-use crate::views::store::Table;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 

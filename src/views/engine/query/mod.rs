@@ -12,7 +12,7 @@ use super::slots::Projection;
 use super::stored::{Placed, Stored, load, placed, read_stored};
 use super::view::{RowName, View, advance};
 use super::{Engine, EngineError, Result, State};
-use crate::views::store::Table;
+use crate::store::Table;
 use source::Source;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;

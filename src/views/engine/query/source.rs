@@ -1,11 +1,11 @@
 //! Where the rows of a list come from, in the order asked for, before it is looked whether they fit.
 
 use super::{Ask, EXPIRED, Place, Reading, Sort, When};
+use crate::store::Table;
 use crate::views::engine::Result;
 use crate::views::engine::keys::{self, DateKind};
 use crate::views::engine::lists;
 use crate::views::engine::row::Micros;
-use crate::views::store::Table;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 

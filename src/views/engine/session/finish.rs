@@ -2,6 +2,8 @@
 
 use super::marks::{Marks, is_there};
 use super::{Session, Sum, Working};
+use crate::index::{BUNDLE, Offsets};
+use crate::store::{Batch, Table};
 use crate::views::engine::digest::Digest;
 use crate::views::engine::keys::{self, DateKind, Slot};
 use crate::views::engine::lists::{self, Tail};
@@ -10,9 +12,7 @@ use crate::views::engine::slots::Member;
 use crate::views::engine::stored::{Stored, load, read_count};
 use crate::views::engine::view::advance;
 use crate::views::engine::{EngineError, Result};
-use crate::views::index::{BUNDLE, Offsets};
 use crate::views::stats::DayStats;
-use crate::views::store::{Batch, Table};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

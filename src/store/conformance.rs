@@ -1,7 +1,7 @@
 //! What every engine must do, whichever it is.
 
 use super::*;
-use crate::views::testing::ENGINES;
+use crate::follow::testing::ENGINES;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! For tests: a log in memory, and histories that have something on every list.
 
 use super::feed::{Feed, FeedEntry, FeedError};
-use super::store::EngineKind;
+use crate::store::EngineKind;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 /// The engines of this build.
-pub(in crate::views) const ENGINES: &[EngineKind] = &[
+pub(crate) const ENGINES: &[EngineKind] = &[
     EngineKind::Fjall,
     #[cfg(feature = "sled")]
     EngineKind::Sled,
@@ -17,7 +17,7 @@ pub(in crate::views) const ENGINES: &[EngineKind] = &[
 
 /// A log in memory. It may be broken, and grows when told.
 #[derive(Default)]
-pub(super) struct MemoryLog {
+pub(crate) struct MemoryLog {
     entries: Mutex<Vec<FeedEntry>>,
     grown: Condvar,
     /// Reading from this seq on fails.
@@ -25,20 +25,20 @@ pub(super) struct MemoryLog {
 }
 
 impl MemoryLog {
-    pub(super) fn of(entries: impl IntoIterator<Item = FeedEntry>) -> MemoryLog {
+    pub(crate) fn of(entries: impl IntoIterator<Item = FeedEntry>) -> MemoryLog {
         MemoryLog { entries: Mutex::new(entries.into_iter().collect()), ..MemoryLog::default() }
     }
 
-    pub(super) fn broken_from(self, seq: u64) -> MemoryLog {
+    pub(crate) fn broken_from(self, seq: u64) -> MemoryLog {
         MemoryLog { broken_from: Some(seq), ..self }
     }
 
-    pub(super) fn append(&self, entries: impl IntoIterator<Item = FeedEntry>) {
+    pub(crate) fn append(&self, entries: impl IntoIterator<Item = FeedEntry>) {
         self.entries.lock().unwrap().extend(entries);
         self.grown.notify_all();
     }
 
-    pub(super) fn entries(&self) -> Vec<FeedEntry> {
+    pub(crate) fn entries(&self) -> Vec<FeedEntry> {
         self.entries.lock().unwrap().clone()
     }
 }
@@ -73,7 +73,7 @@ impl Feed for MemoryLog {
 
 /// An entry made up from its seq: few types, sources and actors, more subjects, some entries without one.
 /// Other `salt`, other history.
-pub(super) fn entry(seq: u64, salt: u64) -> FeedEntry {
+pub(crate) fn entry(seq: u64, salt: u64) -> FeedEntry {
     let digest = Sha256::digest([seq.to_be_bytes(), salt.to_be_bytes()].concat());
     let pick = |at: usize, of: u8| digest[at] % of;
     FeedEntry {
@@ -87,12 +87,12 @@ pub(super) fn entry(seq: u64, salt: u64) -> FeedEntry {
     }
 }
 
-pub(super) fn history(salt: u64, seqs: std::ops::Range<u64>) -> Vec<FeedEntry> {
+pub(crate) fn history(salt: u64, seqs: std::ops::Range<u64>) -> Vec<FeedEntry> {
     seqs.map(|seq| entry(seq, salt)).collect()
 }
 
 /// Copies a folder and all below it.
-pub(super) fn copy_folder(from: &Path, to: &Path) {
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for item in fs::read_dir(from).unwrap() {
         let item = item.unwrap();

@@ -1,13 +1,11 @@
 //! Putting a ledger together and running it: what `serve` and `demo` have in common.
 
-use crate::api::body::Budget;
 use crate::api::post::large_at_once;
-use crate::api::rate::Rates;
 use crate::api::stream::MAX_STREAMS;
-use crate::api::{Service, Settings};
+use crate::app::config::{Config, passphrase};
 use crate::catalog::{Catalog, CatalogHistory};
-use crate::cli::config::{Config, passphrase};
 use crate::identity::Tokens;
+use crate::index::LogIndex;
 use crate::log::clock::SystemClock;
 use crate::log::disk::RealDisk;
 use crate::log::keys::KeyFolder;
@@ -15,7 +13,11 @@ use crate::log::publish::{Publisher, Sink};
 use crate::log::recovery::Recovered;
 use crate::log::{self, NoIndex, Options};
 use crate::spec::note::VerifierKey;
-use crate::views::{EngineKind, LogIndex, LogViews, read_publications};
+use crate::store::EngineKind;
+use crate::views::{LogViews, read_publications};
+use crate::web::body::Budget;
+use crate::web::rate::Rates;
+use crate::web::{Service, Settings};
 use actix_web::web;
 use anyhow::{Context as _, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -37,7 +39,7 @@ impl std::str::FromStr for IndexChoice {
         if name == "none" {
             return Ok(IndexChoice::None);
         }
-        name.parse().map(IndexChoice::Engine).map_err(|error: crate::views::UnknownEngine| error.to_string())
+        name.parse().map(IndexChoice::Engine).map_err(|error: crate::store::UnknownEngine| error.to_string())
     }
 }
 

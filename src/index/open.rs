@@ -4,15 +4,14 @@
 //! and `opening` (an engine is being opened; a byte for each time). Nothing is repaired. An index that is not beyond
 //! doubt this ledger's, up to an entry that the log has, is wiped; the projector then applies the log from 0.
 
-use super::folder::{Folder, remove_folder};
-use super::keys::{
-    FORMAT_VERSION, HEADER_KEY, SEAL_KEY, Seal, header_record, posting_key, read_header, read_seq,
-};
-use super::postings::{BUNDLE, Offsets};
+use super::keys::{FORMAT_VERSION, read_seq};
 use super::{Index, IndexError, Result, Tail, bundle_of, lists_of, put_seal};
-use crate::views::feed::{Feed, FeedEntry, FeedError};
-use crate::views::store::{self, Batch, EngineKind, Store, StoreError, Table};
-use std::fmt;
+use crate::follow::feed::{Feed, FeedEntry, FeedError};
+use crate::store::folder::{Folder, remove_folder};
+use crate::store::opening::{OpenReport, Opened, RebuildReason, UNFINISHED_OPENS};
+use crate::store::postings::{BUNDLE, Offsets, posting_key};
+use crate::store::seal::{HEADER_KEY, SEAL_KEY, Seal, header_record, read_header};
+use crate::store::{self, Batch, EngineKind, Store, StoreError, Table};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
@@ -21,77 +20,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 /// Folders of all engines there ever were here: whichever is not in use is removed.
 const ENGINE_FOLDERS: [&str; 2] = EngineKind::FOLDERS;
 
-/// An engine may do worse than panic on damaged files: abort, or take all memory. If this many times in a row the process
-/// ended while opening one, it is not tried again. One time may as well have been somebody's kill.
-pub(in crate::views) const UNFINISHED_OPENS: u64 = 2;
-
 /// Entries spread over all that are applied, which are looked up at each opening: see `spot_check`.
 const SPREAD_SAMPLES: u64 = 64;
-
-/// What opening the index came to.
-#[derive(Debug)]
-pub struct OpenReport {
-    /// What was found.
-    pub opened: Opened,
-    /// Entries applied in what is now open.
-    pub applied: u64,
-    /// Entries of the log not yet applied: the projector's work.
-    pub behind: u64,
-}
-
-/// What was found when the index was opened.
-#[derive(Debug)]
-pub enum Opened {
-    /// Nothing: an empty index was made.
-    Created,
-    /// An index that can be used, perhaps behind.
-    Kept,
-    /// One that cannot be used: it was wiped, and an empty one made.
-    Rebuilt(RebuildReason),
-}
-
-/// Why an index was wiped.
-#[derive(Debug, PartialEq, Eq)]
-pub enum RebuildReason {
-    /// It is of this format version.
-    OtherVersion(u32),
-    /// It belongs to another ledger.
-    OtherLedger,
-    /// It has applied entries that the log does not have.
-    BeyondLog {
-        /// Entries applied.
-        applied: u64,
-        /// Entries in the log.
-        committed: u64,
-    },
-    /// It was made from a log that is different at this entry.
-    OtherHistory {
-        /// The last entry applied.
-        seq: u64,
-    },
-    /// The engine cannot read it, or its parts do not fit together.
-    Damaged(String),
-    /// It failed while in use.
-    FailedBefore(String),
-    /// The process ended while opening it, several times in a row.
-    UnfinishedOpens,
-}
-
-impl fmt::Display for RebuildReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OtherVersion(found) => write!(f, "format version {found}, not {FORMAT_VERSION}"),
-            Self::OtherLedger => write!(f, "it belongs to another ledger"),
-            Self::BeyondLog { applied, committed } => {
-                write!(f, "it holds {applied} entries and the log {committed}")
-            }
-            Self::OtherHistory { seq } => write!(f, "entry {seq} is another one in the log"),
-            Self::Damaged(what) => write!(f, "damaged: {what}"),
-            Self::FailedBefore(what) => write!(f, "it failed while in use: {what}"),
-            Self::UnfinishedOpens => write!(f, "opening it did not end, {UNFINISHED_OPENS} times in a row"),
-        }
-    }
-}
 
 /// Why an existing index is not used: it is to be wiped, or nobody can say now.
 enum Unusable {
@@ -228,7 +158,10 @@ fn check(store: &dyn Store, ledger: &[u8; 32], log: &dyn Feed) -> std::result::R
     let header = store.get(Table::Meta, HEADER_KEY)?.ok_or_else(|| damaged("no header"))?;
     match read_header(&header) {
         Some((version, _)) if version != FORMAT_VERSION => {
-            return Err(Unusable::Wipe(RebuildReason::OtherVersion(version)));
+            return Err(Unusable::Wipe(RebuildReason::OtherVersion {
+                found: version,
+                expected: FORMAT_VERSION,
+            }));
         }
         Some((_, Some(id))) if id == *ledger => {}
         Some((_, Some(_))) => return Err(Unusable::Wipe(RebuildReason::OtherLedger)),

@@ -1,11 +1,11 @@
 //! The index against a model that reads the whole log, and against everything that may happen to its files.
 
 use super::*;
+use crate::follow::feed::Feed;
+use crate::follow::projector::catch_up;
+use crate::follow::testing::{ENGINES, MemoryLog, entry, history};
 use crate::log::identity;
-use crate::views::feed::Feed;
-use crate::views::projector::catch_up;
-use crate::views::store::EngineKind;
-use crate::views::testing::{ENGINES, MemoryLog, entry, history};
+use crate::store::EngineKind;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::BTreeSet;
@@ -202,12 +202,8 @@ fn a_stale_or_foreign_index_is_wiped_and_says_why() {
         drop(index);
 
         let meta = |key: &[u8], value: Option<&[u8]>| {
-            let store = crate::views::store::open(
-                *kind,
-                &dir.path().join(kind.name()),
-                &crate::views::store::Table::INDEX,
-            )
-            .unwrap();
+            let store = crate::store::open(*kind, &dir.path().join(kind.name()), &crate::store::Table::INDEX)
+                .unwrap();
             let mut batch = Batch::default();
             match value {
                 Some(value) => batch.put(Table::Meta, key, value),
@@ -217,7 +213,7 @@ fn a_stale_or_foreign_index_is_wiped_and_says_why() {
         };
         meta(keys::HEADER_KEY, Some(&[0, 0, 0, 9, 1]));
         let found = opened(dir.path(), *kind, &other).1;
-        assert!(matches!(found, Opened::Rebuilt(RebuildReason::OtherVersion(9))));
+        assert!(matches!(found, Opened::Rebuilt(RebuildReason::OtherVersion { found: 9, .. })));
         meta(SEAL_KEY, Some(&Seal { applied: 3, anchor: [0; 32] }.record()));
         assert!(matches!(opened(dir.path(), *kind, &other).1, Opened::Rebuilt(RebuildReason::Damaged(_))));
         meta(SEAL_KEY, None);

@@ -1,13 +1,13 @@
 //! The index over the real log: the two joined, for the API and for the sequencer.
 
+use crate::follow::{Feed, FeedEntry, FeedError, Projector, ProjectorState};
+use crate::index::{Filter, Index, IndexError, IndexState};
 use crate::log::append::Identities;
 use crate::log::store::{ReadError, Store};
 use crate::spec::entry::Entry;
 use crate::spec::merkle::Hash;
-use crate::views::{
-    EngineKind, Feed, FeedEntry, FeedError, Filter, Index, IndexError, IndexState, OpenReport, Opened,
-    Projector, ProjectorState,
-};
+use crate::store::EngineKind;
+use crate::store::opening::{OpenReport, Opened};
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};

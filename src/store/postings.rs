@@ -3,13 +3,31 @@
 //! A list has one record for each bundle (256 entries) in which it occurs: up to 31 offsets ascending, a byte each, or
 //! from 32 on a bitmap of 32 bytes (bit `o % 8` of byte `o / 8`). The length tells which.
 
-use super::keys::{Key16, bundle_of_key, posting_key};
-use crate::views::store::{Store, StoreError, Table};
+use crate::store::{Store, StoreError, Table};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
+/// An identity or a list's name. 128 bits of SHA-256: two values of an attacker's choice meet after some 2^64 tries,
+/// and then they only get in each other's way.
+pub(crate) type Key16 = [u8; 16];
+
+/// Key of a list's record for one bundle.
+pub(crate) fn posting_key(list: &Key16, bundle: u32) -> [u8; 20] {
+    let mut key = [0; 20];
+    let (name, number) = key.split_at_mut(16);
+    name.copy_from_slice(list);
+    number.copy_from_slice(&bundle.to_be_bytes());
+    key
+}
+
+/// The bundle in a posting's key.
+pub(crate) fn bundle_of_key(key: &[u8]) -> Option<u32> {
+    let (_, number) = key.split_first_chunk::<16>()?;
+    Some(u32::from_be_bytes(number.try_into().ok()?))
+}
+
 /// Entries in a bundle: that of the log's tiles (FORMATS.md, section 5), and what one byte counts.
-pub(in crate::views) const BUNDLE: u64 = 256;
+pub(crate) const BUNDLE: u64 = 256;
 
 /// Bytes of a bitmap record; as many offsets in bytes would be no smaller.
 const BITMAP_BYTES: usize = 32;
@@ -22,21 +40,21 @@ const LARGEST_READ: usize = 1_024;
 
 /// A set of offsets in a bundle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::views) struct Offsets([u64; 4]);
+pub(crate) struct Offsets([u64; 4]);
 
 impl Offsets {
-    pub(in crate::views) fn insert(&mut self, offset: u8) {
+    pub(crate) fn insert(&mut self, offset: u8) {
         // offset / 64 is at most 3.
         self.0[usize::from(offset / 64)] |= 1 << (offset % 64);
     }
 
-    pub(in crate::views) fn contains(self, offset: u8) -> bool {
+    pub(crate) fn contains(self, offset: u8) -> bool {
         // As in `insert`.
         self.0[usize::from(offset / 64)] >> (offset % 64) & 1 == 1
     }
 
     /// All offsets with `from <= offset < to`; both at most 256.
-    pub(in crate::views) fn range(from: u64, to: u64) -> Offsets {
+    pub(crate) fn range(from: u64, to: u64) -> Offsets {
         let below = |end: u64, word: u64| match end.saturating_sub(word * 64) {
             0 => 0,
             bits @ 1..64 => (1 << bits) - 1,
@@ -45,27 +63,27 @@ impl Offsets {
         Offsets([0, 1, 2, 3].map(|word| below(to, word) & !below(from, word)))
     }
 
-    pub(in crate::views) fn and(self, other: Offsets) -> Offsets {
+    pub(crate) fn and(self, other: Offsets) -> Offsets {
         let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
         Offsets([a & e, b & f, c & g, d & h])
     }
 
-    pub(in crate::views) fn or(self, other: Offsets) -> Offsets {
+    pub(crate) fn or(self, other: Offsets) -> Offsets {
         let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
         Offsets([a | e, b | f, c | g, d | h])
     }
 
-    pub(in crate::views) fn count(self) -> u64 {
+    pub(crate) fn count(self) -> u64 {
         self.0.iter().map(|word| u64::from(word.count_ones())).sum()
     }
 
     /// Ascending, and from the other end descending.
-    pub(in crate::views) fn iter(self) -> impl DoubleEndedIterator<Item = u8> {
+    pub(crate) fn iter(self) -> impl DoubleEndedIterator<Item = u8> {
         (0..=u8::MAX).filter(move |offset| self.contains(*offset))
     }
 
     /// Appends the record to `out`.
-    pub(in crate::views) fn record(self, out: &mut Vec<u8>) {
+    pub(crate) fn record(self, out: &mut Vec<u8>) {
         if self.count() < BITMAP_BYTES as u64 {
             out.extend(self.iter());
         } else {
@@ -74,7 +92,7 @@ impl Offsets {
     }
 
     /// Reads what [`Offsets::record`] wrote; nothing else is accepted.
-    pub(in crate::views) fn read(record: &[u8]) -> Option<Offsets> {
+    pub(crate) fn read(record: &[u8]) -> Option<Offsets> {
         let mut offsets = Offsets::default();
         if let Ok(bitmap) = <&[u8; BITMAP_BYTES]>::try_from(record) {
             let (words, _) = bitmap.as_chunks::<8>();
@@ -94,7 +112,7 @@ impl Offsets {
 
 /// Why a list could not be read.
 #[derive(Debug)]
-pub(in crate::views) enum ListError {
+pub(crate) enum ListError {
     Store(StoreError),
     /// A record that this index never wrote.
     Unreadable,
@@ -107,7 +125,7 @@ impl From<StoreError> for ListError {
 }
 
 /// Visits a list's records for the bundles `from..to`, in order or in reverse.
-pub(in crate::views) fn scan_list(
+pub(crate) fn scan_list(
     store: &dyn Store,
     list: &Key16,
     (from, to): (u32, u32),
@@ -128,7 +146,7 @@ pub(in crate::views) fn scan_list(
 }
 
 /// Reads one list in one direction, some records at a time, and can leap.
-pub(in crate::views) struct ListCursor<'a> {
+pub(crate) struct ListCursor<'a> {
     store: &'a dyn Store,
     list: Key16,
     reverse: bool,
@@ -143,7 +161,7 @@ pub(in crate::views) struct ListCursor<'a> {
 }
 
 impl<'a> ListCursor<'a> {
-    pub(in crate::views) fn new(store: &'a dyn Store, list: Key16, reverse: bool) -> Self {
+    pub(crate) fn new(store: &'a dyn Store, list: Key16, reverse: bool) -> Self {
         ListCursor {
             store,
             list,
@@ -156,7 +174,7 @@ impl<'a> ListCursor<'a> {
     }
 
     /// The first record in `bounds`, in the cursor's direction. From call to call, the bounds only shrink at the near end.
-    pub(in crate::views) fn seek(&mut self, bounds: (u32, u32)) -> Result<Option<(u32, Offsets)>, ListError> {
+    pub(crate) fn seek(&mut self, bounds: (u32, u32)) -> Result<Option<(u32, Offsets)>, ListError> {
         let (from, to) = bounds;
         while let Some((bundle, _)) = self.ahead.front() {
             if (from..to).contains(bundle) {

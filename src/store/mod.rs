@@ -6,6 +6,10 @@
 //! purpose, try to repair what it finds, or let an engine's panic out: an engine that panics has failed, that is all.
 
 mod fjall;
+pub mod folder;
+pub mod opening;
+pub mod postings;
+pub mod seal;
 #[cfg(feature = "sled")]
 mod sled;
 

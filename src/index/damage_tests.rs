@@ -5,10 +5,10 @@
 
 use super::tests::{check_answers, open, opened};
 use super::*;
-use crate::views::feed::Feed;
-use crate::views::projector::catch_up;
-use crate::views::store::EngineKind;
-use crate::views::testing::{ENGINES, MemoryLog, copy_folder, history};
+use crate::follow::feed::Feed;
+use crate::follow::projector::catch_up;
+use crate::follow::testing::{ENGINES, MemoryLog, copy_folder, history};
+use crate::store::EngineKind;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::fs;

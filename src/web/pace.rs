@@ -1,6 +1,6 @@
 //! Posting gives way to views that fall behind: what would be a lag without end becomes a somewhat lower rate.
 
-use crate::api::Service;
+use crate::web::Service;
 use std::time::Duration;
 
 /// Entries that the views may be behind without anybody waiting: about half a second of their work.

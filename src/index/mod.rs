@@ -8,25 +8,22 @@
 //! Nothing in the store is ever taken away and every answer is cut at [`Index::applied`], read before the store is. So a
 //! reader needs no snapshot and no lock: what a batch in flight has already written lies beyond the cut.
 
-mod folder;
 mod keys;
+mod log_index;
 mod open;
-mod postings;
 
 #[cfg(test)]
 mod damage_tests;
 #[cfg(test)]
 mod tests;
 
-pub use open::{OpenReport, Opened, RebuildReason};
+pub use log_index::LogIndex;
 
-pub(in crate::views) use folder::{Folder, remove_folder};
-pub(in crate::views) use keys::{HEADER_KEY, Key16, SEAL_KEY, Seal, header_record, posting_key, read_header};
-pub(in crate::views) use open::UNFINISHED_OPENS;
-pub(in crate::views) use postings::{BUNDLE, ListCursor, ListError, Offsets, scan_list};
-
-use super::feed::{FeedEntry, FeedError};
-use super::store::{Batch, Store, StoreError, Table};
+use crate::follow::feed::{FeedEntry, FeedError};
+use crate::store::folder::{Folder, FolderError};
+use crate::store::postings::{BUNDLE, Key16, ListCursor, ListError, Offsets, posting_key, scan_list};
+use crate::store::seal::{SEAL_KEY, Seal};
+use crate::store::{Batch, Store, StoreError, Table};
 use keys::{Field, list_key, read_seq, seq_record};
 use std::collections::HashMap;
 use std::io;
@@ -60,6 +57,15 @@ pub enum IndexError {
     /// Its folder cannot be read or written.
     #[error("the index folder: {0}")]
     Io(#[from] io::Error),
+}
+
+impl From<FolderError> for IndexError {
+    fn from(error: FolderError) -> Self {
+        match error {
+            FolderError::InUse => IndexError::InUse,
+            FolderError::Io(error) => IndexError::Io(error),
+        }
+    }
 }
 
 /// What the index's calls give.
@@ -323,7 +329,7 @@ fn put_seal(batch: &mut Batch, seal: &Seal) {
 
 /// The seqs in `from..to` (not empty) that are on all lists: a merge in which each list leaps to the bundle that the
 /// furthest of the others has come to.
-pub(in crate::views) fn intersect(
+pub(crate) fn intersect(
     mut cursors: Vec<ListCursor<'_>>,
     from: u64,
     to: u64,

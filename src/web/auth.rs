@@ -1,7 +1,7 @@
 //! Who is calling: the bearer token of a request.
 
-use crate::api::{Problem, ProblemType, Service};
 use crate::identity::{Principal, Role};
+use crate::web::{Problem, ProblemType, Service};
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};

@@ -5,7 +5,7 @@
 //! unless somebody waits in [`Projector::wait_applied`], which ends the lingering at once.
 
 use super::feed::{Feed, FeedEntry};
-use super::index::{Index, IndexError};
+use crate::index::{Index, IndexError};
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -248,8 +248,8 @@ fn linger(shared: &Shared) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::views::store::EngineKind;
-    use crate::views::testing::{MemoryLog, history};
+    use crate::follow::testing::{MemoryLog, history};
+    use crate::store::EngineKind;
     use tempfile::TempDir;
 
     const LONG: Duration = Duration::from_secs(20);

@@ -1,0 +1,4 @@
+//! Putting a ledger together and running it.
+
+pub mod config;
+pub mod ledger;

@@ -1,0 +1,11 @@
+//! What `api` and `console` share of HTTP.
+
+pub mod auth;
+pub mod body;
+pub mod pace;
+pub mod problem;
+pub mod rate;
+mod service;
+
+pub use problem::{Problem, ProblemType};
+pub use service::{Service, Settings};
