@@ -3,8 +3,8 @@
 use crate::api::clock::{Done, done};
 use crate::identity::Role;
 use crate::log::RotateError;
-use crate::log::append::Rotation;
 use crate::log::keys::KeyFileError;
+use crate::log::own_events::Rotation;
 use crate::log::store::{ReadError, Store};
 use crate::spec::encoding::hash_from_base64;
 use crate::spec::note::Signer as _;
@@ -165,7 +165,7 @@ pub async fn rotate_key(
         old_key_lost: request.old_key_lost,
     };
     let answer = service.log.rotate(rotation).map_err(|error| match error {
-        RotateError::Append(error) => Problem::append(&error),
+        RotateError::Append(error) => Problem::from(error),
         other => Problem::new(ProblemType::RotationConflict, other.to_string()),
     })?;
     Ok(HttpResponse::Created().json(RotateAnswer { vkey, recorded: done(answer).await? }))

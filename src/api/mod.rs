@@ -5,7 +5,6 @@
 
 mod catalog;
 mod clock;
-mod corrections;
 mod cursor;
 pub mod docs;
 mod event_view;
@@ -14,11 +13,9 @@ mod health;
 mod keys;
 mod log;
 pub mod post;
-mod prepare;
 mod proofs;
-mod publish;
-mod server;
+mod routes;
 pub mod stream;
 pub mod views;
 
-pub use server::{Running, ServeError, start};
+pub use routes::routes;

@@ -2,9 +2,10 @@
 
 pub mod auth;
 pub mod body;
-pub mod pace;
 pub mod problem;
 pub mod rate;
+mod record_problem;
+pub mod server;
 mod service;
 
 pub use problem::{Problem, ProblemType};
