@@ -97,6 +97,6 @@ openapi:
 # `make bench BENCHES=append ARGS=--quick`.
 BENCHES := micro verify index startup query append views
 bench:
-	$(CARGO) bench --no-run --features sled $(addprefix --bench ,$(BENCHES))
+	$(CARGO) bench --no-run $(addprefix --bench ,$(BENCHES))
 	@set -e; for bench in $(BENCHES); do echo; echo "== $$bench"; \
-	  $(CARGO) bench --quiet --features sled --bench $$bench -- --results benches/RESULTS.md $(if $(FULL),--full) $(ARGS); done
+	  $(CARGO) bench --quiet --bench $$bench -- --results benches/RESULTS.md $(if $(FULL),--full) $(ARGS); done

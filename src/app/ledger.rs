@@ -3,6 +3,7 @@
 use crate::api::post::large_at_once;
 use crate::api::stream::MAX_STREAMS;
 use crate::app::config::{Config, passphrase};
+use crate::app::outgrown::warn_when_outgrown;
 use crate::catalog::{Catalog, CatalogHistory};
 use crate::identity::Tokens;
 use crate::index::LogIndex;
@@ -30,6 +31,20 @@ pub enum IndexChoice {
     Engine(EngineKind),
     /// None: for measuring the log alone. Repeated events are noticed only for a while.
     None,
+}
+
+impl IndexChoice {
+    /// The one given on the command line, else that of `daybook.toml`, else fjall.
+    ///
+    /// # Errors
+    /// The file names one that there is not.
+    pub fn of(given: Option<Self>, config: &Config) -> anyhow::Result<Self> {
+        match (given, &config.index) {
+            (Some(choice), _) => Ok(choice),
+            (None, Some(name)) => name.parse().map_err(anyhow::Error::msg),
+            (None, None) => Ok(IndexChoice::Engine(EngineKind::default())),
+        }
+    }
 }
 
 impl std::str::FromStr for IndexChoice {
@@ -170,6 +185,9 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
     let reader = read_catalog(&service)?;
     let failed = actix_web::rt::System::new().block_on(async {
         let told_to_end = told_to_end();
+        if let IndexChoice::Engine(kind) = run.index {
+            actix_web::rt::spawn(warn_when_outgrown(kind, store.watch()));
+        }
         let running = crate::api::start(service.clone(), &run.listen)?;
         let handle = running.handle.clone();
         ready(&format!("http://{}", running.address), &first_key);

@@ -3,7 +3,9 @@
 //! One keyspace a table; a batch is one checksummed record of the common journal, which recovery replays whole or not at
 //! all. Options are written down when a keyspace is made: to change one, raise the index's format version.
 
-use super::{Batch, Store, StoreError, Table, Visit};
+use super::batch::Batch;
+use super::kv::{Store, StoreError, Visit};
+use super::table::Table;
 use fjall::config::{
     BlockSizePolicy, BloomConstructionPolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry,
     PartitioningPolicy,
