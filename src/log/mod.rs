@@ -15,6 +15,7 @@ pub mod home;
 pub mod keys;
 mod open_files;
 mod opening;
+pub mod own_events;
 pub mod publish;
 mod recent;
 pub mod recovery;
@@ -27,10 +28,11 @@ mod tiles;
 
 pub use opening::{OpenError, Opened, Options, create, is_made, open};
 
-use append::{AppendError, Identities, OwnEvent, Rotation, Submission};
+use append::{AppendError, Identities, Submission};
 use clock::Clock;
 use committer::{Committed, Committer, Cursor, Keys};
 use home::Lock;
+use own_events::{OwnEvent, Rotation};
 use sequencer::{Command, Sequencer};
 use sha2::{Digest as _, Sha256};
 use signing::SigningPool;

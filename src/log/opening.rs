@@ -1,11 +1,12 @@
 //! Making and opening a ledger: its folder, its key, who may go on writing, and the adoption of a copy.
 
-use crate::log::append::{Identities, OwnEvent};
+use crate::log::append::Identities;
 use crate::log::clock::Clock;
 use crate::log::committer::Keys;
 use crate::log::disk::{Disk, RealDisk, create_dir_durably, replace};
 use crate::log::home::{self, Lock};
 use crate::log::keys::{self, KeyFileError};
+use crate::log::own_events::OwnEvent;
 use crate::log::recovery::{self, RecoverError, Recovered};
 use crate::log::store::Store;
 use crate::log::{Log, NoIndex, Parts};
