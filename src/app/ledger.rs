@@ -1,6 +1,7 @@
 //! Putting a ledger together and running it: what `serve` and `demo` have in common.
 
 use crate::api::post::large_at_once;
+use crate::api::routes;
 use crate::api::stream::MAX_STREAMS;
 use crate::app::config::{Config, passphrase};
 use crate::app::outgrown::warn_when_outgrown;
@@ -18,7 +19,7 @@ use crate::store::EngineKind;
 use crate::views::{LogViews, read_publications};
 use crate::web::body::Budget;
 use crate::web::rate::Rates;
-use crate::web::{Service, Settings};
+use crate::web::{Service, Settings, server};
 use actix_web::web;
 use anyhow::{Context as _, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -141,7 +142,7 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
         IndexChoice::Engine(kind) => {
             let dir = data_dir.join("index");
             let (index, _) = LogIndex::start(&dir, kind, &store, INDEX_PATIENCE).context("the index")?;
-            Some(index)
+            Some(Arc::new(index))
         }
         IndexChoice::None => None,
     };
@@ -149,16 +150,17 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
     if let Some(index) = &index {
         let _ = index.wait_applied(store.size(), INDEX_PATIENCE);
     }
-    let identities = index.as_ref().map_or_else(|| Arc::new(NoIndex) as _, LogIndex::identities);
+    let identities = index.as_ref().map_or_else(|| Arc::new(NoIndex) as _, |index| index.identities());
     let catalog = Arc::new(CatalogHistory::begin(catalog(data_dir, &run.config)?, CATALOG_UNREAD));
     let views = match (&run.index, &index) {
         (IndexChoice::Engine(kind), Some(index)) => {
             let dir = data_dir.join("views");
-            Some(LogViews::start(&dir, *kind, &store, index.identities()).context("the views")?)
+            let views = LogViews::start(&dir, *kind, &store, index.identities()).context("the views")?;
+            Some(Arc::new(views))
         }
         _ => None,
     };
-    let log = opened.start(identities)?;
+    let log = Arc::new(opened.start(identities)?);
     let first_key = store.keys().first().map(|key| key.key.clone()).context("the log has no key")?;
     let sinks = run.config.publish.file.iter().map(|path| Sink::File(data_dir.join(path)));
     let sinks = sinks.chain(run.config.publish.url.iter().cloned().map(Sink::Url));
@@ -188,7 +190,7 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
         if let IndexChoice::Engine(kind) = run.index {
             actix_web::rt::spawn(warn_when_outgrown(kind, store.watch()));
         }
-        let running = crate::api::start(service.clone(), &run.listen)?;
+        let running = server::start(service.clone(), &run.listen, routes(&service.catalog.current()))?;
         let handle = running.handle.clone();
         ready(&format!("http://{}", running.address), &first_key);
         let mut server = std::pin::pin!(running.wait());

@@ -5,8 +5,9 @@
 
 use super::campaign::{Base, Broken, Campaign};
 use super::simulated::{Fault, Luck};
-use crate::log::append::{Answer, AppendError, Outcome, OwnEvent, Rotation, Submission};
+use crate::log::append::{Answer, AppendError, Outcome, Submission};
 use crate::log::keys::LedgerKey;
+use crate::log::own_events::{OwnEvent, Rotation};
 use crate::log::{Log, RotateError};
 use crate::spec::checkpoint::Checkpoint;
 use crate::sync::atomic::Ordering;
