@@ -58,14 +58,3 @@ fn wrong_usage_says_what_to_do() {
     let output = serve(dir.path(), &["--origin", "a.example"]).wait_with_output().unwrap();
     assert!(text(&output.stderr).contains("opne_types"), "{}", text(&output.stderr));
 }
-
-#[test]
-fn the_verifier_alone_does_the_same_work() {
-    let ledger = Ledger::demo();
-    let said = succeeds(
-        std::process::Command::new(env!("CARGO_BIN_EXE_daybook-verify"))
-            .arg(ledger.data())
-            .args(["--key", &ledger.key]),
-    );
-    assert!(said.contains("Verified"), "{said}");
-}
