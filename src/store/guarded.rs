@@ -1,11 +1,11 @@
 //! Opening an engine, and the wall around it: its panics become errors, also the one while it is dropped.
 
-#[cfg(feature = "sled")]
-use super::sled::SledStore;
 use super::batch::Batch;
 use super::fjall::FjallStore;
 use super::kind::EngineKind;
 use super::kv::{Store, StoreError, Visit};
+#[cfg(feature = "sled")]
+use super::sled::SledStore;
 use super::table::Table;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

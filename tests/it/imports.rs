@@ -49,8 +49,11 @@ struct Exceptions<'a> {
     longer: &'a [(&'a str, usize, &'a str)],
 }
 
-const EXCEPTIONS: Exceptions<'_> = Exceptions { 
-    circles: &["api", "catalog", "demo", "follow", "identity", "index", "intake", "log", "spec", "verify", "views", "web"],
+const EXCEPTIONS: Exceptions<'_> = Exceptions {
+    circles: &[
+        "api", "catalog", "demo", "follow", "identity", "index", "intake", "log", "spec", "verify", "views",
+        "web",
+    ],
     longer: &[
         ("src/catalog/source.rs", 410, "one form of file, read from top to bottom"),
         ("src/log/sequencer.rs", 420, "one thread, whose steps are read in their order"),
@@ -138,7 +141,8 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         // A package's own tests and benchmarks use its library from outside.
-        let outside = dir.join("Cargo.toml").exists() && ["tests", "benches"].iter().any(|name| path.ends_with(name));
+        let outside =
+            dir.join("Cargo.toml").exists() && ["tests", "benches"].iter().any(|name| path.ends_with(name));
         if path.is_dir() && !outside {
             sources(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {

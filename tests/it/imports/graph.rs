@@ -162,7 +162,8 @@ fn way_round(uses: &[Vec<usize>], start: usize) -> Vec<usize> {
 impl Reader<'_> {
     /// Reads a file as a module. Its children lie in `dir`, unless they say where.
     fn file(&mut self, path: &Path, parent: Option<ModuleId>, dir: &Path) -> ModuleId {
-        let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let text =
+            std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let parsed = syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let file = self.files.len();
         self.files.push(path.strip_prefix(self.base).unwrap().to_owned());
