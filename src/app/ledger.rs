@@ -5,7 +5,8 @@ use crate::api::stream::MAX_STREAMS;
 use crate::app::config::{Config, passphrase};
 use crate::catalog::{Catalog, CatalogHistory};
 use crate::identity::Tokens;
-use crate::index::LogIndex;
+use crate::follow::Feed;
+use crate::index::{LogIndex, read_publications};
 use crate::log::clock::SystemClock;
 use crate::log::disk::RealDisk;
 use crate::log::keys::KeyFolder;
@@ -14,7 +15,7 @@ use crate::log::recovery::Recovered;
 use crate::log::{self, NoIndex, Options};
 use crate::spec::note::VerifierKey;
 use crate::store::EngineKind;
-use crate::views::{LogViews, read_publications};
+use crate::views::LogViews;
 use crate::web::body::Budget;
 use crate::web::rate::Rates;
 use crate::web::{Service, Settings};
@@ -118,14 +119,16 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
         passphrase: log_options.passphrase.clone(),
     };
     let clock = log_options.clock.clone();
-    let opened = log::open(log_options)?;
+    let mut opened = log::open(log_options)?;
     report(&opened.recovered, opened.read_only.as_deref());
     let read_only = opened.read_only.clone();
     let store = opened.store.clone();
+    let feed = Feed::of(&store);
     let index = match run.index {
         IndexChoice::Engine(kind) => {
+            opened.tell(feed.listen()?);
             let dir = data_dir.join("index");
-            let (index, _) = LogIndex::start(&dir, kind, &store, INDEX_PATIENCE).context("the index")?;
+            let (index, _) = LogIndex::start(&dir, kind, &feed, INDEX_PATIENCE).context("the index")?;
             Some(index)
         }
         IndexChoice::None => None,
@@ -139,7 +142,7 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
     let views = match (&run.index, &index) {
         (IndexChoice::Engine(kind), Some(index)) => {
             let dir = data_dir.join("views");
-            Some(LogViews::start(&dir, *kind, &store, index.identities()).context("the views")?)
+            Some(LogViews::start(&dir, *kind, &feed, index.identities()).context("the views")?)
         }
         _ => None,
     };
@@ -228,10 +231,9 @@ fn read_catalog(service: &web::Data<Service>) -> anyhow::Result<std::thread::Joi
             match read_publications(&service.catalog, service.log.store(), index, size) {
                 Ok(()) => {
                     service.catalog.complete(None);
-                    if let Some(views) = &service.views
-                        && let Err(error) = views.set_catalog(service.catalog.current())
-                    {
-                        tracing::error!(%error, "the views do not know the catalogue");
+                    if let Some(views) = &service.views {
+                        // They are not open before they have one.
+                        views.set_catalog(service.catalog.current());
                     }
                 }
                 Err(why) => {

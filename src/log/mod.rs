@@ -27,7 +27,7 @@ mod tiles;
 
 pub use opening::{OpenError, Opened, Options, create, is_made, open};
 
-use append::{AppendError, Identities, OwnEvent, Rotation, Submission};
+use append::{AppendError, Identities, Listener, OwnEvent, Rotation, Submission};
 use clock::Clock;
 use committer::{Committed, Committer, Cursor, Keys};
 use home::Lock;
@@ -109,6 +109,7 @@ struct Parts {
     keys: Keys,
     clock: Arc<dyn Clock>,
     lock: Lock,
+    listener: Option<Arc<dyn Listener>>,
 }
 
 /// The running log.
@@ -147,7 +148,7 @@ impl Log {
     }
 
     fn start(parts: Parts, identities: Arc<dyn Identities>) -> io::Result<Self> {
-        let Parts { store, keys, clock, lock } = parts;
+        let Parts { store, keys, clock, lock, listener } = parts;
         let (accepts, started_at) = (keys.usable, store.size());
         let cursor = {
             let state = store.state();
@@ -173,6 +174,7 @@ impl Log {
             checkpoints.clone(),
             failure.clone(),
             wake_sealer.clone(),
+            listener,
         )?;
         committer.begin();
         let workers = thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).min(7));

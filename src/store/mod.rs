@@ -179,7 +179,13 @@ pub fn open(kind: EngineKind, dir: &Path, tables: &'static [Table]) -> Result<Ar
         match opened {
             Err(StoreError::Locked) if started.elapsed() < LOCK_PATIENCE => thread::sleep(LOCK_RETRY),
             Err(error) => return Err(error),
-            Ok(inner) => return Ok(Arc::new(Guarded { inner: Some(inner) })),
+            Ok(inner) => {
+                return Ok(Arc::new(Guarded {
+                    inner: Some(inner),
+                    #[cfg(test)]
+                    dir: dir.to_owned(),
+                }));
+            }
         }
     }
 }
@@ -259,6 +265,8 @@ impl Batch {
 struct Guarded {
     /// Taken out in `drop` alone.
     inner: Option<Box<dyn Store>>,
+    #[cfg(test)]
+    dir: std::path::PathBuf,
 }
 
 impl Guarded {
@@ -289,6 +297,8 @@ impl Store for Guarded {
     }
 
     fn apply(&self, mut batch: Batch) -> Result<(), StoreError> {
+        #[cfg(test)]
+        full::check(&self.dir)?;
         batch.settle();
         self.with(|inner| inner.apply(batch))
     }
@@ -316,4 +326,32 @@ fn caught<T>(call: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreErr
 fn panic_text(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
+}
+
+/// For tests: folders in which there is no room.
+#[cfg(test)]
+pub(crate) mod full {
+    use super::StoreError;
+    use std::collections::BTreeSet;
+    use std::io;
+    use std::path::{Path, PathBuf};
+    use std::sync::Mutex;
+
+    static FULL: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+    pub(crate) fn set(dir: &Path, full: bool) {
+        let mut folders = FULL.lock().unwrap();
+        if full {
+            folders.insert(dir.to_owned());
+        } else {
+            folders.remove(dir);
+        }
+    }
+
+    pub(super) fn check(dir: &Path) -> Result<(), StoreError> {
+        if FULL.lock().unwrap().contains(dir) {
+            return Err(StoreError::Engine(Box::new(io::Error::from(io::ErrorKind::StorageFull))));
+        }
+        Ok(())
+    }
 }
