@@ -7,7 +7,8 @@ use crate::app::config::{Config, passphrase};
 use crate::app::outgrown::warn_when_outgrown;
 use crate::catalog::{Catalog, CatalogHistory};
 use crate::identity::Tokens;
-use crate::index::LogIndex;
+use crate::follow::Feed;
+use crate::index::{LogIndex, read_publications};
 use crate::log::clock::SystemClock;
 use crate::log::disk::RealDisk;
 use crate::log::keys::KeyFolder;
@@ -16,7 +17,7 @@ use crate::log::recovery::Recovered;
 use crate::log::{self, NoIndex, Options};
 use crate::spec::note::VerifierKey;
 use crate::store::EngineKind;
-use crate::views::{LogViews, read_publications};
+use crate::views::LogViews;
 use crate::web::body::Budget;
 use crate::web::rate::Rates;
 use crate::web::{Service, Settings, server};
@@ -134,14 +135,16 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
         passphrase: log_options.passphrase.clone(),
     };
     let clock = log_options.clock.clone();
-    let opened = log::open(log_options)?;
+    let mut opened = log::open(log_options)?;
     report(&opened.recovered, opened.read_only.as_deref());
     let read_only = opened.read_only.clone();
     let store = opened.store.clone();
+    let feed = Feed::of(&store);
     let index = match run.index {
         IndexChoice::Engine(kind) => {
+            opened.tell(feed.listen()?);
             let dir = data_dir.join("index");
-            let (index, _) = LogIndex::start(&dir, kind, &store, INDEX_PATIENCE).context("the index")?;
+            let (index, _) = LogIndex::start(&dir, kind, &feed, INDEX_PATIENCE).context("the index")?;
             Some(Arc::new(index))
         }
         IndexChoice::None => None,
@@ -155,7 +158,7 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
     let views = match (&run.index, &index) {
         (IndexChoice::Engine(kind), Some(index)) => {
             let dir = data_dir.join("views");
-            let views = LogViews::start(&dir, *kind, &store, index.identities()).context("the views")?;
+            let views = LogViews::start(&dir, *kind, &feed, index.identities()).context("the views")?;
             Some(Arc::new(views))
         }
         _ => None,
@@ -248,10 +251,9 @@ fn read_catalog(service: &web::Data<Service>) -> anyhow::Result<std::thread::Joi
             match read_publications(&service.catalog, service.log.store(), index, size) {
                 Ok(()) => {
                     service.catalog.complete(None);
-                    if let Some(views) = &service.views
-                        && let Err(error) = views.set_catalog(service.catalog.current())
-                    {
-                        tracing::error!(%error, "the views do not know the catalogue");
+                    if let Some(views) = &service.views {
+                        // They are not open before they have one.
+                        views.set_catalog(service.catalog.current());
                     }
                 }
                 Err(why) => {

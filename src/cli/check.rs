@@ -5,7 +5,8 @@ use crate::app::ledger::{IndexChoice, catalog, options};
 use crate::catalog::CatalogHistory;
 use crate::cli::check_views::{self, Ground};
 use crate::cli::progress::Progress;
-use crate::index::{Filter, LogIndex};
+use crate::follow::Feed;
+use crate::index::{Filter, LogIndex, read_publications};
 use crate::log::check::{Checked, check, without_head};
 use crate::log::disk::RealDisk;
 use crate::log::home::Lock;
@@ -17,7 +18,6 @@ use crate::spec::layout::LOG_DIR;
 use crate::store::EngineKind;
 use crate::store::opening::{OpenReport, Opened};
 use crate::verify::{Options, Outcome, Quiet, Source, verify};
-use crate::views::read_publications;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use std::path::PathBuf;
@@ -111,7 +111,7 @@ impl Check {
         let differs =
             |what: String, repaired| crate::log::check::Difference { place: "index".into(), what, repaired };
         let dir = self.data.join("index");
-        let (index, report) = LogIndex::start(&dir, engine(&config)?, &opened.store, Duration::MAX)?;
+        let (index, report) = LogIndex::start(&dir, engine(&config)?, &Feed::of(&opened.store), Duration::MAX)?;
         if let Some(OpenReport { opened: Opened::Rebuilt(why), .. }) = report {
             checked.differences.push(differs(format!("{why}; it is made anew"), true));
         }
@@ -268,7 +268,7 @@ impl Rebuild {
         if dir.exists() {
             std::fs::remove_dir_all(&dir).with_context(|| dir.display().to_string())?;
         }
-        let (index, _) = LogIndex::start(&dir, engine(&config)?, &opened.store, Duration::MAX)?;
+        let (index, _) = LogIndex::start(&dir, engine(&config)?, &Feed::of(&opened.store), Duration::MAX)?;
         wait_for(&index, opened.store.size())?;
         let views = self.data.join("views");
         if views.exists() {

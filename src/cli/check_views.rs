@@ -2,6 +2,7 @@
 
 use crate::catalog::Catalog;
 use crate::cli::progress::Progress;
+use crate::follow::Feed;
 use crate::log::append::Identities;
 use crate::log::check::Difference;
 use crate::log::store::Store;
@@ -24,8 +25,8 @@ pub struct Ground {
 /// Opens the views in a folder, and waits until they have all of the log.
 pub fn build(dir: &Path, ground: &Ground, what: &'static str) -> anyhow::Result<LogViews> {
     let Ground { kind, store, identities, catalog } = ground;
-    let views = LogViews::start(dir, *kind, store, identities.clone())?;
-    views.set_catalog(catalog.clone())?;
+    let views = LogViews::start(dir, *kind, &Feed::of(store), identities.clone())?;
+    views.set_catalog(catalog.clone());
     let size = store.size();
     let bar = Progress::start(what, size);
     loop {

@@ -1,6 +1,6 @@
 //! The running log: its threads, and what is handed to them.
 
-use crate::log::append::{self, AppendError, Identities, Submission};
+use crate::log::append::{self, AppendError, Identities, Listener, Submission};
 use crate::log::clock::Clock;
 use crate::log::committer::{self, Committed, Committer, Cursor, Keys};
 use crate::log::home::{self, Lock};
@@ -49,6 +49,7 @@ pub(super) struct Parts {
     pub(super) keys: Keys,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) lock: Lock,
+    pub(super) listener: Option<Arc<dyn Listener>>,
 }
 
 /// The running log.
@@ -87,7 +88,7 @@ impl Log {
     }
 
     pub(super) fn start(parts: Parts, identities: Arc<dyn Identities>) -> io::Result<Self> {
-        let Parts { store, keys, clock, lock } = parts;
+        let Parts { store, keys, clock, lock, listener } = parts;
         let (accepts, started_at) = (keys.usable, store.size());
         let cursor = {
             let state = store.state();
@@ -113,6 +114,7 @@ impl Log {
             checkpoints.clone(),
             failure.clone(),
             wake_sealer.clone(),
+            listener,
         )?;
         committer.begin();
         let workers = thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).min(7));

@@ -39,7 +39,13 @@ pub fn open(kind: EngineKind, dir: &Path, tables: &'static [Table]) -> Result<Ar
         match opened {
             Err(StoreError::Locked) if started.elapsed() < LOCK_PATIENCE => thread::sleep(LOCK_RETRY),
             Err(error) => return Err(error),
-            Ok(inner) => return Ok(Arc::new(Guarded { inner: Some(inner) })),
+            Ok(inner) => {
+                return Ok(Arc::new(Guarded {
+                    inner: Some(inner),
+                    #[cfg(test)]
+                    dir: dir.to_owned(),
+                }));
+            }
         }
     }
 }
@@ -48,6 +54,8 @@ pub fn open(kind: EngineKind, dir: &Path, tables: &'static [Table]) -> Result<Ar
 pub(super) struct Guarded {
     /// Taken out in `drop` alone.
     pub(super) inner: Option<Box<dyn Store>>,
+    #[cfg(test)]
+    pub(super) dir: std::path::PathBuf,
 }
 
 impl Guarded {
@@ -78,6 +86,8 @@ impl Store for Guarded {
     }
 
     fn apply(&self, mut batch: Batch) -> Result<(), StoreError> {
+        #[cfg(test)]
+        super::full::check(&self.dir)?;
         batch.settle();
         self.with(|inner| inner.apply(batch))
     }

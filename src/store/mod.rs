@@ -8,6 +8,8 @@
 mod batch;
 mod fjall;
 pub mod folder;
+#[cfg(test)]
+pub(crate) mod full;
 mod guarded;
 mod kind;
 mod kv;

@@ -1,6 +1,6 @@
 //! Sums over entries, by name: for what is no row of anything.
 
-use super::event::Event;
+use crate::follow::Event;
 use crate::catalog::Catalog;
 use serde_json::Value;
 

@@ -1,6 +1,7 @@
 //! The publications of the catalogue that a log holds.
 
-use super::{Filter, LogIndex};
+use super::log_index::LogIndex;
+use super::lookup::Filter;
 use crate::catalog::{CatalogHistory, PUBLISHED, to_value};
 use crate::log::store::Store;
 use crate::spec::entry::Entry;
