@@ -6,8 +6,8 @@ use crate::api::stream::MAX_STREAMS;
 use crate::app::config::{Config, passphrase};
 use crate::app::outgrown::warn_when_outgrown;
 use crate::catalog::{Catalog, CatalogHistory};
-use crate::identity::Tokens;
 use crate::follow::Feed;
+use crate::identity::Tokens;
 use crate::index::{LogIndex, read_publications};
 use crate::log::clock::SystemClock;
 use crate::log::disk::RealDisk;
@@ -248,7 +248,10 @@ fn read_catalog(service: &web::Data<Service>) -> anyhow::Result<std::thread::Joi
             if !index.wait_applied(size, CATALOG_PATIENCE) {
                 continue;
             }
-            match read_publications(&service.catalog, service.log.store(), index, size) {
+            let read = |index: Arc<crate::index::Index>| {
+                read_publications(&service.catalog, service.log.store(), &index, size)
+            };
+            match index.now().and_then(read) {
                 Ok(()) => {
                     service.catalog.complete(None);
                     if let Some(views) = &service.views {
