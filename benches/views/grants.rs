@@ -141,7 +141,11 @@ pub fn who_could_read(grants: u64) -> Result<String> {
     let mut events = Vec::new();
     while engine.applied() < feed.entries() {
         events.clear();
-        feed.read(engine.applied(), Portion { entries: BATCH as usize, bytes: usize::MAX, data: true }, &mut events)?;
+        feed.read(
+            engine.applied(),
+            Portion { entries: BATCH as usize, bytes: usize::MAX, data: true },
+            &mut events,
+        )?;
         engine.apply(&events)?;
     }
     println!("applied      {} entries in {:.0} s", feed.entries(), start.elapsed().as_secs_f64());

@@ -111,7 +111,8 @@ impl Check {
         let differs =
             |what: String, repaired| crate::log::check::Difference { place: "index".into(), what, repaired };
         let dir = self.data.join("index");
-        let (index, report) = LogIndex::start(&dir, engine(&config)?, &Feed::of(&opened.store), Duration::MAX)?;
+        let (index, report) =
+            LogIndex::start(&dir, engine(&config)?, &Feed::of(&opened.store), Duration::MAX)?;
         if let Some(OpenReport { opened: Opened::Rebuilt(why), .. }) = report {
             checked.differences.push(differs(format!("{why}; it is made anew"), true));
         }

@@ -85,7 +85,8 @@ fn weight_of(value: &Value) -> usize {
         Value::Array(items) => items.iter().map(weight_of).sum(),
         Value::Object(members) => {
             let nodes = if members.is_empty() { 0 } else { members.len() / NODE_MEMBERS + 1 };
-            let inside = members.iter().map(|(name, value)| name.len() + weight_of(value) - size_of::<Value>());
+            let inside =
+                members.iter().map(|(name, value)| name.len() + weight_of(value) - size_of::<Value>());
             nodes * NODE_BYTES + inside.sum::<usize>()
         }
     };

@@ -1,6 +1,8 @@
 //! The index over the real log: the two joined, for the API and for the sequencer.
 
-use crate::follow::{Current, Derived, Event, Feed, Follower, FollowerState, Portion, Stop, Supervise, Supervised};
+use crate::follow::{
+    Current, Derived, Event, Feed, Follower, FollowerState, Portion, Stop, Supervise, Supervised,
+};
 use crate::index::lookup::{Filter, Index, IndexError, IndexState};
 use crate::log::append::Identities;
 use crate::store::EngineKind;
@@ -226,7 +228,8 @@ mod tests {
     fn who_does_not_wait_for_the_opening_gets_an_index_that_answers_later() {
         let (dir, store) = ledger();
         let dir = dir.path().join("index");
-        let (index, report) = LogIndex::start(&dir, EngineKind::Fjall, &Feed::of(&store), Duration::ZERO).unwrap();
+        let (index, report) =
+            LogIndex::start(&dir, EngineKind::Fjall, &Feed::of(&store), Duration::ZERO).unwrap();
         assert!(report.is_none());
         let first =
             Entry::parse(&store.entry(0).unwrap()).map(|entry| entry.attribute("id").map(str::to_owned));

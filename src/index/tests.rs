@@ -2,8 +2,8 @@
 
 use super::keys::{Field, list_key};
 use super::lookup::*;
-use crate::follow::{Source, catch_up};
 use crate::follow::testing::{ENGINES, MemoryLog, entry, history};
+use crate::follow::{Source, catch_up};
 use crate::log::identity;
 use crate::store::EngineKind;
 use proptest::prelude::*;

@@ -89,10 +89,13 @@ fn item(number: u64) -> Item {
     let (ty, data) = match number % 50 {
         7 => ("decision.contested", json!({"decision": format!("d-{}", number - 5), "contest": id})),
         9 => ("event.corrected", json!({"target": {"source": "/t", "id": format!("d-{}", number - 4)}})),
-        _ => ("decision.made", json!({
-            "decision": id, "case": format!("c-{}", number % 997), "model": "m", "version": "1.0", "by": "app:m",
-            "outcome": if number.is_multiple_of(3) { "approved" } else { "declined" }, "inputs": {"ref": number},
-        })),
+        _ => (
+            "decision.made",
+            json!({
+                "decision": id, "case": format!("c-{}", number % 997), "model": "m", "version": "1.0", "by": "app:m",
+                "outcome": if number.is_multiple_of(3) { "approved" } else { "declined" }, "inputs": {"ref": number},
+            }),
+        ),
     };
     let subject = format!("c-{}", number % 997);
     let event = json!({
@@ -244,16 +247,25 @@ fn views_that_stand_still_keep_nobody() {
 
     soon("the other version is not built", || !building(&views));
     soon("they do not catch up", || views.applied() == ledger.size());
-    println!("{} events posted beside views that stand still, caught up after {:.1?}", ledger.next, began.elapsed());
-    println!("a batch of {BATCH}: {alone:.1?} without views; parked {parked:.1?}, panicking {panicking:.1?}, \
-        without room {full:.1?}, building {built_beside:.1?}");
+    println!(
+        "{} events posted beside views that stand still, caught up after {:.1?}",
+        ledger.next,
+        began.elapsed()
+    );
+    println!(
+        "a batch of {BATCH}: {alone:.1?} without views; parked {parked:.1?}, panicking {panicking:.1?}, \
+        without room {full:.1?}, building {built_beside:.1?}"
+    );
     let fresh = ledger.views("fresh");
     fresh.set_catalog(catalog);
     assert!(fresh.wait_applied(ledger.size(), LONG), "{:?}", fresh.problem());
     assert_eq!(digests(&views), digests(&fresh));
     // Twice and a half: what else runs on the machine takes its part.
     for slowest in [parked, panicking, full, built_beside] {
-        assert!(slowest < alone * 5 / 2 + Duration::from_millis(20), "{slowest:?}, and {alone:?} without views");
+        assert!(
+            slowest < alone * 5 / 2 + Duration::from_millis(20),
+            "{slowest:?}, and {alone:?} without views"
+        );
     }
     drop((views, fresh));
     let Ledger { log, index, feed, bench, .. } = ledger;

@@ -1,7 +1,7 @@
 //! The views over the real log: the two joined, for the API.
 
-use super::engine::{Engine, EngineError, EventFeed, Projection};
 use super::all::projections;
+use super::engine::{Engine, EngineError, EventFeed, Projection};
 use crate::catalog::Catalog;
 use crate::follow::{
     Event, Feed, FeedError, Follower, FollowerState, Portion, Source, Stop, Supervise, Supervised,

@@ -31,8 +31,8 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use corrections::CORRECTION;
 pub use crate::follow::Event;
+pub use corrections::CORRECTION;
 pub use event::EventFeed;
 pub use history::{Change, History};
 pub use keys::DateKind;
