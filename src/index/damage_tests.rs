@@ -8,6 +8,7 @@ use super::tests::{check_answers, open, opened};
 use crate::follow::testing::{ENGINES, MemoryLog, copy_folder, history};
 use crate::follow::{Source, catch_up};
 use crate::store::EngineKind;
+use crate::store::opening::{Opened, RebuildReason};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::fs;

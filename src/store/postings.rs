@@ -206,9 +206,8 @@ impl<'a> ListCursor<'a> {
     }
 }
 
-/// The bundle that an entry is in.
 pub(crate) fn bundle_of(seq: u64) -> u32 {
-    // Whoever keeps lists keeps no entry beyond what bundles can number, and what is asked is cut at those.
+    // Applied entries are below `MAX_ENTRIES`, and what is asked is cut at them.
     u32::try_from(seq / BUNDLE).unwrap_or(u32::MAX)
 }
 
@@ -220,7 +219,7 @@ pub(crate) fn intersect(
     to: u64,
     reverse: bool,
     limit: usize,
-) -> Result<Vec<u64>, ListError> {
+) -> std::result::Result<Vec<u64>, ListError> {
     let mut found = Vec::new();
     // Bundles still to be looked at. The near end moves, the far end stays.
     let mut bounds = (bundle_of(from), bundle_of(to - 1).saturating_add(1));
