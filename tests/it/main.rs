@@ -23,6 +23,7 @@ mod faults;
 mod imports;
 mod intake;
 mod listing;
+mod old_answers;
 mod old_formats;
 mod overload;
 mod packages;
