@@ -67,6 +67,11 @@ impl Batch {
         self.writes.dedup_by(|a, b| a.table == b.table && a.key(bytes) == b.key(bytes));
     }
 
+    /// How many writes there are.
+    pub(super) fn len(&self) -> usize {
+        self.writes.len()
+    }
+
     /// The settled writes: table, key, and the value to put or nothing to delete.
     pub(super) fn writes(&self) -> impl Iterator<Item = (Table, &[u8], Option<&[u8]>)> {
         self.writes.iter().map(|write| (write.table, write.key(&self.bytes), write.value(&self.bytes)))

@@ -215,7 +215,7 @@ impl Store for FjallStore {
     fn apply(&self, batch: Batch) -> Result<(), StoreError> {
         self.wait_for_room()?;
         // `Buffer` hands the record to the operating system: it outlives this process, and nothing is synced.
-        let mut writes = OwnedWriteBatch::with_capacity(self.db.clone(), batch.writes.len())
+        let mut writes = OwnedWriteBatch::with_capacity(self.db.clone(), batch.len())
             .durability(Some(PersistMode::Buffer));
         for (table, key, value) in batch.writes() {
             match value {

@@ -90,7 +90,7 @@ impl FromStr for EngineKind {
 
 /// A name that is no engine of this build.
 #[derive(Debug, thiserror::Error)]
-#[error("no index engine {0:?}; there is {}", names())]
+#[error("no index engine {0:?}; there is {known}", known = names())]
 pub struct UnknownEngine(String);
 
 fn names() -> String {
