@@ -1,6 +1,6 @@
 //! The command line says what it wants and what it did.
 
-use crate::kit::{Ledger, daybook, fails, run, serve, succeeds, text};
+use crate::kit::{Ledger, daybook, fails, run, serve, text};
 
 #[test]
 fn a_new_ledger_needs_an_origin_and_says_its_key() {
