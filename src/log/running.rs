@@ -60,7 +60,7 @@ pub struct Log {
     accepts: bool,
     /// Entries when it was opened: the index must have these before events are taken.
     started_at: u64,
-    waiting_bytes: Arc<AtomicUsize>,
+    pub(super) waiting_bytes: Arc<AtomicUsize>,
     committed: Option<Arc<Committed>>,
     checkpoints: watch::Sender<Option<SignedCheckpoint>>,
     failure: watch::Sender<committer::Failure>,
