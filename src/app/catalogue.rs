@@ -2,10 +2,9 @@
 
 use crate::app::config::Config;
 use crate::catalog::{Catalog, CatalogHistory};
-use crate::index::LogIndex;
+use crate::index::{LogIndex, read_publications};
 use crate::intake::Followers;
 use crate::log::store::Store;
-use crate::views::read_publications;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -97,10 +96,11 @@ impl Publications {
                 return;
             }
         }
-        match read_publications(history, store, index, size) {
+        match index.now().and_then(|index| read_publications(history, store, &index, size)) {
             Ok(()) => {
                 history.complete(None);
                 if let Some(followers) = followers {
+                    // They are not open before they have one.
                     followers.catalog_changed(history.current());
                 }
             }

@@ -10,9 +10,7 @@ impl Followers for LogViews {
         LogViews::arrears(self)
     }
 
-    fn catalog_changed(&self, catalog: Arc<Catalog>) {
-        if let Err(error) = self.set_catalog(catalog) {
-            tracing::error!(%error, "the views do not know the catalogue yet");
-        }
+    fn catalog_changed(&self, catalog: Arc<Catalog>) -> bool {
+        self.set_catalog(catalog)
     }
 }

@@ -4,6 +4,7 @@
 use crate::app::catalogue::{self, Publications, Reader};
 use crate::app::config::{Config, passphrase};
 use crate::catalog::CatalogHistory;
+use crate::follow::Feed;
 use crate::index::LogIndex;
 use crate::intake::{Followers, Ground, Recorder};
 use crate::log::clock::{Clock, SystemClock};
@@ -28,6 +29,20 @@ pub enum IndexChoice {
     Engine(EngineKind),
     /// None, and no views: for measuring the log alone. Repeated events are noticed only for a while.
     None,
+}
+
+impl IndexChoice {
+    /// The one given on the command line, else that of `daybook.toml`, else fjall.
+    ///
+    /// # Errors
+    /// The file names one that there is not.
+    pub fn of(given: Option<Self>, config: &Config) -> anyhow::Result<Self> {
+        match (given, &config.index) {
+            (Some(choice), _) => Ok(choice),
+            (None, Some(name)) => name.parse().map_err(anyhow::Error::msg),
+            (None, None) => Ok(IndexChoice::Engine(EngineKind::default())),
+        }
+    }
 }
 
 impl std::str::FromStr for IndexChoice {
@@ -58,7 +73,7 @@ impl How {
     pub fn with(config: Config) -> Self {
         Self {
             config,
-            index: IndexChoice::Engine(EngineKind::Fjall),
+            index: IndexChoice::Engine(EngineKind::default()),
             read_only: false,
             adopt: None,
             clock: Arc::new(SystemClock),
@@ -101,6 +116,7 @@ pub struct Ledger {
     publisher: Publisher,
     views: Option<Arc<LogViews>>,
     index: Option<Arc<LogIndex>>,
+    engine: Option<EngineKind>,
     catalog: Arc<CatalogHistory>,
     clock: Arc<dyn Clock>,
     keys: KeyFolder,
@@ -116,22 +132,24 @@ impl Ledger {
     /// # Errors
     /// The log cannot be opened, or a part of it not be started; says which.
     pub fn open(data_dir: &Path, how: How) -> anyhow::Result<Self> {
-        let How { config, index, read_only, adopt, clock } = how;
+        let How { config, index: index_choice, read_only, adopt, clock } = how;
         let mut log_options = options(data_dir, &config);
         (log_options.read_only, log_options.adopt, log_options.clock) = (read_only, adopt, clock.clone());
         let (folder, passphrase) = (log_options.keys_dir.clone(), log_options.passphrase.clone());
-        let opened = log::open(log_options)?;
+        let mut opened = log::open(log_options)?;
         report(&opened.recovered, opened.read_only.as_deref());
         let (read_only, store) = (opened.read_only.clone(), opened.store.clone());
         let keys = KeyFolder { folder, origin: store.origin().to_owned(), passphrase };
         let catalog = catalogue::begin(catalog(data_dir, &config)?);
-        let (index, views) = match index {
+        let feed = Feed::of(&store);
+        let (index, views) = match index_choice {
             IndexChoice::Engine(kind) => {
-                let (index, _) = LogIndex::start(&data_dir.join("index"), kind, &store, INDEX_PATIENCE)
+                opened.tell(feed.listen()?);
+                let (index, _) = LogIndex::start(&data_dir.join("index"), kind, &feed, INDEX_PATIENCE)
                     .context("the index")?;
                 // Usually it catches up at once; then whoever waits for the ledger can record at once.
                 let _ = index.wait_applied(store.size(), INDEX_PATIENCE);
-                let views = LogViews::start(&data_dir.join("views"), kind, &store, index.identities())
+                let views = LogViews::start(&data_dir.join("views"), kind, &feed, index.identities())
                     .context("the views")?;
                 (Some(Arc::new(index)), Some(Arc::new(views)))
             }
@@ -150,6 +168,10 @@ impl Ledger {
         let recorder = Recorder::new(ground, followers.clone());
         let reader =
             Reader::start(Publications { history: catalog.clone(), store, index: index.clone(), followers })?;
+        let engine = match index_choice {
+            IndexChoice::Engine(kind) => Some(kind),
+            IndexChoice::None => None,
+        };
         let data_dir = data_dir.to_owned();
         Ok(Self {
             reader,
@@ -158,6 +180,7 @@ impl Ledger {
             publisher,
             views,
             index,
+            engine,
             catalog,
             clock,
             keys,
@@ -189,6 +212,12 @@ impl Ledger {
     #[must_use]
     pub fn views(&self) -> Option<&Arc<LogViews>> {
         self.views.as_ref()
+    }
+
+    /// The engine of both; none if it was opened without.
+    #[must_use]
+    pub fn engine(&self) -> Option<EngineKind> {
+        self.engine
     }
 
     /// What events are held against, now and at each entry.

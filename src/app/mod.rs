@@ -6,4 +6,5 @@ mod catalogue;
 pub mod config;
 mod followers;
 pub mod ledger;
+mod outgrown;
 pub mod serve;

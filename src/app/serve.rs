@@ -3,6 +3,7 @@
 use crate::api::routes;
 use crate::api::stream::MAX_STREAMS;
 use crate::app::ledger::{How, Ledger};
+use crate::app::outgrown::warn_when_outgrown;
 use crate::identity::Tokens;
 use crate::spec::note::VerifierKey;
 use crate::web::body::Budget;
@@ -72,6 +73,9 @@ fn serve_open<End: Future<Output = ()>>(
     let routes = routes(&ledger.catalog().current());
     actix_web::rt::System::new().block_on(async {
         let end = end();
+        if let Some(kind) = ledger.engine() {
+            actix_web::rt::spawn(warn_when_outgrown(kind, ledger.log().store().watch()));
+        }
         let running = server::start(service, listen, routes)?;
         let handle = running.handle.clone();
         ready(&format!("http://{}", running.address), &first_key);

@@ -9,7 +9,6 @@ use crate::demo::{DemoEvent, scenario, stamp, tell};
 use crate::identity::{NewToken, Role, Tokens};
 use crate::log;
 use crate::log::clock::ManualClock;
-use crate::store::EngineKind;
 use anyhow::Context as _;
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -72,7 +71,7 @@ impl Demo {
             tokens
         };
         let config = Config::read(&self.data)?;
-        let index = self.index.unwrap_or(IndexChoice::Engine(EngineKind::Fjall));
+        let index = IndexChoice::of(self.index, &config)?;
         let how = How { index, ..How::with(config) };
         serve::run(&self.data, how, &self.listen, |url, key| {
             if self.json {

@@ -46,8 +46,8 @@ fn large_at_once() -> usize {
 pub trait Followers: Send + Sync {
     /// Entries by which they are behind the log; nothing while they are being made, or have failed.
     fn arrears(&self) -> u64;
-    /// Another catalogue is in force from now on.
-    fn catalog_changed(&self, catalog: Arc<Catalog>);
+    /// Another catalogue is in force from now on. Says whether they go by it already; if not, they will. May block.
+    fn catalog_changed(&self, catalog: Arc<Catalog>) -> bool;
 }
 
 /// Where an event is now.
@@ -214,11 +214,21 @@ impl Recorder {
         if let Outcome::Recorded { seq, .. } = outcome {
             tracing::info!(seq, version = catalog.publications(), "the catalogue has changed");
             history.publish(seq, catalog);
-            if let Some(followers) = &self.0.followers {
-                followers.catalog_changed(history.current());
-            }
+            self.tell_followers().await?;
         }
         Ok(outcome)
+    }
+
+    async fn tell_followers(&self) -> Result<(), RecordError> {
+        let Some(followers) = self.0.followers.clone() else { return Ok(()) };
+        let catalog = self.0.ground.catalog.current();
+        beside(move || {
+            if !followers.catalog_changed(catalog) {
+                tracing::warn!("the views do not go by the new catalogue yet");
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// A publication that is brought again is known by the index alone; judged anew it would be refused, because its version

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::catalog::CatalogHistory;
+use crate::follow::Feed;
 use crate::index::LogIndex;
 use crate::intake::error::Blocked;
 use crate::intake::incoming::Form;
@@ -29,8 +30,9 @@ impl Followers for Played {
         self.arrears.load(Ordering::Relaxed)
     }
 
-    fn catalog_changed(&self, catalog: Arc<Catalog>) {
+    fn catalog_changed(&self, catalog: Arc<Catalog>) -> bool {
         self.catalogues.lock().unwrap().push(catalog.publications());
+        true
     }
 }
 
@@ -63,7 +65,8 @@ impl Bench {
         let start = || {
             let dir = folder.path().join("index");
             let (index, _) =
-                LogIndex::start(&dir, EngineKind::Fjall, &opened.store, Duration::from_secs(60)).unwrap();
+                LogIndex::start(&dir, EngineKind::Fjall, &Feed::of(&opened.store), Duration::from_secs(60))
+                    .unwrap();
             Arc::new(index)
         };
         let index = index.then(start);

@@ -106,6 +106,22 @@ pub trait Identities: Send + Sync {
     fn version(&self, subject: &str) -> Result<(u64, u64), String>;
 }
 
+/// A signed entry and its leaf hash.
+#[derive(Clone, Debug)]
+pub struct SignedEntry {
+    /// As it is written: text and signature lines.
+    pub bytes: Vec<u8>,
+    pub leaf: Hash,
+}
+
+/// Who hears of entries as soon as they are the log's, so that they need not be read back.
+pub trait Listener: Send + Sync {
+    /// These entries are durable, and readers see them; `first` is the number of the first one. Called in the order of
+    /// the log by the thread that commits: it must return at once, whatever becomes of the entries. Whoever cannot take
+    /// them reads them from the log.
+    fn committed(&self, first: u64, entries: Vec<SignedEntry>);
+}
+
 /// The key that a commitment was made to, with the vkey as `SHA-256` input; see
 /// [`crate::spec::entry::key_commitment`].
 #[must_use]

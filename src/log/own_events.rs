@@ -3,7 +3,7 @@
 //! this, and is accepted like anybody's event.
 
 use crate::log::append::Item;
-use crate::log::{fingerprint, identity};
+use crate::log::names::{fingerprint, identity};
 use crate::spec::canonical;
 use crate::spec::encoding::to_base64;
 use crate::spec::entry::{Draft, LEDGER_ACTOR, TYPE_CREATED, TYPE_KEY_ROTATED};

@@ -3,7 +3,7 @@
 
 use super::chance::Chance;
 use super::simulated::{Fault, Lie, Luck, Machine};
-use crate::log::append::{Answer, AppendError, Identities, Item, Outcome, Submission};
+use crate::log::append::{Answer, AppendError, Identities, Item, Listener, Outcome, Submission};
 use crate::log::clock::ManualClock;
 use crate::log::disk::Disk;
 use crate::log::keys;
@@ -120,6 +120,8 @@ pub struct Campaign {
     pub(super) fault_within: u64,
     /// Whether all signatures are checked at the end.
     pub(super) verify: bool,
+    /// Who hears of what is committed.
+    pub(super) listener: Option<Arc<dyn Listener>>,
 }
 
 /// A prepared disk, for ledgers that begin near the end of a segment.
@@ -364,6 +366,7 @@ impl Campaign {
             most_lives: 4,
             fault_within: 90,
             verify: true,
+            listener: None,
         }
     }
 
@@ -481,7 +484,7 @@ impl Campaign {
                 Err(_) => return Ok(None),
             }
         }
-        let opened = match open(self.options(disk)) {
+        let mut opened = match open(self.options(disk)) {
             Ok(opened) => opened,
             Err(OpenError::Recover(
                 error @ (RecoverError::Damaged(_) | RecoverError::HeadLost | RecoverError::NoLog(_)),
@@ -494,6 +497,9 @@ impl Campaign {
         }
         self.tally.unheard += self.promises.inspect(&opened.store)?;
         let index = self.promises.index(opened.store.size());
+        if let Some(listener) = &self.listener {
+            opened.tell(listener.clone());
+        }
         match opened.start(Arc::new(index)) {
             Ok(log) => Ok(Some(log)),
             Err(error) if self.is_calm() => Err(format!("it does not start: {error}")),
