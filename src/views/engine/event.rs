@@ -1,9 +1,10 @@
 //! An entry as views see it, and the log as the engine follows it.
 
-use super::row::{Assurance, Micros, RowEvent};
+use super::row::{Assurance, RowEvent};
 use crate::catalog::Catalog;
 use crate::follow::feed::FeedError;
 use crate::spec::entry::Entry;
+use crate::spec::time::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +15,9 @@ pub struct Event {
     /// The entry's number.
     pub seq: u64,
     /// When the ledger recorded it.
-    pub recorded_at: Micros,
+    pub recorded_at: Timestamp,
     /// When it happened: CloudEvents `time`, or when it was recorded where there is none.
-    pub happened_at: Micros,
+    pub happened_at: Timestamp,
     /// CloudEvents `source`.
     pub source: String,
     /// CloudEvents `id`.
@@ -38,8 +39,8 @@ impl Event {
     #[must_use]
     pub fn of(entry: &Entry<'_>) -> Event {
         let text = |name| entry.attribute(name).map(str::to_owned);
-        let recorded_at = entry.time.micros();
-        let happened_at = entry.attribute("time").and_then(super::row::parse_time).unwrap_or(recorded_at);
+        let recorded_at = entry.time;
+        let happened_at = entry.attribute("time").and_then(Timestamp::recorded).unwrap_or(recorded_at);
         Event {
             seq: entry.seq,
             recorded_at,
@@ -62,10 +63,10 @@ impl Event {
 
     /// From when it counts: the field that its type names for this, else `data.effective_at`, else when it happened.
     #[must_use]
-    pub fn effective_at(&self, catalog: &Catalog) -> Micros {
+    pub fn effective_at(&self, catalog: &Catalog) -> Timestamp {
         let field = catalog.get(&self.ty).map_or("effective_at", |ty| ty.effective_at.as_str());
         let value = field.split('.').try_fold(&*self.data, |value, name| value.get(name));
-        value.and_then(Value::as_str).and_then(super::row::parse_time).unwrap_or(self.happened_at)
+        value.and_then(Value::as_str).and_then(Timestamp::recorded).unwrap_or(self.happened_at)
     }
 
     /// The event as a fold sees it.

@@ -2,7 +2,6 @@
 
 use super::event::{Event, EventFeed};
 use super::keys;
-use super::row::Micros;
 use super::slots::{self, Member, Projection, SlotRecord};
 use super::{Applying, Engine, EngineError, Result, State};
 use crate::catalog::Catalog;
@@ -16,7 +15,7 @@ use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 /// Raise it with every change to the engine's own records, to what all views share, or to a store's options: all views
 /// are then built anew.
-const FORMAT_VERSION: u32 = 3;
+const FORMAT_VERSION: u32 = 4;
 
 /// Entries whose rows are looked up at each opening.
 ///
@@ -80,7 +79,7 @@ impl Engine {
             state: RwLock::new(State { catalog, members, building, unused }),
             applying: Mutex::new(Applying::default()),
             applied: AtomicU64::new(seal.applied),
-            recorded_at: AtomicI64::new(last.map_or(Micros::MIN, |last| last.recorded_at)),
+            recorded_at: AtomicI64::new(last.map_or(i64::MIN, |last| last.recorded_at.micros())),
             failed: OnceLock::new(),
             folder,
         };
