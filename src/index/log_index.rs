@@ -306,7 +306,7 @@ impl Identities for IndexIdentities {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::clock::SystemClock;
+    use crate::clock::SystemClock;
     use crate::log::disk::RealDisk;
     use crate::log::{self, Options};
 

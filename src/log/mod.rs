@@ -27,8 +27,8 @@ mod tiles;
 
 pub use opening::{OpenError, Opened, Options, create, is_made, open};
 
+use crate::clock::Clock;
 use append::{AppendError, Identities, OwnEvent, Rotation, Submission};
-use clock::Clock;
 use committer::{Committed, Committer, Cursor, Keys};
 use home::Lock;
 use sequencer::{Command, Sequencer};

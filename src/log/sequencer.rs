@@ -1,10 +1,11 @@
 //! The one thread that owns the log's order. It takes whatever waits, answers for identities, gives number, time and
 //! `prev`, has the batch signed, and hands it to the committer. While that one syncs, the next batch is prepared.
 
+use crate::clock::Clock;
 use crate::log::append::{
     AppendError, Identities, Item, Outcome, OwnEvent, Reply, Rotation, Submission, satisfies,
 };
-use crate::log::clock::{Clock, ClockJumped, LedgerTime};
+use crate::log::clock::{ClockJumped, LedgerTime};
 use crate::log::committer::{Batch, Committed, Cursor};
 use crate::log::recent::{MAX_INDEX_LAG, Recent};
 use crate::log::signing::{Signers, SigningPool};
