@@ -91,7 +91,7 @@ pub fn readers(
                 return Ok(part);
             }
             looked_at += 1;
-            part.next = Some(Place { date: 0, number: grant.number });
+            part.next = Some(Place { date: Timestamp::EPOCH, number: grant.number });
             if !in_force(&grant.row, when.at) || !wanted.fits(&grant.row) {
                 continue;
             }

@@ -11,6 +11,7 @@ pub mod authority;
 pub(in crate::views) mod tests;
 
 use super::engine::{Row, RowEvent, RowName, View};
+use crate::spec::time::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 

@@ -46,6 +46,7 @@ pub use view::{RowName, View, fold};
 
 use crate::catalog::Catalog;
 use crate::follow::feed::FeedError;
+use crate::spec::time::Timestamp;
 use crate::store::folder::Folder;
 use crate::store::postings::ListError;
 use crate::store::seal::{SEAL_KEY, Seal};
