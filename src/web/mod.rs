@@ -6,6 +6,7 @@ pub mod pace;
 mod parameter;
 pub mod problem;
 pub mod rate;
+pub mod server;
 mod service;
 
 pub use parameter::time_parameter;
