@@ -3,15 +3,18 @@
 use super::keys::{Field, list_key};
 use super::lookup::*;
 use crate::follow::testing::{ENGINES, MemoryLog, entry, history};
-use crate::follow::{Source, catch_up};
+use crate::follow::{Event, Source, catch_up};
 use crate::log::identity;
-use crate::store::EngineKind;
 use crate::store::opening::{OpenReport, Opened, RebuildReason};
+use crate::store::postings::{BUNDLE, posting_key};
+use crate::store::seal::{SEAL_KEY, Seal};
+use crate::store::{Batch, EngineKind, Table};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use tempfile::TempDir;
 
 pub(super) const LEDGER: [u8; 32] = [7; 32];

@@ -365,7 +365,7 @@ fn a_panicking_engine_is_an_error() {
             panic!("on purpose")
         }
     }
-    let store = Guarded { inner: Some(Box::new(Panics)) };
+    let store = Guarded { inner: Some(Box::new(Panics)), dir: "panics".into() };
     assert!(matches!(store.get(Table::Ids, b"k"), Err(StoreError::Panicked(why)) if why == "on purpose"));
     let mut visit = |_: &[u8], _: &[u8]| ControlFlow::Continue(());
     let scanned = store.scan(Table::Ids, b"a", b"b", false, &mut visit);
