@@ -1,8 +1,8 @@
 //! The index engines side by side, each under the ledger's own index code and in a process of its own.
 //!
 //! ```text
-//! cargo bench --features sled --bench index            400,000 entries
-//! cargo bench --features sled --bench index -- --full  4,000,000 entries
+//! cargo bench --bench index            400,000 entries
+//! cargo bench --bench index -- --full  4,000,000 entries
 //! ```
 //!
 //! The entries come from a generator, not from a log, so that what is measured is the index alone.
@@ -40,11 +40,7 @@ const PAGE: usize = 100;
 /// A prime, so that the lookups reach every part.
 const STRIDE: u64 = 2_654_435_761;
 
-const ENGINES: &[EngineKind] = &[
-    EngineKind::Fjall,
-    #[cfg(feature = "sled")]
-    EngineKind::Sled,
-];
+const ENGINES: &[EngineKind] = EngineKind::ALL;
 
 /// Measures the index engines under the ledger's own index.
 #[derive(Parser)]
@@ -123,9 +119,6 @@ fn main() -> Result<()> {
          Latencies after a reopen,\nwith what the engine keeps in memory warm as it comes. peak: while applying; after: \
          reopened, all queries asked.\n",
     );
-    if ENGINES.len() == 1 {
-        text.push_str("Built without the feature `sled`.\n");
-    }
     println!("\n{text}");
     options.results.as_ref().map_or(Ok(()), |path| common::results::keep(path, "index", &machine, &text))
 }

@@ -8,11 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 /// The engines of this build.
-pub(crate) const ENGINES: &[EngineKind] = &[
-    EngineKind::Fjall,
-    #[cfg(feature = "sled")]
-    EngineKind::Sled,
-];
+pub(crate) const ENGINES: &[EngineKind] = EngineKind::ALL;
 
 /// A log in memory. It may be broken, and grows when told.
 #[derive(Default)]

@@ -1,14 +1,15 @@
 //! Making and opening a ledger: its folder, its key, who may go on writing, and the adoption of a copy.
 
-use crate::log::append::{Identities, Listener, OwnEvent};
+use crate::log::append::{Identities, Listener};
 use crate::log::clock::Clock;
 use crate::log::committer::Keys;
 use crate::log::disk::{Disk, RealDisk, create_dir_durably, replace};
 use crate::log::home::{self, Lock};
 use crate::log::keys::{self, KeyFileError};
+use crate::log::own_events::OwnEvent;
 use crate::log::recovery::{self, RecoverError, Recovered};
+use crate::log::running::{Log, NoIndex, Parts};
 use crate::log::store::Store;
-use crate::log::{Log, NoIndex, Parts};
 use crate::spec::checkpoint::{Checkpoint, is_origin};
 use crate::spec::entry::{Entry, FIRST_PREV};
 use crate::spec::layout::{COPIES, HEAD_FILE, Head, LOG_DIR};
@@ -19,15 +20,6 @@ use crate::sync::wait_for;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Names the first damaged entry of a data folder, for the operator who is told that it does not open.
-pub(crate) fn locate_damage(data_dir: &Path) -> Option<String> {
-    use crate::verify::{Options, Outcome, Quiet, Source, verify};
-    match verify(Source::Folder(data_dir.to_owned()), &Options::default(), &Quiet) {
-        Outcome::Failed(failure) => Some(failure.to_string()),
-        Outcome::Verified(_) | Outcome::CouldNotCheck(_) => None,
-    }
-}
 
 /// Where a ledger is and who it is.
 pub struct Options {

@@ -3,13 +3,12 @@
 
 use super::chance::Chance;
 use super::simulated::{Fault, Lie, Luck, Machine};
-use crate::log::append::{
-    Answer, AppendError, Identities, Item, Listener, Outcome, OwnEvent, Rotation, Submission,
-};
+use crate::log::append::{Answer, AppendError, Identities, Item, Listener, Outcome, Submission};
 use crate::log::clock::ManualClock;
 use crate::log::disk::Disk;
 use crate::log::keys;
 use crate::log::opening::is_made_on;
+use crate::log::own_events::{OwnEvent, Rotation};
 use crate::log::recovery::RecoverError;
 use crate::log::store::Store;
 use crate::log::{

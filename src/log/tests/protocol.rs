@@ -5,10 +5,9 @@
 
 use super::campaign::{Base, Broken, Campaign};
 use super::simulated::{Fault, Luck, Machine};
-use crate::log::append::{
-    Answer, AppendError, Listener, Outcome, OwnEvent, Rotation, SignedEntry, Submission,
-};
+use crate::log::append::{Answer, AppendError, Listener, Outcome, SignedEntry, Submission};
 use crate::log::keys::LedgerKey;
+use crate::log::own_events::{OwnEvent, Rotation};
 use crate::log::{Log, RotateError};
 use crate::spec::checkpoint::Checkpoint;
 use crate::sync::atomic::Ordering;
