@@ -4,10 +4,10 @@
 use crate::app::catalogue::{self, Publications, Reader};
 use crate::app::config::{Config, passphrase};
 use crate::catalog::CatalogHistory;
+use crate::clock::{Clock, SystemClock};
 use crate::follow::Feed;
 use crate::index::LogIndex;
 use crate::intake::{Followers, Ground, Recorder};
-use crate::log::clock::{Clock, SystemClock};
 use crate::log::disk::RealDisk;
 use crate::log::keys::KeyFolder;
 use crate::log::publish::{Publisher, Sink};

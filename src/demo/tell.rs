@@ -1,10 +1,10 @@
 //! Telling the year: each event through the door at its time, as if the ledger had been there all the while.
 
 use crate::catalog::PUBLISHED;
+use crate::clock::ManualClock;
 use crate::demo::DemoEvent;
 use crate::identity::{Principal, Role};
 use crate::intake::{Form, Incoming, RecordError, Recorder};
-use crate::log::clock::ManualClock;
 use crate::spec::time::Timestamp;
 use std::sync::Arc;
 

@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::catalog::CatalogHistory;
+use crate::clock::ManualClock;
 use crate::follow::Feed;
 use crate::index::LogIndex;
 use crate::intake::error::Blocked;
 use crate::intake::incoming::Form;
 use crate::intake::refusal::{Kind, Refusal};
-use crate::log::clock::ManualClock;
 use crate::log::disk::RealDisk;
 use crate::log::{self, Options};
 use crate::store::EngineKind;

@@ -1,11 +1,11 @@
 //! What handlers use.
 
 use crate::catalog::CatalogHistory;
+use crate::clock::Clock;
 use crate::identity::Tokens;
 use crate::index::LogIndex;
 use crate::intake::Recorder;
 use crate::log::Log;
-use crate::log::clock::Clock;
 use crate::log::keys::KeyFolder;
 use crate::views::LogViews;
 use std::sync::Arc;

@@ -3,8 +3,8 @@
 use crate::kit::{self, ORIGIN, event_with_id};
 use daybook::app::config::Config;
 use daybook::app::ledger::{How, Ledger, options};
+use daybook::clock::ManualClock;
 use daybook::demo::{DemoEvent, TellError, scenario, stamp, tell};
-use daybook::log::clock::ManualClock;
 use daybook::spec::entry::Entry;
 use daybook::web::Problem;
 use serde_json::{Value, json};
