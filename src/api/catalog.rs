@@ -1,6 +1,7 @@
 //! `/v1/catalog`: what the ledger knows of the world, now and as it was.
 
 use crate::api::events::place;
+use crate::api::problems::{OfCallers, OrNotThere};
 use crate::catalog::{Catalog, EventType, InForce};
 use crate::spec::entry::Entry;
 use crate::web::auth::Caller;
@@ -141,7 +142,7 @@ fn chosen(service: &Service, query: &AsOfQuery) -> Result<Arc<Catalog>, Problem>
 /// The catalogue in force, and how it came to be so.
 #[utoipa::path(tag = "compliance", responses(
     (status = 200, description = "The catalogue", body = CatalogView),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    OfCallers,
 ))]
 #[get("/catalog")]
 pub async fn get_catalog(service: web::Data<Service>, _caller: Caller) -> Result<HttpResponse, Problem> {
@@ -178,8 +179,7 @@ pub async fn get_catalog(service: web::Data<Service>, _caller: Caller) -> Result
 /// All types of event.
 #[utoipa::path(tag = "compliance", params(AsOfQuery), responses(
     (status = 200, description = "All types", body = TypeList),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    OfCallers,
 ))]
 #[get("/catalog/types")]
 pub async fn list_types(
@@ -203,9 +203,7 @@ pub async fn list_types(
 /// One type of event: its schema, and which version was in force when.
 #[utoipa::path(tag = "compliance", params(("name" = String, Path, description = "The type", example = "approval.granted"), AsOfQuery), responses(
     (status = 200, description = "The type", body = TypeView),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such type as of then", body = Problem, content_type = "application/problem+json"),
+    OfCallers, OrNotThere,
 ))]
 #[get("/catalog/types/{name}")]
 pub async fn get_type(

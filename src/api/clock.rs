@@ -1,5 +1,6 @@
 //! Confirming the clock after a jump forward.
 
+use crate::api::problems::OfAdministration;
 use crate::identity::Role;
 use crate::log::append::{AppendError, Outcome, OwnEvent};
 use crate::web::auth::Caller;
@@ -37,9 +38,7 @@ pub async fn done(
 /// the confirmation is itself an entry.
 #[utoipa::path(tag = "administrators", responses(
     (status = 201, description = "Confirmed and recorded", body = Done),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`read-only`, `stopped`, `overloaded`", body = Problem, content_type = "application/problem+json"),
+    OfAdministration,
 ))]
 #[post("/clock/confirm")]
 pub async fn confirm_clock(service: web::Data<Service>, caller: Caller) -> Result<HttpResponse, Problem> {

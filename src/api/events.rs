@@ -2,6 +2,7 @@
 
 use crate::api::cursor;
 use crate::api::event_view::{entry_json, event_json};
+use crate::api::problems::{OfCallers, OfLists, OrNotThere};
 use crate::index::{Filter, LogIndex};
 use crate::log::append::AppendError;
 use crate::log::store::Store;
@@ -72,9 +73,8 @@ pub enum Order {
 
 /// One entry.
 #[utoipa::path(tag = "applications", params(("seq" = u64, Path, description = "The entry's number", example = 0)), responses(
-    (status = 200, description = "The entry", body = crate::api::docs::EventView),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such entry, or (producers) not one of the caller's", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "The entry", body = crate::api::event_view::EventView),
+    OfCallers, OrNotThere,
 ))]
 #[get("/events/{seq}")]
 pub async fn get_event(
@@ -108,9 +108,8 @@ async fn read_own(service: &web::Data<Service>, caller: &Caller, seq: u64) -> Re
 /// As `text/plain` a C2SP tlog-proof with the whole entry in its `extra` line: one file that stands alone. As
 /// `application/json` the same in four members.
 #[utoipa::path(tag = "applications", params(("seq" = u64, Path, description = "The entry's number", example = 0)), responses(
-    (status = 200, description = "The receipt", content((String = "text/plain"), (crate::api::docs::ReceiptView = "application/json"))),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such entry, or (producers) not one of the caller's", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "The receipt", content((String = "text/plain"), (crate::api::event_view::ReceiptView = "application/json"))),
+    OfCallers, OrNotThere,
 ))]
 #[get("/events/{seq}/receipt")]
 pub async fn get_receipt(
@@ -140,12 +139,8 @@ pub async fn get_receipt(
 
 /// Entries by type, source, subject, actor and time.
 #[utoipa::path(tag = "applications", params(ListQuery), responses(
-    (status = 200, description = "A page of entries", body = crate::api::docs::EventList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the index had"))),
-    (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "`min_seq` is beyond the log: there is nothing to wait for", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`index-unavailable`, `starting`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "A page of entries", body = crate::api::event_view::EventList),
+    OfLists,
 ))]
 #[get("/events")]
 pub async fn list_events(

@@ -1,6 +1,7 @@
 //! The ledger's keys: their history, with the receipts that let anyone walk from the first to the last, and rotation.
 
 use crate::api::clock::{Done, done};
+use crate::api::problems::{OfRoles, OfRotations};
 use crate::identity::Role;
 use crate::log::RotateError;
 use crate::log::append::Rotation;
@@ -57,8 +58,7 @@ pub struct KeyHistory {
 /// committed to by an earlier entry).
 #[utoipa::path(tag = "regulators", responses(
     (status = 200, description = "All keys", body = KeyHistory),
-    (status = 401, description = "No token, and the log is not public", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`: the token may not read everything", body = Problem, content_type = "application/problem+json"),
+    OfRoles,
 ))]
 #[get("/keys")]
 pub async fn list_keys(service: web::Data<Service>, _reader: LogReader) -> Result<HttpResponse, Problem> {
@@ -119,12 +119,7 @@ pub struct RotateAnswer {
 /// Bring a new signing key into force.
 #[utoipa::path(tag = "administrators", request_body = Option<RotateRequest>, responses(
     (status = 201, description = "In force; the rotation is itself an entry", body = RotateAnswer),
-    (status = 400, description = "`malformed`, `bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "`rotation-conflict`: used before, not committed to, or not in the key folder", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`read-only`, `stopped`, `overloaded`", body = Problem, content_type = "application/problem+json"),
-    (status = 507, description = "`no-room`", body = Problem, content_type = "application/problem+json"),
+    OfRotations,
 ))]
 #[post("/keys/rotate")]
 pub async fn rotate_key(

@@ -1,13 +1,15 @@
-//! HTTP: one file per resource, problem+json, paging, OpenAPI.
+//! The API: JSON over HTTP, one file a resource.
 //!
-//! Handlers turn requests into calls of `intake`, `log` and `views`, and answers into JSON; what is decided is
-//! decided there. Nothing below this module knows HTTP.
+//! A handler turns a request into a call of what is below, and what comes of it into JSON; what is decided is decided there.
+//! A resource says everything of itself at one place: method and path, parameters, answers, with which kind of problems
+//! ([`problems`]) and, by an extractor of [`crate::web`], who may ask it. [`routes`] names each once, for the server and for
+//! the description; [`description`] makes the latter small. Files of resources do not know each other, nor `routes`.
 
 mod catalog;
 mod clock;
 mod corrections;
 mod cursor;
-pub mod docs;
+mod description;
 mod event_view;
 mod events;
 mod health;
@@ -15,8 +17,10 @@ mod keys;
 mod log;
 pub mod post;
 mod prepare;
+mod problems;
 mod proofs;
 mod publish;
+mod routes;
 mod server;
 pub mod stream;
 pub mod views;

@@ -1,5 +1,6 @@
 //! Inclusion and consistency proofs between any sizes (RFC 6962 §2.1).
 
+use crate::api::problems::{OfRoles, OrNotThere};
 use crate::log::store::Store;
 use crate::spec::encoding::to_base64;
 use crate::spec::merkle::Hash;
@@ -51,10 +52,7 @@ fn latest(store: &Store) -> u64 {
 /// That an entry is in the log.
 #[utoipa::path(tag = "regulators", params(InclusionQuery), responses(
     (status = 200, description = "RFC 6962 audit path", body = Proof),
-    (status = 400, description = "A parameter is not of its form", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "No token, and the log is not public", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`: the token may not read everything", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "The log does not reach that far", body = Problem, content_type = "application/problem+json"),
+    OfRoles, OrNotThere,
 ))]
 #[get("/proofs/inclusion")]
 pub async fn inclusion(
@@ -79,10 +77,7 @@ pub async fn inclusion(
 /// That the log only grew from one size to another.
 #[utoipa::path(tag = "regulators", params(ConsistencyQuery), responses(
     (status = 200, description = "RFC 6962 consistency proof; empty from 0 and between equal sizes", body = Proof),
-    (status = 400, description = "A parameter is not of its form", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "No token, and the log is not public", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`: the token may not read everything", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "The log does not reach that far", body = Problem, content_type = "application/problem+json"),
+    OfRoles, OrNotThere,
 ))]
 #[get("/proofs/consistency")]
 pub async fn consistency(

@@ -5,6 +5,7 @@
 
 use crate::api::event_view::entry_json;
 use crate::api::events::{Wanted, place};
+use crate::api::problems::OfStreams;
 use crate::log::store::ReadError;
 use crate::spec::entry::Entry;
 use crate::web::auth::{Caller, bearer};
@@ -61,10 +62,7 @@ pub struct StreamQuery {
 #[utoipa::path(tag = "applications", params(StreamQuery, ("Last-Event-ID" = Option<u64>, Header, description = "Go on after this entry")), responses(
     (status = 200, description = "Server-sent events: `id` is the entry's number, `data` the entry as `GET /v1/events/{seq}` answers it", body = String, content_type = "text/event-stream",
      example = "id: 428\ndata: {\"actor\":\"app:credit-line\",\"event\":{\"id\":\"1\",\"source\":\"/credit-line\",\"specversion\":\"1.0\",\"type\":\"decision.made\"},\"hash\":\"B95lDa8R83lS8n0eG+o0buTxRKQTYFi//1U8anccXmA=\",\"receipt\":\"/v1/events/428/receipt\",\"seq\":428,\"time\":\"2026-11-24T09:30:00.000000Z\"}\n\n"),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`overloaded`: too many subscribers", body = Problem, content_type = "application/problem+json"),
+    OfStreams,
 ))]
 #[get("/events/stream")]
 pub async fn stream_events(

@@ -21,6 +21,7 @@ mod old_formats;
 mod overload;
 mod proving;
 mod publishing;
+mod resources;
 mod rotating;
 mod rotting;
 mod schema_fuzz;

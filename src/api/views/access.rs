@@ -6,6 +6,7 @@ use super::moment::{MomentQuery, MomentView, moment, view};
 use super::row::{RowView, row_view};
 use super::{Answer, answer, problem};
 use crate::api::cursor;
+use crate::api::problems::OfQuestions;
 use crate::views::access::reach::{Reach, Uncovered, Wanted};
 use crate::views::access::who;
 use crate::views::engine::When;
@@ -106,12 +107,8 @@ fn wanted(parameters: &Parameters) -> Wanted<'_> {
 
 /// Who can reach a resource: now, on a day, as known on another day; through roles too.
 #[utoipa::path(tag = "compliance", params(ReadersQuery, MomentQuery), responses(
-    (status = 200, description = "The ways by which somebody can", body = ReachList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "`min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "The ways by which somebody can", body = ReachList),
+    OfQuestions,
 ))]
 #[get("/access/readers")]
 pub async fn readers(
@@ -144,12 +141,8 @@ pub async fn readers(
 
 /// What a principal can reach: now, on a day, as known on another day; through its roles too.
 #[utoipa::path(tag = "compliance", params(ReachQuery, MomentQuery), responses(
-    (status = 200, description = "The ways by which it can", body = ReachList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "`min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "The ways by which it can", body = ReachList),
+    OfQuestions,
 ))]
 #[get("/access/reach")]
 pub async fn reach(
@@ -177,12 +170,8 @@ pub async fn reach(
     ("limit" = Option<usize>, Query, description = "1 to 500 uses looked at; 50 if not given", minimum = 1, maximum = 500),
     ("cursor" = Option<String>, Query, description = "From an earlier answer's `next`"),
 ), responses(
-    (status = 200, description = "Uses, and why nothing covers them", body = UncoveredList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "`min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "Uses, and why nothing covers them", body = UncoveredList),
+    OfQuestions,
 ))]
 #[get("/access/uncovered")]
 pub async fn uncovered(
@@ -216,12 +205,8 @@ pub async fn uncovered(
     ("limit" = Option<usize>, Query, description = "1 to 500 grants looked at; 50 if not given", minimum = 1, maximum = 500),
     ("cursor" = Option<String>, Query, description = "From an earlier answer's `next`"),
 ), responses(
-    (status = 200, description = "A page of grants", body = super::row::RowList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "`min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "A page of grants", body = super::row::RowList),
+    OfQuestions,
 ))]
 #[get("/access/role-ended")]
 pub async fn role_ended(

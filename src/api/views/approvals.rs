@@ -3,6 +3,7 @@
 use super::moment::{MomentQuery, MomentView, moment, view};
 use super::row::{RowView, row_view};
 use super::{Answer, answer, problem};
+use crate::api::problems::OfQuestions;
 use crate::spec::entry::Entry;
 use crate::views::approvals::authority::{Authority, Delegation, Holding, Vote, authorities};
 use crate::views::approvals::votes;
@@ -63,12 +64,8 @@ pub struct ApprovalDetail {
 
 /// One approval, with the authority behind each vote.
 #[utoipa::path(tag = "compliance", operation_id = "get_approvals", params(("id" = String, Path, description = "The approval", example = "APR-0005"), MomentQuery), responses(
-    (status = 200, description = "The approval", body = ApprovalDetail, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such approval as of then", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "The approval", body = ApprovalDetail),
+    OfQuestions,
 ))]
 #[get("/approvals/{id}")]
 pub async fn one(
@@ -224,12 +221,8 @@ const MAX_LOOKED_AT: usize = 5_000;
 
 /// What changed after it was approved: entries about the approval's target that took effect after the decision.
 #[utoipa::path(tag = "compliance", operation_id = "after_approval", params(("id" = String, Path, description = "The approval", example = "APR-0005"), MomentQuery), responses(
-    (status = 200, description = "What happened to its target", body = AfterList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such approval as of then", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "What happened to its target", body = AfterList),
+    OfQuestions,
 ))]
 #[get("/approvals/{id}/after")]
 pub async fn after(

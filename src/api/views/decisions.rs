@@ -4,6 +4,7 @@ use super::ask::Parameters;
 use super::moment::{MomentQuery, MomentView, moment, time, view};
 use super::row::{ChangeView, RowView, escaped, history_view, row_view};
 use super::{Answer, answer, problem};
+use crate::api::problems::OfQuestions;
 use crate::spec::canonical;
 use crate::spec::entry::Entry;
 use crate::views::engine::{Ask, parse_time};
@@ -58,12 +59,8 @@ pub struct DecisionDetail {
 
 /// Everything behind one decision: the decision, what people did about it, and where the rest is.
 #[utoipa::path(tag = "compliance", operation_id = "get_decisions", params(("id" = String, Path, description = "The decision", example = "CLD-104417"), MomentQuery), responses(
-    (status = 200, description = "The decision", body = DecisionDetail, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such decision as of then", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "The decision", body = DecisionDetail),
+    OfQuestions,
 ))]
 #[get("/decisions/{id}")]
 pub async fn one(
@@ -156,12 +153,8 @@ const MAX_GROUPS: usize = 12_000;
 
 /// How decisions turned out: counts and rates by model, version, outcome and day; overridden, unreviewed, contested.
 #[utoipa::path(tag = "compliance", params(StatsQuery), responses(
-    (status = 200, description = "Statistics", body = StatsView, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "`min_seq` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "Statistics", body = StatsView),
+    OfQuestions,
 ))]
 #[get("/decisions/stats")]
 pub async fn stats(
@@ -288,12 +281,8 @@ const MAX_TALLIES: usize = 2_000;
 
 /// Selection rates and impact ratios by group and by intersection, from tallies.
 #[utoipa::path(tag = "compliance", params(FairnessQuery, MomentQuery), responses(
-    (status = 200, description = "Impact ratios", body = FairnessView, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "`min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "Impact ratios", body = FairnessView),
+    OfQuestions,
 ))]
 #[get("/decisions/fairness")]
 pub async fn fairness(

@@ -4,6 +4,7 @@ use super::ask::{Parameters, RowsQuery};
 use super::moment::{MomentQuery, wait_for_the_present};
 use super::row::{CountsView, HistoryView, RowDetail, RowList};
 use super::{Answer, answer, engine, problem, rows};
+use crate::api::problems::OfQuestions;
 use crate::catalog::Register;
 use crate::web::auth::Caller;
 use crate::web::{Problem, ProblemType, Service};
@@ -52,10 +53,8 @@ pub struct RegisterList {
 
 /// All registers of the catalogue, and how many rows each has.
 #[utoipa::path(tag = "compliance", responses(
-    (status = 200, description = "All registers", body = RegisterList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "All registers", body = RegisterList),
+    OfQuestions,
 ))]
 #[get("/registers")]
 pub async fn list_registers(service: web::Data<Service>, caller: Caller) -> Result<HttpResponse, Problem> {
@@ -96,12 +95,8 @@ fn known(service: &Service, name: &str) -> Result<(), Problem> {
 
 /// A register: the rows that fit. Beside the parameters below it knows each field of its rows, such as `owner`.
 #[utoipa::path(tag = "compliance", operation_id = "list_register", params(("name" = String, Path, description = "The register", example = "models"), RowsQuery, MomentQuery), responses(
-    (status = 200, description = "A page of rows", body = RowList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such register; or `min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "A page of rows", body = RowList),
+    OfQuestions,
 ))]
 #[get("/registers/{name}")]
 pub async fn list_register(
@@ -122,12 +117,8 @@ pub async fn list_register(
     ("by" = Option<String>, Query, description = "`state` if not given, or `owner`", example = "state"),
     ("min_seq" = Option<u64>, Query, description = "Wait (at most 5 s) until the views have this entry"),
 ), responses(
-    (status = 200, description = "Counts", body = CountsView, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such register; or `min_seq` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "Counts", body = CountsView),
+    OfQuestions,
 ))]
 #[get("/registers/{name}/counts")]
 pub async fn count_register(
@@ -148,12 +139,8 @@ pub async fn count_register(
     ("id" = String, Path, description = "The row's id", example = "credit-line"),
     MomentQuery,
 ), responses(
-    (status = 200, description = "The row", body = RowDetail, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such register, or no such row as of then", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "The row", body = RowDetail),
+    OfQuestions,
 ))]
 #[get("/registers/{name}/{id}")]
 pub async fn get_register_row(
@@ -173,12 +160,8 @@ pub async fn get_register_row(
     ("id" = String, Path, description = "The row's id", example = "credit-line"),
     MomentQuery,
 ), responses(
-    (status = 200, description = "The row's history, by effective time", body = HistoryView, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such register, or no such row as of then", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "The row's history, by effective time", body = HistoryView),
+    OfQuestions,
 ))]
 #[get("/registers/{name}/{id}/history")]
 pub async fn history_of_register_row(

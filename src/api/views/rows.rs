@@ -8,6 +8,7 @@ use super::moment::{MomentQuery, moment, view};
 use super::row::{CountView, CountsView, HistoryView, RowDetail, RowList, history_view, row_view};
 use super::{Answer, answer, problem};
 use crate::api::cursor;
+use crate::api::problems::OfQuestions;
 use crate::web::auth::Caller;
 use crate::web::{Problem, ProblemType, Service};
 use actix_web::{HttpRequest, HttpResponse, get, web};
@@ -108,12 +109,8 @@ macro_rules! rows_of {
 
             #[doc = concat!($what, ": the rows that fit.")]
             #[utoipa::path(tag = "compliance", operation_id = concat!("list_", stringify!($module)), params($filters, RowsQuery, MomentQuery), responses(
-                (status = 200, description = "A page of rows", body = RowList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-                (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
-                (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-                (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-                (status = 404, description = "`min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-                (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+                (status = 200, description = "A page of rows", body = RowList),
+                OfQuestions,
             ))]
             #[get($list)]
             pub async fn list(service: web::Data<Service>, caller: Caller, request: HttpRequest) -> Result<HttpResponse, Problem> {
@@ -127,12 +124,8 @@ macro_rules! rows_of {
                 ("by" = Option<String>, Query, description = "`state` if not given, or another field that the view counts by", example = "state"),
                 ("min_seq" = Option<u64>, Query, description = "Wait (at most 5 s) until the views have this entry"),
             ), responses(
-                (status = 200, description = "Counts", body = CountsView, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-                (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-                (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-                (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-                (status = 404, description = "`min_seq` is beyond the log", body = Problem, content_type = "application/problem+json"),
-                (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+                (status = 200, description = "Counts", body = CountsView),
+                OfQuestions,
             ))]
             #[get($counts)]
             pub async fn counts(service: web::Data<Service>, caller: Caller, request: HttpRequest) -> Result<HttpResponse, Problem> {
@@ -143,12 +136,8 @@ macro_rules! rows_of {
 
             #[doc = concat!($what, ": one row.")]
             #[utoipa::path(tag = "compliance", operation_id = concat!("get_", stringify!($module)), params(("id" = String, Path, description = "The row's id"), MomentQuery), responses(
-                (status = 200, description = "The row", body = RowDetail, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-                (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-                (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-                (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-                (status = 404, description = "No such row as of then", body = Problem, content_type = "application/problem+json"),
-                (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+                (status = 200, description = "The row", body = RowDetail),
+                OfQuestions,
             ))]
             #[get($one)]
             pub async fn one(service: web::Data<Service>, caller: Caller, id: web::Path<String>, query: web::Query<MomentQuery>) -> Result<HttpResponse, Problem> {
@@ -158,12 +147,8 @@ macro_rules! rows_of {
 
             #[doc = concat!($what, ": what made one row what it is, entry by entry.")]
             #[utoipa::path(tag = "compliance", operation_id = concat!("history_of_", stringify!($module)), params(("id" = String, Path, description = "The row's id"), MomentQuery), responses(
-                (status = 200, description = "The row's history, by effective time", body = HistoryView, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-                (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-                (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-                (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-                (status = 404, description = "No such row as of then", body = Problem, content_type = "application/problem+json"),
-                (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+                (status = 200, description = "The row's history, by effective time", body = HistoryView),
+                OfQuestions,
             ))]
             #[get($history)]
             pub async fn history(service: web::Data<Service>, caller: Caller, id: web::Path<String>, query: web::Query<MomentQuery>) -> Result<HttpResponse, Problem> {

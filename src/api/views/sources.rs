@@ -9,6 +9,7 @@ use super::reconciliation::{Comparing, RECONCILIATIONS, ReconciliationView};
 use super::row::escaped;
 use super::{Answer, answer, problem};
 use crate::api::cursor;
+use crate::api::problems::OfQuestions;
 use crate::views::engine::{Ask, Engine, EngineError, Micros, When, time_text};
 use crate::views::sources::{Posted, SOURCES, source_name};
 use crate::web::auth::Caller;
@@ -139,12 +140,8 @@ pub struct SourceList {
 ///
 /// Also sources that posted nothing, where somebody says that they did. Everything is as of now.
 #[utoipa::path(tag = "compliance", params(SourcesQuery), responses(
-    (status = 200, description = "A page of sources", body = SourceList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "`min_seq` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`, `index-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "A page of sources", body = SourceList),
+    OfQuestions,
 ))]
 #[get("/sources")]
 pub async fn list_sources(
@@ -163,12 +160,8 @@ pub async fn list_sources(
     ("source" = String, Path, description = "The source, its slashes as `%2F`; `/v1/sources?source=` takes it as it is", example = "/northgate/credit-line"),
     ("min_seq" = Option<u64>, Query, description = "Wait (at most 5 s) until the views have this entry"),
 ), responses(
-    (status = 200, description = "The source", body = SourceView, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such source; or `min_seq` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`, `index-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "The source", body = SourceView),
+    OfQuestions,
 ))]
 #[get("/sources/{source}")]
 pub async fn get_source(

@@ -1,6 +1,7 @@
 //! `GET /v1/views`: how far each view has come.
 
 use super::{Answer, answer, engine};
+use crate::api::problems::OfQuestions;
 use crate::web::auth::Caller;
 use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
@@ -55,9 +56,7 @@ pub struct Standings {
 /// How far the views have come, and what they hold.
 #[utoipa::path(tag = "operators", responses(
     (status = 200, description = "All views", body = Standings),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    OfQuestions,
 ))]
 #[get("/views")]
 pub async fn list_views(service: web::Data<Service>, caller: Caller) -> Result<HttpResponse, Problem> {

@@ -10,6 +10,7 @@ use super::row::{address, escaped};
 use super::{Answer, answer, problem};
 use crate::api::cursor;
 use crate::api::events::{Order, place};
+use crate::api::problems::OfQuestions;
 use crate::catalog::{Catalog, to_value};
 use crate::spec::entry::Entry;
 use crate::views::engine::{Assurance, Engine, Event, Micros, RowName, View, time_text};
@@ -136,12 +137,8 @@ pub struct Timeline {
     ("subject" = String, Path, description = "The id; a slash in it as `%2F`", example = "LN-2026-0004"),
     TimelineQuery, MomentQuery,
 ), responses(
-    (status = 200, description = "A page of the timeline", body = Timeline, headers(("Daybook-Applied-Seq" = u64, description = "How many entries both the views and the index had"))),
-    (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "`min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`, `index-unavailable`, `starting`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "A page of the timeline", body = Timeline),
+    OfQuestions,
 ))]
 #[get("/subjects/{subject}/timeline")]
 pub async fn subject_timeline(

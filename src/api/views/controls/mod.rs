@@ -11,6 +11,7 @@ mod shown;
 use super::ask::Parameters;
 use super::moment::MomentQuery;
 use super::{Answer, answer};
+use crate::api::problems::OfQuestions;
 use crate::web::auth::Caller;
 use crate::web::{Problem, ProblemType, Service};
 use actix_web::{HttpRequest, HttpResponse, get, web};
@@ -62,12 +63,8 @@ struct EvidenceQuery {
 /// `as_of` counts the evidence that had been recorded by then, and the rows of the population as they were known; `at`
 /// counts the rows as they held at another time. Evidence that a correction took away does not count from the correction on.
 #[utoipa::path(tag = "compliance", params(ControlsQuery, MomentQuery), responses(
-    (status = 200, description = "All controls that fit, by id", body = ControlList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "`min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "All controls that fit, by id", body = ControlList),
+    OfQuestions,
 ))]
 #[get("/controls")]
 pub async fn list_controls(
@@ -109,12 +106,8 @@ pub async fn list_controls(
 
 /// One control, with its latest evidence.
 #[utoipa::path(tag = "compliance", params(("id" = String, Path, description = "The control", example = "ER-4"), MomentQuery), responses(
-    (status = 200, description = "The control", body = ControlDetail, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such control; or `min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "The control", body = ControlDetail),
+    OfQuestions,
 ))]
 #[get("/controls/{id}")]
 pub async fn get_control(
@@ -139,12 +132,8 @@ pub async fn get_control(
 
 /// The evidence of a control, the latest recorded first. What corrections took away is left out.
 #[utoipa::path(tag = "compliance", params(("id" = String, Path, description = "The control", example = "ER-4"), EvidenceQuery, MomentQuery), responses(
-    (status = 200, description = "A page of evidence", body = EvidenceList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such control; or `min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`, `index-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "A page of evidence", body = EvidenceList),
+    OfQuestions,
 ))]
 #[get("/controls/{id}/evidence")]
 pub async fn list_control_evidence(
@@ -163,12 +152,8 @@ pub async fn list_control_evidence(
 /// The rows that a control applies to, each with its evidence for this control. Beside the parameters below, each field
 /// of the rows.
 #[utoipa::path(tag = "compliance", params(("id" = String, Path, description = "The control", example = "ER-4"), super::ask::RowsQuery, MomentQuery), responses(
-    (status = 200, description = "A page of rows", body = MemberList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such control, or one that applies to the organisation and not to rows; or `min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`, `index-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "A page of rows", body = MemberList),
+    OfQuestions,
 ))]
 #[get("/controls/{id}/members")]
 pub async fn list_control_members(
