@@ -8,7 +8,8 @@ use crate::web::problem::PROBLEM_JSON;
 use std::collections::BTreeMap;
 use utoipa::IntoResponses;
 use utoipa::openapi::{
-    ContentBuilder, HeaderBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, SchemaFormat, Type as SchemaType,
+    ContentBuilder, HeaderBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder,
+    SchemaFormat, Type as SchemaType,
 };
 
 /// Whoever asks anything: a token is looked at, and the query.
@@ -139,8 +140,6 @@ kinds! {
     OfRotations = OF_ROTATIONS;
     /// What there may not be, beside another kind.
     OrNotThere = &[Type::NotFound];
-    /// A query that names what it does not know, beside another kind.
-    OrBadParameter = &[Type::BadParameter];
 }
 
 /// One response for each status that these types have.
@@ -156,8 +155,9 @@ fn response(types: &[Type]) -> Response {
     let said = types.iter().map(|kind| format!("`{}`: {}", kind.parts().1, meaning(*kind)));
     let schema = Ref::from_schema_name("Problem");
     let content = ContentBuilder::new().schema(Some(schema)).build();
-    let mut response =
-        ResponseBuilder::new().description(said.collect::<Vec<_>>().join("; ")).content(PROBLEM_JSON, content);
+    let mut response = ResponseBuilder::new()
+        .description(said.collect::<Vec<_>>().join("; "))
+        .content(PROBLEM_JSON, content);
     if types.iter().any(|kind| kind.retry_after_s().is_some()) {
         response = response.header("Retry-After", header("Seconds after which it may be tried again"));
     }

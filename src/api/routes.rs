@@ -6,8 +6,8 @@
 use crate::api::description::{Description, not_there};
 use crate::api::{catalog as catalogue, clock, events, health, keys, log, post, proofs, stream, views};
 use crate::catalog::Catalog;
-use crate::web::problem::{Problem, ProblemItem};
 use crate::web::Service;
+use crate::web::problem::{Problem, ProblemItem};
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpRequest, HttpResponse, ResponseError as _, get, web};
@@ -59,7 +59,9 @@ fn resources(config: &mut Described<'_>) {
         .service(log::checkpoint)
         .service(log::tile)
         .service(
-            scope("/v1").configure(v1).map(|scope: actix_web::Scope| scope.default_service(web::to(nothing_here))),
+            scope("/v1")
+                .configure(v1)
+                .map(|scope: actix_web::Scope| scope.default_service(web::to(nothing_here))),
         );
 }
 

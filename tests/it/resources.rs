@@ -118,7 +118,8 @@ fn described(ledger: &Ledger) -> Vec<Resource> {
             for parameter in parameters.iter().filter(|parameter| parameter["in"] == "path") {
                 let example = parameter["example"].as_str().map(str::to_owned);
                 let example = example.unwrap_or_else(|| "0".to_owned()).replace('/', "%2F");
-                let example = if template.contains("/log/tile/") { "entries/000.p/1".into() } else { example };
+                let example =
+                    if template.contains("/log/tile/") { "entries/000.p/1".into() } else { example };
                 path = path.replace(&format!("{{{}}}", parameter["name"].as_str().unwrap()), &example);
             }
             let query = parameters.iter().filter(|parameter| parameter["in"] == "query");
@@ -132,7 +133,8 @@ fn described(ledger: &Ledger) -> Vec<Resource> {
 
 fn ask(ledger: &Ledger, resource: &Resource, query: &str, authorization: Option<&str>) -> Answer {
     let path = if query.is_empty() { resource.path.clone() } else { format!("{}?{query}", resource.path) };
-    let headers: Vec<(&str, &str)> = authorization.map(|value| ("authorization", value)).into_iter().collect();
+    let headers: Vec<(&str, &str)> =
+        authorization.map(|value| ("authorization", value)).into_iter().collect();
     ledger.request(&resource.method, &path, &headers, b"")
 }
 
@@ -181,7 +183,11 @@ fn every_resource_is_for_those_that_it_is_said_to_be_for() {
         assert_eq!(ask(&ledger, resource, "bogus=1", None).status, 401, "{name}");
         if matches!(role, For::Readers | For::LogReaders | For::Admins) {
             let producer = of(&bearer("producer"));
-            assert_eq!((producer.status, producer.problem().as_str()), (403, "forbidden"), "{name}: a producer");
+            assert_eq!(
+                (producer.status, producer.problem().as_str()),
+                (403, "forbidden"),
+                "{name}: a producer"
+            );
         }
         if matches!(role, For::Admins | For::Posters) {
             for reader in ["auditor", "compliance"] {

@@ -139,7 +139,8 @@ fn share_members(types: &mut BTreeMap<String, Value>) -> BTreeMap<String, Value>
     let mut components = BTreeMap::new();
     for (_, schema) in types.iter_mut() {
         for (name, member) in schema["properties"].as_object_mut().into_iter().flatten() {
-            if shared.get(name).is_some_and(|(_, schema)| *schema == member.to_string()) {
+            let text = member.to_string();
+            if shared.get(name).is_some_and(|(_, schema)| *schema == text) {
                 let component = format!("member.{name}");
                 let reference = json!({"$ref": format!("#/components/schemas/{component}")});
                 components.insert(component, std::mem::replace(member, reference));
@@ -245,7 +246,8 @@ fn inline(value: &mut Value, definitions: &Value, depth: usize) {
     if depth > 16 {
         return;
     }
-    let target = value.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix(OWN_DEFINITIONS));
+    let target =
+        value.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix(OWN_DEFINITIONS));
     if let Some(definition) = target.and_then(|name| definitions.get(name)).cloned() {
         let mut members = value.as_object().cloned().unwrap_or_default();
         members.remove("$ref");

@@ -35,8 +35,8 @@ fn share_parameters(api: &mut Value) {
     let mut components = Map::new();
     for operation in operations(api) {
         for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
-            let component = component_of(parameter);
-            if shared.get(&component).is_some_and(|(_, shared)| *shared == parameter.to_string()) {
+            let (component, text) = (component_of(parameter), parameter.to_string());
+            if shared.get(&component).is_some_and(|(_, shared)| *shared == text) {
                 let reference = json!({"$ref": format!("#/components/parameters/{component}")});
                 components.insert(component, std::mem::replace(parameter, reference));
             }
@@ -76,7 +76,9 @@ fn share_problems(api: &mut Value) {
 /// The types of problem that a response names, as its description quotes them.
 fn slugs(response: &Value) -> Vec<&str> {
     let said = response["description"].as_str().unwrap_or_default();
-    said.split("; ").filter_map(|part| part.strip_prefix('`')?.split_once("`:").map(|(slug, _)| slug)).collect()
+    said.split("; ")
+        .filter_map(|part| part.strip_prefix('`')?.split_once("`:").map(|(slug, _)| slug))
+        .collect()
 }
 
 /// What answers from the views or the index may find them not there, and says how much they had when they were.

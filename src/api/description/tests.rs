@@ -57,7 +57,10 @@ fn every_operation_has_a_name_and_a_summary_of_its_own() {
     for operation in super::operations(&mut api) {
         let id = operation["operationId"].as_str().unwrap().to_owned();
         let summary = operation["summary"].as_str().unwrap_or_default().to_owned();
-        assert!(!summary.is_empty() && !summary.contains('\n') && !summary.ends_with('.'), "{id}: {summary:?}");
+        assert!(
+            !summary.is_empty() && !summary.contains('\n') && !summary.ends_with('.'),
+            "{id}: {summary:?}"
+        );
         assert!(summaries.insert(summary.clone()), "two operations are {summary:?}");
         assert!(ids.insert(id.clone()), "two operations are called {id}");
     }

@@ -36,7 +36,10 @@ mod tests {
     fn a_summary_is_one_sentence() {
         let of = |text: &str| split(text);
         assert_eq!(of("One entry."), ("One entry".into(), String::new()));
-        assert_eq!(of("A page.\nOf rows. And\nmore.\n\nLast."), ("A page".into(), "Of rows. And more.\n\nLast.".into()));
+        assert_eq!(
+            of("A page.\nOf rows. And\nmore.\n\nLast."),
+            ("A page".into(), "Of rows. And more.\n\nLast.".into())
+        );
         assert_eq!(of("An a of 1.5 things"), ("An a of 1.5 things".into(), String::new()));
     }
 }
