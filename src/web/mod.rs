@@ -1,5 +1,6 @@
 //! What `api` and `console` share of HTTP.
 
+mod answer_problem;
 pub mod auth;
 pub mod body;
 pub mod pace;
