@@ -1,6 +1,5 @@
 //! Entries themselves: one, its receipt, and those that fit by type, source, subject, actor and place.
 
-use super::deadline::Deadline;
 use super::error::AnswerError;
 use super::moment::{nothing_to_wait_for, patience};
 use super::walk::{indexed, resumed, walk};

@@ -147,21 +147,21 @@ pub struct UncoveredList {
 }
 
 impl Reach {
-    fn of(reach: access::reach::Reach) -> Reach {
+    fn of(way: access::reach::Reach) -> Reach {
         Reach {
-            principal: reach.principal,
-            resource: reach.resource,
-            environment: reach.environment,
-            operations: reach.operations,
-            purpose: reach.purpose,
-            grant: reach.grant,
-            through_role: reach.through_role,
-            valid_from: reach.valid_from.map(text),
-            valid_until: reach.valid_until.map(text),
-            granted_by: reach.granted_by,
-            approval: reach.approval,
-            agreement: reach.agreement,
-            entry: links::entry(reach.entry),
+            principal: way.principal,
+            resource: way.resource,
+            environment: way.environment,
+            operations: way.operations,
+            purpose: way.purpose,
+            grant: way.grant,
+            through_role: way.through_role,
+            valid_from: way.valid_from.map(text),
+            valid_until: way.valid_until.map(text),
+            granted_by: way.granted_by,
+            approval: way.approval,
+            agreement: way.agreement,
+            entry: links::entry(way.entry),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::web::auth::{Caller, LogReader};
 use crate::web::{Problem, ProblemType, Service};
 use actix_web::{HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// An entry with its receipt.
