@@ -9,6 +9,7 @@ use crate::follow::feed::Feed;
 use crate::follow::projector::catch_up;
 use crate::follow::testing::{ENGINES, MemoryLog, copy_folder, history};
 use crate::store::EngineKind;
+use crate::store::opening::{Opened, RebuildReason};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::fs;

@@ -21,7 +21,9 @@ pub use log_index::LogIndex;
 
 use crate::follow::feed::{FeedEntry, FeedError};
 use crate::store::folder::{Folder, FolderError};
-use crate::store::postings::{BUNDLE, Key16, ListCursor, ListError, Offsets, posting_key, scan_list};
+use crate::store::postings::{
+    BUNDLE, Key16, ListCursor, ListError, Offsets, bundle_of, intersect, posting_key, scan_list,
+};
 use crate::store::seal::{SEAL_KEY, Seal};
 use crate::store::{Batch, Store, StoreError, Table};
 use keys::{Field, list_key, read_seq, seq_record};
@@ -167,11 +169,6 @@ fn lists_of(entry: &FeedEntry) -> impl Iterator<Item = Key16> {
 /// As many entries as bundles of 32 bits can number, 10^12: the log would be some 800 TB by then. The last bundle's
 /// number stays free, as the end of a range.
 const MAX_ENTRIES: u64 = u32::MAX as u64 * BUNDLE;
-
-fn bundle_of(seq: u64) -> u32 {
-    // Applied entries are below `MAX_ENTRIES`, and what is asked is cut at them.
-    u32::try_from(seq / BUNDLE).unwrap_or(u32::MAX)
-}
 
 impl Index {
     /// How many entries are applied: the seq of the next one. From memory.
@@ -325,42 +322,4 @@ fn put_seal(batch: &mut Batch, seal: &Seal) {
     for table in Table::INDEX {
         batch.put(table, SEAL_KEY, &seal.record());
     }
-}
-
-/// The seqs in `from..to` (not empty) that are on all lists: a merge in which each list leaps to the bundle that the
-/// furthest of the others has come to.
-pub(crate) fn intersect(
-    mut cursors: Vec<ListCursor<'_>>,
-    from: u64,
-    to: u64,
-    reverse: bool,
-    limit: usize,
-) -> std::result::Result<Vec<u64>, ListError> {
-    let mut found = Vec::new();
-    // Bundles still to be looked at. The near end moves, the far end stays.
-    let mut bounds = (bundle_of(from), bundle_of(to - 1).saturating_add(1));
-    while bounds.0 < bounds.1 && found.len() < limit {
-        let mut furthest = None;
-        let mut agreed = true;
-        let mut common = Offsets::range(0, BUNDLE);
-        for cursor in &mut cursors {
-            let Some((bundle, offsets)) = cursor.seek(bounds)? else { return Ok(found) };
-            agreed &= furthest.is_none_or(|other| other == bundle);
-            furthest = Some(bundle);
-            common = common.and(offsets);
-            bounds = if reverse { (bounds.0, bundle.saturating_add(1)) } else { (bundle, bounds.1) };
-        }
-        let Some(bundle) = furthest.filter(|_| agreed) else { continue };
-        let base = u64::from(bundle) * BUNDLE;
-        let wanted = Offsets::range(from.saturating_sub(base), to.saturating_sub(base).min(BUNDLE));
-        let seqs = common.and(wanted).iter().map(|offset| base + u64::from(offset));
-        let room = limit - found.len();
-        if reverse {
-            found.extend(seqs.rev().take(room))
-        } else {
-            found.extend(seqs.take(room))
-        }
-        bounds = if reverse { (bounds.0, bundle) } else { (bundle.saturating_add(1), bounds.1) };
-    }
-    Ok(found)
 }

@@ -6,6 +6,7 @@ use crate::follow::projector::catch_up;
 use crate::follow::testing::{ENGINES, MemoryLog, entry, history};
 use crate::log::identity;
 use crate::store::EngineKind;
+use crate::store::opening::{OpenReport, Opened, RebuildReason};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::BTreeSet;
@@ -211,7 +212,7 @@ fn a_stale_or_foreign_index_is_wiped_and_says_why() {
             }
             store.apply(batch).unwrap();
         };
-        meta(keys::HEADER_KEY, Some(&[0, 0, 0, 9, 1]));
+        meta(crate::store::seal::HEADER_KEY, Some(&[0, 0, 0, 9, 1]));
         let found = opened(dir.path(), *kind, &other).1;
         assert!(matches!(found, Opened::Rebuilt(RebuildReason::OtherVersion { found: 9, .. })));
         meta(SEAL_KEY, Some(&Seal { applied: 3, anchor: [0; 32] }.record()));

@@ -1,8 +1,9 @@
 //! The views over the real log: the two joined, for the API.
 
 use super::engine::{Engine, EngineError, Event, EventFeed, Follower};
-use super::{FeedError, ProjectorState, projections};
+use super::projections;
 use crate::catalog::Catalog;
+use crate::follow::{FeedError, ProjectorState};
 use crate::log::append::Identities;
 use crate::log::store::{ReadError, Store};
 use crate::spec::entry::Entry;

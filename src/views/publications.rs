@@ -1,7 +1,7 @@
 //! The publications of the catalogue that a log holds.
 
-use super::{Filter, LogIndex};
 use crate::catalog::{CatalogHistory, PUBLISHED, to_value};
+use crate::index::{Filter, LogIndex};
 use crate::log::store::Store;
 use crate::spec::entry::Entry;
 

@@ -5,7 +5,7 @@ use super::event::Event;
 use super::keys::{self, Slot};
 use super::{EngineError, Result};
 use crate::catalog::Catalog;
-use crate::index::{BUNDLE, Key16, ListCursor, Offsets, intersect, posting_key, scan_list};
+use crate::store::postings::{BUNDLE, Key16, ListCursor, Offsets, intersect, posting_key, scan_list};
 use crate::store::{Batch, Store, Table};
 use std::collections::HashMap;
 use std::ops::ControlFlow;

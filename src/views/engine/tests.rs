@@ -361,7 +361,7 @@ impl Bench {
         Bench { dir, kind, feed: Arc::default(), catalog: CATALOG.clone() }
     }
 
-    fn open(&self, projections: &[Projection]) -> (Engine, super::super::OpenReport) {
+    fn open(&self, projections: &[Projection]) -> (Engine, crate::store::opening::OpenReport) {
         let feed: Arc<dyn EventFeed> = self.feed.clone();
         Engine::open(self.dir.path(), self.kind, LEDGER, feed, self.catalog.clone(), projections).unwrap()
     }
@@ -609,14 +609,14 @@ fn what_a_store_has_lost_is_found_out_and_built_anew() {
         engine.store.apply(batch).unwrap();
         drop(engine);
         let (engine, report) = bench.open(&toys(1));
-        assert!(matches!(report.opened, super::super::Opened::Rebuilt(_)), "{:?}", report.opened);
+        assert!(matches!(report.opened, crate::store::opening::Opened::Rebuilt(_)), "{:?}", report.opened);
         bench.catch_up(&engine, 100);
         assert_eq!(digests(&engine), digest);
         drop(engine);
         // Another history: an entry that the log does not have any more.
         bench.feed.0.lock().unwrap()[19].ty = "toy.other".into();
         let (engine, report) = bench.open(&toys(1));
-        assert!(matches!(report.opened, super::super::Opened::Rebuilt(_)));
+        assert!(matches!(report.opened, crate::store::opening::Opened::Rebuilt(_)));
         assert_eq!(engine.applied(), 0);
     }
 }

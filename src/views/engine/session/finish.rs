@@ -2,7 +2,7 @@
 
 use super::marks::{Marks, is_there};
 use super::{Session, Sum, Working};
-use crate::index::{BUNDLE, Offsets};
+use crate::store::postings::{BUNDLE, Offsets};
 use crate::store::{Batch, Table};
 use crate::views::engine::digest::Digest;
 use crate::views::engine::keys::{self, DateKind, Slot};
