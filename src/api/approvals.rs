@@ -202,8 +202,8 @@ impl AfterView {
 }
 
 impl AfterList {
-    fn of(after: approvals::After, as_of: MomentView) -> AfterList {
-        let approvals::After { target, scope_digest, decided_at, items, more } = after;
+    fn of(found: approvals::After, as_of: MomentView) -> AfterList {
+        let approvals::After { target, scope_digest, decided_at, items, more } = found;
         let items = items.into_iter().map(AfterView::of).collect();
         AfterList { target, scope_digest, decided_at, items, more, as_of }
     }

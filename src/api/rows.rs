@@ -11,9 +11,9 @@ use crate::web::auth::Caller;
 use crate::web::{Problem, Service};
 use actix_web::{HttpRequest, HttpResponse, get, web};
 
-/// The four questions to one view.
+/// The four questions to one view; without `one` where a row is asked for by a question of its own.
 macro_rules! rows_of {
-    ($module:ident, $filters:ty, $view:literal, $what:literal, $list:literal, $counts:literal, $one:literal, $history:literal) => {
+    ($module:ident, $filters:ty, $view:literal, $what:literal, $list:literal, $counts:literal, $history:literal $(, one: $one:literal)?) => {
         #[doc = $what]
         pub mod $module {
             use super::*;
@@ -53,6 +53,7 @@ macro_rules! rows_of {
                 answer(service, caller, move |inquiry| rows::counts(inquiry, $view, &parameters), CountsView::of).await
             }
 
+            $(
             #[doc = concat!($what, ": one row.")]
             #[utoipa::path(tag = "compliance", operation_id = concat!("get_", stringify!($module)), params(("id" = String, Path, description = "The row's id"), MomentQuery), responses(
                 (status = 200, description = "The row", body = RowDetail, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
@@ -68,6 +69,7 @@ macro_rules! rows_of {
                 let moment = query.into_inner().into();
                 answer(service, caller, move |inquiry| rows::one(inquiry, $view, &id, &moment), RowDetail::of).await
             }
+            )?
 
             #[doc = concat!($what, ": what made one row what it is, entry by entry.")]
             #[utoipa::path(tag = "compliance", operation_id = concat!("history_of_", stringify!($module)), params(("id" = String, Path, description = "The row's id"), MomentQuery), responses(
@@ -95,7 +97,6 @@ rows_of!(
     "Approvals",
     "/approvals",
     "/approvals/counts",
-    "/approvals/{id}",
     "/approvals/{id}/history"
 );
 rows_of!(
@@ -105,8 +106,8 @@ rows_of!(
     "Grants of access",
     "/access",
     "/access/counts",
-    "/access/{id}",
-    "/access/{id}/history"
+    "/access/{id}/history",
+    one: "/access/{id}"
 );
 rows_of!(
     access_requests,
@@ -115,8 +116,8 @@ rows_of!(
     "Requests for access",
     "/access/requests",
     "/access/requests/counts",
-    "/access/requests/{id}",
-    "/access/requests/{id}/history"
+    "/access/requests/{id}/history",
+    one: "/access/requests/{id}"
 );
 rows_of!(
     access_uses,
@@ -125,8 +126,8 @@ rows_of!(
     "Uses of data",
     "/access/uses",
     "/access/uses/counts",
-    "/access/uses/{id}",
-    "/access/uses/{id}/history"
+    "/access/uses/{id}/history",
+    one: "/access/uses/{id}"
 );
 rows_of!(
     decisions,
@@ -135,7 +136,6 @@ rows_of!(
     "Decisions",
     "/decisions",
     "/decisions/counts",
-    "/decisions/{id}",
     "/decisions/{id}/history"
 );
 rows_of!(
@@ -145,6 +145,6 @@ rows_of!(
     "Escalations",
     "/escalations",
     "/escalations/counts",
-    "/escalations/{id}",
-    "/escalations/{id}/history"
+    "/escalations/{id}/history",
+    one: "/escalations/{id}"
 );
