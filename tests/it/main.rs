@@ -17,6 +17,7 @@ mod imports;
 mod intake;
 mod lies;
 mod listing;
+mod old_answers;
 mod old_formats;
 mod overload;
 mod proving;
