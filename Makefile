@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: run cc test soak deps fmt clippy unit core protocol deny fuzz fuzz-seeds openapi bench
+.PHONY: run cc test soak deps fmt clippy unit core protocol deny fuzz fuzz-seeds openapi packages bench
 
 # A ledger with a bank's year in it, on http://127.0.0.1:8080. `make run ARGS="--listen 0.0.0.0:9000"` for other arguments.
 run: cc
@@ -49,15 +49,15 @@ fmt:
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 
 clippy:
-	$(CARGO) clippy --quiet --locked --all-features --all-targets -- -D warnings
-	$(CARGO) clippy --quiet --locked --no-default-features --lib --bins -- -D warnings
+	$(CARGO) clippy --quiet --locked --workspace --all-features --all-targets -- -D warnings
+	$(CARGO) clippy --quiet --locked --workspace --no-default-features --lib --bins -- -D warnings
 
-# The pure core and the verifier build and pass alone.
+# The formats and the verifier build and pass alone, and what their documents show runs.
 core:
-	$(CARGO) test --quiet --locked --no-default-features --lib --bins
+	$(CARGO) test --quiet --locked --no-default-features -p daybook-spec -p daybook-verify
 
 deny:
-	cargo-deny --all-features check --hide-inclusion-graph licenses bans sources
+	cargo-deny --all-features --workspace check --hide-inclusion-graph licenses bans sources
 	cargo-deny --config deny.toml --manifest-path fuzz/Cargo.toml check --hide-inclusion-graph licenses bans sources
 
 # Every fuzz target for some seconds, two at a time, on stable Rust: the flags make rustc count what is reached, as
@@ -82,15 +82,19 @@ fuzz-seeds:
 protocol:
 	$(CARGO) test --quiet --locked --all-features --test protocol
 
-# Everything else: unit tests with all features, and the integration tests over the real binary. Last, so that its
-# summary is the last thing printed.
+# Everything else: unit tests of all packages with all features, the suite of lies, and the integration tests over the
+# real binary.
 unit:
-	$(CARGO) test --locked --all-features --lib --bins --test it
+	$(CARGO) test --locked --workspace --all-features --lib --bins --test it --test lies
 
 # Writes openapi/daybook.json from the program, after the demo was asked again what openapi/answers.json shows of it.
 openapi:
 	DAYBOOK_UPDATE=1 $(CARGO) test --all-features --test it describing::the_example_answers -- --quiet
 	DAYBOOK_UPDATE=1 $(CARGO) test --all-features --test it describing::the_checked_in -- --quiet
+
+# Writes the verifier's list of dependencies and that of their licences, from what cargo says.
+packages:
+	DAYBOOK_UPDATE=1 $(CARGO) test --locked --all-features --test it packages::what packages::the_licences -- --quiet
 
 # All benchmarks, each alone on the machine, printed as tables and kept in benches/RESULTS.md. About twenty minutes;
 # `make bench FULL=1` takes the large sizes, an hour and 30 GB below target/bench-data. One alone, with arguments:

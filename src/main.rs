@@ -1,5 +1,4 @@
 //! The `daybook` command.
-#![forbid(unsafe_code)]
 
 use clap::Parser as _;
 use std::process::ExitCode;

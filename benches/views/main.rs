@@ -4,7 +4,13 @@
 //! cargo bench --bench views             1,000,000 entries
 //! cargo bench --bench views -- --full   and 10,000,000; a million grants in any case
 //! ```
-#![forbid(unsafe_code)]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a measurement that cannot be made ends"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -3,7 +3,7 @@
 use daybook::spec::entry::Entry;
 use daybook::spec::export::Line;
 use daybook::spec::note::Signer as _;
-use daybook::verify::testkit::{ORIGIN, signer};
+use daybook_testkit::{ORIGIN, signer};
 use daybook::verify::{Options, Outcome, Quiet, Source, verify};
 
 /// An accepted line is the one spelling of what it says; an export that verifies holds only entries that the

@@ -1,7 +1,7 @@
 //! The list of a ledger's keys, walked to check a receipt that stands after two rotations.
 
 use daybook::spec::note::Signer as _;
-use daybook::verify::testkit::{Ledger, ORIGIN, signer};
+use daybook_testkit::{Ledger, ORIGIN, signer};
 use daybook::verify::{Options, Outcome, Quiet, Source, verify};
 use std::sync::LazyLock;
 

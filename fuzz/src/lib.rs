@@ -18,7 +18,7 @@ pub mod spellings;
 pub mod tile;
 
 use daybook::spec::note::{Note, Signer as _, push_signature_line};
-use daybook::verify::testkit::{ORIGIN, signer};
+use daybook_testkit::{ORIGIN, signer};
 
 /// Seeds of the keys that the corpus is signed with. Whatever verifies must have been signed by one of them, and
 /// Ed25519 is deterministic, so its signature can be made again.

@@ -2,7 +2,7 @@
 
 use daybook::spec::note::Signer as _;
 use daybook::spec::receipt::Receipt;
-use daybook::verify::testkit::{ORIGIN, signer};
+use daybook_testkit::{ORIGIN, signer};
 use daybook::verify::{Options, Outcome, Quiet, Source, verify};
 
 /// An accepted text is the one spelling of its receipt; both forms say the same; and a receipt that verifies was

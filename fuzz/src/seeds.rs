@@ -7,7 +7,7 @@ use daybook::catalog::Catalog;
 use daybook::spec::json::{Json, MAX_EVENT_DEPTH};
 use daybook::spec::merkle::leaf_hash;
 use daybook::spec::{canonical, encoding, note};
-use daybook::verify::testkit::{Ledger, ORIGIN, event, framed, ordinary, signer};
+use daybook_testkit::{Ledger, ORIGIN, event, framed, ordinary, signer};
 use std::path::Path;
 
 fn write(target: &str, name: &str, bytes: impl AsRef<[u8]>) {

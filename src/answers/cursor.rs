@@ -9,6 +9,12 @@ use sha2::{Digest as _, Sha256};
 /// First byte of a cursor; another layout gets another.
 const VERSION: u8 = 1;
 
+/// First byte of a cursor into a list of rows.
+const PLACE_VERSION: u8 = 2;
+
+/// First byte of a cursor into a list in the order of names.
+const NAME_VERSION: u8 = 3;
+
 /// The cursor for going on at `seq` with a query.
 #[must_use]
 pub fn encode(query: &str, seq: u64) -> String {
@@ -23,13 +29,14 @@ pub fn encode(query: &str, seq: u64) -> String {
 /// # Errors
 /// Not a cursor, or one of another query.
 pub fn decode(query: &str, cursor: &str) -> Result<u64, AnswerError> {
-    let bytes = from_hex::<13>(cursor).filter(|bytes| bytes[0] == VERSION && bytes[9..] == digest(query));
-    let bytes = bytes.ok_or(AnswerError::Cursor)?;
-    Ok(bytes[1..9].iter().fold(0, |seq, byte| seq << 8 | u64::from(*byte)))
+    let read = || {
+        let bytes = from_hex::<13>(cursor)?;
+        let ([VERSION], rest) = bytes.split_first_chunk()? else { return None };
+        let (seq, of) = rest.split_first_chunk()?;
+        (of == digest(query)).then(|| u64::from_be_bytes(*seq))
+    };
+    read().ok_or(AnswerError::Cursor)
 }
-
-/// First byte of a cursor into a list of rows.
-const PLACE_VERSION: u8 = 2;
 
 /// The cursor for going on after a row.
 #[must_use]
@@ -46,15 +53,16 @@ pub fn encode_place(query: &str, place: Place) -> String {
 /// # Errors
 /// Not a cursor, or one of another query.
 pub fn decode_place(query: &str, cursor: &str) -> Result<Place, AnswerError> {
-    let bytes =
-        from_hex::<21>(cursor).filter(|bytes| bytes[0] == PLACE_VERSION && bytes[17..] == digest(query));
-    let bytes = bytes.ok_or(AnswerError::Cursor)?;
-    let number = |from: usize| bytes[from..from + 8].iter().fold(0, |n, byte| n << 8 | u64::from(*byte));
-    Ok(Place { date: number(1) as i64, number: number(9) })
+    let read = || {
+        let bytes = from_hex::<21>(cursor)?;
+        let ([PLACE_VERSION], rest) = bytes.split_first_chunk()? else { return None };
+        let (date, rest) = rest.split_first_chunk()?;
+        let (number, of) = rest.split_first_chunk()?;
+        let place = Place { date: i64::from_be_bytes(*date), number: u64::from_be_bytes(*number) };
+        (of == digest(query)).then_some(place)
+    };
+    read().ok_or(AnswerError::Cursor)
 }
-
-/// First byte of a cursor into a list in the order of names.
-const NAME_VERSION: u8 = 3;
 
 /// The cursor for going on after a name.
 #[must_use]
@@ -72,16 +80,22 @@ pub fn encode_name(query: &str, name: &str) -> String {
 pub fn decode_name(query: &str, cursor: &str) -> Result<String, AnswerError> {
     let read = || {
         let (head, name) = cursor.split_at_checked(10)?;
-        from_hex::<5>(head).filter(|head| head[0] == NAME_VERSION && head[1..] == digest(query))?;
-        let bytes = (0..name.len()).step_by(2).map(|at| Some(from_hex::<1>(name.get(at..at + 2)?)?[0]));
-        String::from_utf8(bytes.collect::<Option<Vec<u8>>>()?).ok()
+        let head = from_hex::<5>(head)?;
+        let ([NAME_VERSION], of) = head.split_first_chunk()? else { return None };
+        if of != digest(query) {
+            return None;
+        }
+        let byte = |at: usize| from_hex::<1>(name.get(at..at + 2)?).map(|[byte]| byte);
+        let bytes: Option<Vec<u8>> = (0..name.len()).step_by(2).map(byte).collect();
+        String::from_utf8(bytes?).ok()
     };
     read().ok_or(AnswerError::Cursor)
 }
 
+/// Which query a cursor belongs to.
 fn digest(query: &str) -> [u8; 4] {
-    let hash = Sha256::digest(query);
-    [hash[0], hash[1], hash[2], hash[3]]
+    let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(query));
+    [a, b, c, d]
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //! A question goes through the same five steps everywhere: an [`Inquiry`] is had (authority), the parameters are read
 //! ([`parameters`]), the moment is found ([`moment`], which waits for what has to be waited for), the views or the log are
 //! asked for a bounded part, and the rest is worked out. Loops that can be long look at the [`deadline`].
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, missing_docs)]
 
 pub mod access;
 pub mod approvals;
@@ -35,6 +36,7 @@ pub mod timeline;
 pub mod walk;
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests may")]
 mod tests;
 
 use crate::catalog::{Catalog, CatalogHistory};

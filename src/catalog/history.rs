@@ -16,8 +16,10 @@ pub struct InForce {
 pub struct CatalogHistory(RwLock<State>);
 
 struct State {
-    /// Never empty.
-    versions: Vec<InForce>,
+    /// What the ledger began with.
+    first: InForce,
+    /// Publications, the newest last.
+    published: Vec<InForce>,
     /// Why it is not known whether these are all, if it is not.
     unknown: Option<String>,
 }
@@ -28,31 +30,30 @@ impl CatalogHistory {
     #[must_use]
     pub fn begin(catalog: Catalog, unknown: &str) -> CatalogHistory {
         let first = InForce { seq: None, catalog: Arc::new(catalog) };
-        CatalogHistory(RwLock::new(State { versions: vec![first], unknown: Some(unknown.to_owned()) }))
+        CatalogHistory(RwLock::new(State { first, published: Vec::new(), unknown: Some(unknown.to_owned()) }))
     }
 
     /// The catalogue in force.
     #[must_use]
     pub fn current(&self) -> Arc<Catalog> {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        // There is a first one from the beginning, and none is ever taken away.
-        state.versions[state.versions.len() - 1].catalog.clone()
+        state.published.last().unwrap_or(&state.first).catalog.clone()
     }
 
     /// All catalogues, in the order in which they came into force.
     #[must_use]
     pub fn versions(&self) -> Vec<InForce> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).versions.clone()
+        let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        std::iter::once(&state.first).chain(&state.published).cloned().collect()
     }
 
     /// The catalogue by which entry `seq` was accepted.
     #[must_use]
     pub fn at(&self, seq: u64) -> Arc<Catalog> {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let after =
-            state.versions.partition_point(|version| version.seq.is_none_or(|published| published < seq));
-        // The first one is in force from the beginning.
-        state.versions[after.max(1) - 1].catalog.clone()
+        let before = state.published.partition_point(|version| version.seq < Some(seq));
+        let last = before.checked_sub(1).and_then(|last| state.published.get(last));
+        last.unwrap_or(&state.first).catalog.clone()
     }
 
     /// Why events cannot be held against the catalogue yet, if they cannot.
@@ -64,7 +65,7 @@ impl CatalogHistory {
     /// A publication has come into force with an entry later than all before.
     pub fn publish(&self, seq: u64, catalog: Catalog) {
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        state.versions.push(InForce { seq: Some(seq), catalog: Arc::new(catalog) });
+        state.published.push(InForce { seq: Some(seq), catalog: Arc::new(catalog) });
     }
 
     /// All publications of the log are known from here on; or why they are not.

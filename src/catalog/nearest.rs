@@ -27,11 +27,14 @@ pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>)
 }
 
 /// Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment), in three rows.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "each index is at most `to.len()`, the last index of each row, or an index into `from` or `to` less one"
+)]
 fn distance(from: &[char], to: &[char]) -> usize {
     let mut before_last: Vec<usize> = vec![0; to.len() + 1];
     let mut last: Vec<usize> = (0..=to.len()).collect();
     let mut row: Vec<usize> = vec![0; to.len() + 1];
-    // Every index below is at most `to.len()`, the last index of each row, or an index into `from` or `to` less one.
     for i in 1..=from.len() {
         row[0] = i;
         for j in 1..=to.len() {

@@ -130,10 +130,14 @@ struct Writing {
 }
 
 impl Writing {
-    fn take(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
-            self.line.extend_from_slice(&bytes[..end]);
-            bytes = &bytes[end + 1..];
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut parts = bytes.split(|byte| *byte == b'\n').peekable();
+        while let Some(part) = parts.next() {
+            self.line.extend_from_slice(part);
+            if parts.peek().is_none() {
+                // Its newline is still to come.
+                break;
+            }
             let line = std::mem::take(&mut self.line);
             match (Line::parse(&line), &mut self.builder) {
                 (Some(Line::Entry(entry)), Some(builder)) => {
@@ -144,7 +148,6 @@ impl Writing {
                 _ => {}
             }
         }
-        self.line.extend_from_slice(bytes);
         if self.line.len() > MAX_LINE_BYTES {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
@@ -163,7 +166,8 @@ struct Tee {
 impl Read for Tee {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.source.read(buffer)?;
-        self.writing.lock().unwrap_or_else(PoisonError::into_inner).take(&buffer[..count])?;
+        let read = buffer.get(..count).unwrap_or(buffer);
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner).take(read)?;
         Ok(count)
     }
 }

@@ -167,15 +167,15 @@ fn check_levels(
     for (level, hashes) in (2_u8..).zip(upper) {
         // A segment that is just full may not be written here yet.
         let width = 256_u64.pow(u32::from(level) - 2);
-        let certain = (sealed_segments / width).min(hashes.len() as u64) as usize;
-        let mut bytes = vec![0; certain * 32];
+        let certain = hashes.get(..(sealed_segments / width) as usize).unwrap_or(hashes);
+        let mut bytes = vec![0; certain.len() * 32];
         let read = disk
             .open(&segment::level_path(log_dir, level), Mode::Read)
             .and_then(|file| file.read_exact_at(&mut bytes, 0));
-        let good = certain == 0 || (read.is_ok() && bytes == hashes[..certain].as_flattened());
+        let good = certain.is_empty() || (read.is_ok() && bytes == certain.as_flattened());
         if !good {
             if repair {
-                segment::write_level(disk, log_dir, level, 0, &hashes[..certain])?;
+                segment::write_level(disk, log_dir, level, 0, certain)?;
             }
             checked.differs(format!("log/levels/{level}"), "not what the entries lead to", repair);
         }

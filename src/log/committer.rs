@@ -135,9 +135,8 @@ impl Committer {
         head_file.read_exact_at(&mut bytes, 0)?;
         let newest = store.state().head;
         // Slot A is copies 0 and 1. If both slots hold the head in force, either may be next.
-        let copies = Head::read_copies(&bytes);
-        let next_slot =
-            u64::from(copies[..2].contains(&Some(newest)) && !copies[2..].contains(&Some(newest)));
+        let [a, a_twin, b, b_twin] = Head::read_copies(&bytes).map(|copy| copy == Some(newest));
+        let next_slot = u64::from((a || a_twin) && !(b || b_twin));
         Ok(Self {
             batches,
             committed,

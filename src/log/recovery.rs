@@ -305,12 +305,12 @@ fn write_missing_levels(disk: &dyn Disk, log_dir: &Path, store: &Store, sealed: 
     let upper = store.state().upper.clone();
     for (level, hashes) in (2_u8..).zip(&upper) {
         // A segment that is just full is written when it is sealed.
-        let certain = hashes.len().min((sealed >> (8 * (level - 2))) as usize);
-        let mut stored = vec![0; certain * 32];
+        let certain = hashes.get(..(sealed >> (8 * (level - 2))) as usize).unwrap_or(hashes);
+        let mut stored = vec![0; certain.len() * 32];
         let read = disk
             .open(&segment::level_path(log_dir, level), Mode::Read)
             .and_then(|file| file.read_exact_at(&mut stored, 0));
-        if certain > 0 && (read.is_err() || stored != hashes[..certain].as_flattened()) {
+        if !certain.is_empty() && (read.is_err() || stored != certain.as_flattened()) {
             segment::write_level(disk, log_dir, level, 0, hashes)?;
         }
     }

@@ -81,8 +81,9 @@ impl Tail {
     pub fn push(&mut self, end: u64, leaf: Hash) {
         self.ends.push(end);
         self.hashes.push(leaf);
-        if self.hashes.len().is_multiple_of(TILE_WIDTH as usize) {
-            let bundle = &self.hashes[self.hashes.len() - TILE_WIDTH as usize..];
+        if self.hashes.len().is_multiple_of(TILE_WIDTH as usize)
+            && let Some(bundle) = self.hashes.last_chunk::<{ TILE_WIDTH as usize }>()
+        {
             self.bundles.extend(fold(bundle));
         }
     }
@@ -109,7 +110,7 @@ impl Tail {
     #[must_use]
     pub fn range(&self, index: usize) -> Option<(u64, u64)> {
         let end = *self.ends.get(index)?;
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        let start = index.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
         Some((start + LENGTH_BYTES as u64, end))
     }
 }
@@ -150,6 +151,7 @@ pub fn walk(
         let kept = buffer.len();
         let more = usize::try_from(bytes - read).unwrap_or(usize::MAX).min(READ_BYTES);
         buffer.resize(kept + more, 0);
+        #[expect(clippy::indexing_slicing, reason = "it was just made longer than what was kept")]
         file.read_exact_at(&mut buffer[kept..], read)?;
         read += more as u64;
         let mut rest = &buffer[..];

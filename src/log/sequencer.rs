@@ -174,12 +174,12 @@ impl Sequencer {
             let twin = match places.entry(item.identity) {
                 Entry::Occupied(earlier) => Some(*earlier.get()),
                 Entry::Vacant(first) => {
-                    first.insert(i);
+                    first.insert((i, item.fingerprint));
                     None
                 }
             };
             let known = match twin {
-                Some(twin) => Some((Known::Twin(twin), submission.items[twin].fingerprint)),
+                Some((twin, fingerprint)) => Some((Known::Twin(twin), fingerprint)),
                 None => self.find(item, submission.looked_up_at, position)?,
             };
             match known {
@@ -218,6 +218,7 @@ impl Sequencer {
         for (item, replay) in submission.items.iter().zip(replays) {
             let plan = match replay {
                 Some(Known::Entry(seq)) => Planned::Replayed { seq },
+                #[expect(clippy::indexing_slicing, reason = "a twin stands before what repeats it")]
                 Some(Known::Twin(twin)) => Planned::Replayed { seq: planned[twin].seq() },
                 None => take_place(item, time, position, open),
             };
@@ -269,6 +270,10 @@ impl Sequencer {
                 let outcomes = planned.map(|planned| {
                     let outcome = |plan: Planned| match plan {
                         Planned::Replayed { seq } => Outcome::Replayed { seq },
+                        #[expect(
+                            clippy::indexing_slicing,
+                            reason = "signing gives back as many as it was given"
+                        )]
                         Planned::New { place, seq, time } => {
                             Outcome::Recorded { seq, time, leaf: entries[place].leaf }
                         }

@@ -101,12 +101,12 @@ pub fn push_upper(upper: &mut Vec<Vec<Hash>>, root: Hash) {
         if upper.len() == level {
             upper.push(Vec::new());
         }
-        upper[level].push(hash);
-        let count = upper[level].len();
-        if !count.is_multiple_of(TILE_WIDTH as usize) {
+        let Some(hashes) = upper.get_mut(level) else { return };
+        hashes.push(hash);
+        if !hashes.len().is_multiple_of(TILE_WIDTH as usize) {
             return;
         }
-        match fold(&upper[level][count - TILE_WIDTH as usize..]) {
+        match hashes.last_chunk::<{ TILE_WIDTH as usize }>().and_then(|tile| fold(tile)) {
             Some(parent) => hash = parent,
             None => return,
         }
@@ -262,6 +262,7 @@ impl Store {
             if seqs.end > state.head.size || seqs.is_empty() {
                 return Err(ReadError::NotThere { size: state.head.size });
             }
+            #[expect(clippy::indexing_slicing, reason = "below the head the tail has every entry")]
             state.tail(segment).map(|tail| {
                 let start = if first == 0 { 0 } else { tail.ends[first - 1] };
                 (start, tail.ends[last], tail.hashes[first..=last].to_vec())
@@ -300,12 +301,12 @@ impl Store {
         last: usize,
     ) -> Result<(u64, u64, Vec<Hash>), ReadError> {
         let skip = usize::from(first > 0);
-        let mut ends = vec![0; (last - first + 1 + skip) * 8];
+        let mut ends = vec![[0; 8]; last - first + 1 + skip];
         let offsets = self.file(&segment::offsets_path(&self.log_dir, segment))?;
-        offsets.read_exact_at(&mut ends, ((first - skip) * 8) as u64)?;
-        let number = |bytes: &[u8]| bytes.iter().fold(0_u64, |n, b| n << 8 | u64::from(*b));
-        let start = if first == 0 { 0 } else { number(&ends[..8]) };
-        let end = number(&ends[ends.len() - 8..]);
+        offsets.read_exact_at(ends.as_flattened_mut(), ((first - skip) * 8) as u64)?;
+        let number = |bytes: Option<&[u8; 8]>| bytes.map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        let start = if first == 0 { 0 } else { number(ends.first()) };
+        let end = number(ends.last());
         let hashes =
             self.hashes_at(&segment::hashes_path(&self.log_dir, segment), first as u64, last - first + 1)?;
         Ok((start, end, hashes))

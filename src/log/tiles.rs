@@ -19,6 +19,10 @@ impl TileTree {
         }
         let mut nodes = Box::new([[0; 32]; 2 * WIDTH]);
         nodes[WIDTH..].copy_from_slice(hashes);
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "twice a place below the middle, and the next, are places"
+        )]
         for at in (1..WIDTH).rev() {
             nodes[at] = node_hash(&nodes[2 * at], &nodes[2 * at + 1]);
         }

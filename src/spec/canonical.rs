@@ -1,7 +1,7 @@
-//! Canonical JSON, written (RFC 8785, JCS). What is read by [`crate::spec::json`] is already in canonical order and
+//! Canonical JSON, written (RFC 8785, JCS). What is read by [`crate::json`] is already in canonical order and
 //! holds only numbers that JCS carries exactly; here it becomes bytes.
 
-use crate::spec::json::{Json, JsonError};
+use crate::json::{Json, JsonError};
 use std::fmt::Write as _;
 
 /// The canonical text of a value.
@@ -62,7 +62,7 @@ pub fn plain_prefix(bytes: &[u8]) -> usize {
         below(word, 0x20) | below(quote, 1) | below(backslash, 1) == 0
     });
     let start = words.count() * 8;
-    let rest = bytes[start..].iter().position(|byte| matches!(byte, 0..=0x1f | b'"' | b'\\'));
+    let rest = bytes.iter().skip(start).position(|byte| matches!(byte, 0..=0x1f | b'"' | b'\\'));
     rest.map_or(bytes.len(), |length| start + length)
 }
 
@@ -131,7 +131,7 @@ pub fn read_string(text: &str) -> Option<(String, &str)> {
             'u' => {
                 let digits = escape.as_str().get(..4)?;
                 escape = escape.as_str()[4..].chars();
-                let [0, code] = crate::spec::encoding::from_hex::<2>(digits)? else { return None };
+                let [0, code] = crate::encoding::from_hex::<2>(digits)? else { return None };
                 // Only control characters are escaped by number, and only those without a shorter escape.
                 if code >= 0x20 || matches!(code, 0x08 | 0x09 | 0x0a | 0x0c | 0x0d) {
                     return None;

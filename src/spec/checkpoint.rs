@@ -1,8 +1,8 @@
 //! Checkpoints (C2SP tlog-checkpoint): the size and root of the log, signed.
 
-use crate::spec::encoding::{from_decimal, hash_from_base64, to_base64};
-use crate::spec::merkle::Hash;
-use crate::spec::note::{Note, NoteError, VerifierKey};
+use crate::encoding::{from_decimal, hash_from_base64, to_base64};
+use crate::merkle::Hash;
+use crate::note::{Note, NoteError, VerifierKey};
 use std::fmt;
 
 /// Bytes that a checkpoint may have: an origin, two short lines, and room for many cosignatures.
@@ -22,9 +22,11 @@ pub struct Checkpoint {
 /// Why a checkpoint is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckpointError {
+    /// It is no signed note, or a signature does not hold.
     Note(NoteError),
     /// Not three lines: origin, size, root. Extension lines are not part of the ledger's format.
     Malformed,
+    /// More bytes than [`MAX_CHECKPOINT_BYTES`].
     TooLong,
 }
 
@@ -103,7 +105,7 @@ pub fn is_origin(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::note::{Signer as _, SoftwareSigner, sign};
+    use crate::note::{Signer as _, SoftwareSigner, sign};
 
     /// The example of C2SP tlog-checkpoint. Its key is not published, so only its form can be checked.
     #[test]

@@ -46,8 +46,8 @@ pub fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
         _ => None,
     };
     let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = value(pair[0])? << 4 | value(pair[1])?;
+    for (byte, [high, low]) in bytes.iter_mut().zip(digits.as_chunks().0) {
+        *byte = value(*high)? << 4 | value(*low)?;
     }
     Some(bytes)
 }

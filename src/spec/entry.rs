@@ -1,12 +1,12 @@
 //! Entries: one event in the ledger (FORMATS.md section 2).
 
-use crate::spec::canonical;
-use crate::spec::checkpoint::is_origin;
-use crate::spec::encoding::{from_base64, hash_from_base64, to_base64};
-use crate::spec::json::{Json, JsonError, MAX_EVENT_DEPTH};
-use crate::spec::merkle::Hash;
-use crate::spec::note::{Note, NoteError, VerifierKey};
-use crate::spec::time::Timestamp;
+use crate::canonical;
+use crate::checkpoint::is_origin;
+use crate::encoding::{from_base64, hash_from_base64, to_base64};
+use crate::json::{Json, JsonError, MAX_EVENT_DEPTH};
+use crate::merkle::Hash;
+use crate::note::{Note, NoteError, VerifierKey};
+use crate::time::Timestamp;
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -36,15 +36,19 @@ pub const FIRST_PREV: Hash = [0; 32];
 /// Why bytes are no entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryError {
+    /// More bytes than [`MAX_ENTRY_BYTES`].
     TooLong,
+    /// It is no signed note.
     Note(NoteError),
     /// The note's text is not exactly one line.
     NotOneLine,
+    /// The text is not JSON that a ledger can carry.
     Json(JsonError),
     /// The JSON is not in the form of RFC 8785.
     NotCanonical,
     /// Not an object, or with a member that the format does not know.
     UnknownMember(String),
+    /// The member of this name is not there.
     Missing(&'static str),
     /// A member's value is not of its form.
     Invalid(&'static str),
@@ -70,17 +74,23 @@ impl std::error::Error for EntryError {}
 /// An entry taken apart. Its form is checked; its signatures, its place in the chain and its key are not.
 #[derive(Clone, Debug)]
 pub struct Entry<'a> {
+    /// The text with its signatures, as it was taken apart.
     pub note: Note<'a>,
+    /// Who handed the event in, `app:<id>` or `user:<id>`; `ledger` for the ledger's own events.
     pub actor: String,
     /// The CloudEvent as recorded.
     pub event: Json<'a>,
+    /// The ledger's origin.
     pub ledger: String,
+    /// SHA-256 of the text before this one; zeros in entry 0.
     pub prev: Hash,
     /// `<name>+<8 hex key ID>` and the signature of the producer, where there is one.
     pub producer: Option<(String, Vec<u8>)>,
     /// Whether a personal part is sealed beside the event.
     pub sealed: bool,
+    /// The entry's number, from 0.
     pub seq: u64,
+    /// When the ledger recorded it.
     pub time: Timestamp,
 }
 
@@ -217,6 +227,7 @@ impl<'a> Entry<'a> {
 /// A ledger key coming into force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyChange {
+    /// The new key, in force from the next entry on (in entry 0: from that entry on).
     pub key: VerifierKey,
     /// The commitment to the next key, `SHA-256(the next vkey)`, where one was made.
     pub next: Option<Hash>,
@@ -270,8 +281,8 @@ fn producer_of(value: &Json<'_>) -> Option<(String, Vec<u8>)> {
     let (name, id) = key.rsplit_once('+')?;
     let well_formed = members.len() == 2
         && sig.len() == 64
-        && crate::spec::note::is_key_name(name)
-        && crate::spec::encoding::from_hex::<4>(id).is_some();
+        && crate::note::is_key_name(name)
+        && crate::encoding::from_hex::<4>(id).is_some();
     well_formed.then(|| (key.to_owned(), sig))
 }
 
@@ -342,7 +353,7 @@ impl Draft {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::note::{SoftwareSigner, sign};
+    use crate::note::{SoftwareSigner, sign};
 
     const EVENT: &str = r#"{"data":{"a":1},"id":"1","source":"/s","specversion":"1.0","type":"t"}"#;
 

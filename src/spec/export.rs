@@ -1,15 +1,15 @@
 //! Exports (FORMATS.md section 9): a whole ledger as NDJSON, from its first entry to a checkpoint over exactly these.
 
-use crate::spec::canonical;
-use crate::spec::checkpoint::is_origin;
-use crate::spec::json::Json;
-use crate::spec::note::VerifierKey;
+use crate::canonical;
+use crate::checkpoint::is_origin;
+use crate::json::Json;
+use crate::note::VerifierKey;
 
 /// Value of the member `daybook` in the first line.
 pub const EXPORT_FORMAT: &str = "export/1";
 
 /// Bytes of the longest line: an entry in which every byte is escaped (`\u001f` is six for one), and its frame.
-pub const MAX_LINE_BYTES: usize = 6 * crate::spec::entry::MAX_ENTRY_BYTES + 64;
+pub const MAX_LINE_BYTES: usize = 6 * crate::entry::MAX_ENTRY_BYTES + 64;
 
 /// One line of an export.
 // There is one header in an export; boxing its key would cost every caller and gain nothing.
@@ -17,7 +17,12 @@ pub const MAX_LINE_BYTES: usize = 6 * crate::spec::entry::MAX_ENTRY_BYTES + 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Line {
     /// The first: which ledger, and its first key.
-    Header { key: VerifierKey, origin: String },
+    Header {
+        /// The key of entry 0.
+        key: VerifierKey,
+        /// The ledger's name.
+        origin: String,
+    },
     /// One entry, whole.
     Entry(String),
     /// The last.
@@ -81,7 +86,7 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::note::{Signer as _, SoftwareSigner};
+    use crate::note::{Signer as _, SoftwareSigner};
 
     #[test]
     fn lines_read_back_in_one_spelling() {

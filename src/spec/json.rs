@@ -12,11 +12,15 @@ use std::fmt;
 /// A JSON value. Strings borrow from the input where no escape forced a copy.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Json<'a> {
+    /// `null`.
     Null,
+    /// `true` or `false`.
     Bool(bool),
     /// Finite, and exactly the number its text said.
     Number(f64),
+    /// Text, its escapes resolved.
     String(Cow<'a, str>),
+    /// Values in the order of their text.
     Array(Vec<Json<'a>>),
     /// Members in canonical order (RFC 8785 §3.2.3: by UTF-16 code units), no name twice.
     Object(Vec<(Cow<'a, str>, Json<'a>)>),
@@ -42,6 +46,7 @@ pub enum Fault {
 /// A refusal with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonError {
+    /// What is wrong.
     pub fault: Fault,
     /// RFC 6901 pointer to the value (or to the member whose name is at fault).
     pub pointer: String,
@@ -190,6 +195,11 @@ impl<'a> Reader<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    /// What was not read yet. Nothing is read beyond the end, where this is empty.
+    fn rest(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
+    }
+
     fn fail<T>(&self, fault: Fault) -> Result<T, Box<Trail>> {
         self.fail_at(fault, self.at)
     }
@@ -235,7 +245,7 @@ impl<'a> Reader<'a> {
     }
 
     fn word(&mut self, word: &'static str, value: Json<'a>) -> Result<Json<'a>, Box<Trail>> {
-        if self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
+        if self.rest().starts_with(word.as_bytes()) {
             self.at += word.len();
             return Ok(value);
         }
@@ -308,8 +318,9 @@ impl<'a> Reader<'a> {
         if !in_order {
             self.canonical = false;
             members.sort_by(|a, b| canonical_order(&a.0, &b.0));
-            if let Some(pair) = members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-                let steps = vec![pair[0].0.to_string()];
+            let twice = members.iter().zip(members.iter().skip(1)).find(|((a, _), (b, _))| a == b);
+            if let Some(((name, _), _)) = twice {
+                let steps = vec![name.to_string()];
                 return Err(Box::new(Trail { fault: Fault::DuplicateName, offset: start, steps }));
             }
         }
@@ -322,7 +333,7 @@ impl<'a> Reader<'a> {
         let mut owned: Option<String> = None;
         let mut plain_from = start;
         loop {
-            self.at += crate::spec::canonical::plain_prefix(&self.text.as_bytes()[self.at..]);
+            self.at += crate::canonical::plain_prefix(self.rest());
             match self.peek() {
                 Some(b'"') => {
                     let plain = &self.text[plain_from..self.at];
@@ -331,7 +342,7 @@ impl<'a> Reader<'a> {
                         Some(mut text) => {
                             text.push_str(plain);
                             self.canonical &=
-                                crate::spec::canonical::is_spelt(&text, &self.text[start - 1..self.at]);
+                                crate::canonical::is_spelt(&text, &self.text[start - 1..self.at]);
                             Cow::Owned(text)
                         }
                         None => Cow::Borrowed(plain),
@@ -413,7 +424,7 @@ impl<'a> Reader<'a> {
         self.take(b'-');
         let integer_at = self.at;
         let integer = self.digits();
-        if integer == 0 || (integer > 1 && self.text.as_bytes()[integer_at] == b'0') {
+        if integer == 0 || (integer > 1 && self.text.as_bytes().get(integer_at) == Some(&b'0')) {
             return self.fail_at(Fault::Syntax("a number without leading zeros"), start);
         }
         if self.take(b'.') && self.digits() == 0 {
@@ -481,7 +492,7 @@ fn decimal(literal: &str) -> (bool, String, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::canonical;
+    use crate::canonical;
     use proptest::prelude::*;
 
     fn fault(text: &str) -> (Fault, String) {

@@ -5,7 +5,7 @@
 //! was or as it was to be, and rot in one twin leaves the other. So the newest head survives any one fault, and
 //! nothing acknowledged is cut because of one.
 
-use crate::spec::merkle::Hash;
+use crate::merkle::Hash;
 use sha2::{Digest, Sha256};
 
 /// Entries in a full segment: 256 bundles, one full level-1 tile.
@@ -76,14 +76,19 @@ impl Head {
     /// Reads one copy; none if any of its bytes is not as it was written.
     #[must_use]
     pub fn from_slot(slot: &[u8; SLOT_BYTES]) -> Option<Self> {
-        let number = |at: usize| slot[at..at + 8].iter().fold(0, |n, b| n << 8 | u64::from(*b));
-        let hash = |at: usize| {
-            let mut hash = [0; 32];
-            hash.copy_from_slice(&slot[at..at + 32]);
-            hash
+        let (_magic, rest) = slot.split_first_chunk::<16>()?;
+        let (size, rest) = rest.split_first_chunk()?;
+        let (segment, rest) = rest.split_first_chunk()?;
+        let (end, rest) = rest.split_first_chunk()?;
+        let (chain, rest) = rest.split_first_chunk()?;
+        let (root, _zeros_and_digest) = rest.split_first_chunk()?;
+        let head = Head {
+            size: u64::from_be_bytes(*size),
+            segment: u64::from_be_bytes(*segment),
+            end: u64::from_be_bytes(*end),
+            chain: *chain,
+            root: *root,
         };
-        let head =
-            Head { size: number(16), segment: number(24), end: number(32), chain: hash(40), root: hash(72) };
         (head.to_slot() == *slot).then_some(head)
     }
 

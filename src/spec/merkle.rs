@@ -306,7 +306,7 @@ pub fn verify_consistency(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::encoding::{from_hex, to_hex};
+    use crate::encoding::{from_hex, to_hex};
     use proptest::prelude::*;
     use std::convert::Infallible;
 

@@ -1,6 +1,6 @@
 //! Signed notes and verifier keys (C2SP signed-note).
 
-use crate::spec::encoding::{from_base64, from_hex, to_base64, to_hex};
+use crate::encoding::{from_base64, from_hex, to_base64, to_hex};
 use ed25519_dalek::{Signature, VerifyingKey};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -16,6 +16,7 @@ pub const MAX_SIGNATURES: usize = 64;
 /// Why a note is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoteError {
+    /// Its bytes are not UTF-8.
     NotUtf8,
     /// A control character other than the newline.
     ControlCharacter,
@@ -23,6 +24,7 @@ pub enum NoteError {
     NoSignatures,
     /// A signature line is not `— name base64`.
     BadSignatureLine,
+    /// More than [`MAX_SIGNATURES`] lines.
     TooManySignatures,
     /// A signature by a known key does not verify.
     BadSignature,
@@ -51,14 +53,18 @@ impl std::error::Error for NoteError {}
 pub struct Note<'a> {
     /// What is signed, final newline included.
     pub text: &'a str,
+    /// In the order of their lines; at least one.
     pub signatures: Vec<SignatureLine<'a>>,
 }
 
 /// One line `— <name> <base64(key ID || signature)>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignatureLine<'a> {
+    /// The key's name. Whoever signs chooses it.
     pub name: &'a str,
+    /// The key ID that the line gives ([`key_id`]).
     pub id: [u8; 4],
+    /// The signature, 64 bytes if it is one of Ed25519; other kinds have other lengths.
     pub signature: Vec<u8>,
 }
 
@@ -139,9 +145,14 @@ pub fn is_key_name(name: &str) -> bool {
 /// `SHA-256(name || 0x0A || type || public key)[:4]`.
 #[must_use]
 pub fn key_id(name: &str, kind: u8, public_key: &[u8]) -> [u8; 4] {
-    let hash =
-        Sha256::new().chain_update(name).chain_update([b'\n', kind]).chain_update(public_key).finalize();
-    [hash[0], hash[1], hash[2], hash[3]]
+    let hash: [u8; 32] = Sha256::new()
+        .chain_update(name)
+        .chain_update([b'\n', kind])
+        .chain_update(public_key)
+        .finalize()
+        .into();
+    let [a, b, c, d, ..] = hash;
+    [a, b, c, d]
 }
 
 /// An Ed25519 key that signatures are checked with: `name+<8 hex of key ID>+<base64(type || public key)>`.

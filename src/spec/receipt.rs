@@ -1,9 +1,9 @@
 //! Receipts (FORMATS.md section 6): one entry, its inclusion proof and a checkpoint, as a C2SP tlog-proof text or JSON.
 
-use crate::spec::canonical;
-use crate::spec::encoding::{from_base64, from_decimal, hash_from_base64, to_base64};
-use crate::spec::json::Json;
-use crate::spec::merkle::{Hash, MAX_PROOF_HASHES};
+use crate::canonical;
+use crate::encoding::{from_base64, from_decimal, hash_from_base64, to_base64};
+use crate::json::Json;
+use crate::merkle::{Hash, MAX_PROOF_HASHES};
 use std::fmt;
 
 /// First line of a receipt in text form.
@@ -15,10 +15,13 @@ pub const MAX_RECEIPT_BYTES: usize = 1024 * 1024;
 /// A receipt taken apart; nothing is verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
+    /// The entry's number, and the leaf's place in the tree.
     pub seq: u64,
+    /// The entry, whole, with its signatures.
     pub entry: Vec<u8>,
     /// RFC 6962 inclusion path, the leaf's sibling first.
     pub proof: Vec<Hash>,
+    /// The signed checkpoint of the tree that `proof` leads to.
     pub checkpoint: String,
 }
 

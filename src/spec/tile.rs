@@ -1,6 +1,6 @@
 //! Tiles and entry bundles (C2SP tlog-tiles): their paths, their bytes, and proofs from them.
 
-use crate::spec::merkle::{Hash, node_hash};
+use crate::merkle::{Hash, node_hash};
 use std::fmt;
 
 /// Hashes in a full tile, entries in a full bundle.
@@ -15,10 +15,22 @@ pub const MAX_LEVEL: u8 = 63;
 /// What a path below `/log/tile/` names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tile {
-    /// Hashes: level, number, how many (1..=256).
-    Hashes { level: u8, number: u64, width: u16 },
-    /// Entries: number, how many (1..=256).
-    Entries { number: u64, width: u16 },
+    /// Hashes of the tree's nodes.
+    Hashes {
+        /// How many tiles lie below: 0 for the leaves' hashes.
+        level: u8,
+        /// The tile's place in its level, from 0.
+        number: u64,
+        /// How many hashes it holds: 1 to 256.
+        width: u16,
+    },
+    /// Entries, a bundle of them.
+    Entries {
+        /// The bundle's place, from 0.
+        number: u64,
+        /// How many entries it holds: 1 to 256.
+        width: u16,
+    },
 }
 
 impl Tile {
@@ -27,7 +39,7 @@ impl Tile {
     pub fn parse(path: &str) -> Option<Self> {
         let (level, rest) = path.split_once('/')?;
         let (number, width) = match rest.split_once(".p/") {
-            Some((number, width)) => (number, crate::spec::encoding::from_decimal(width)?),
+            Some((number, width)) => (number, crate::encoding::from_decimal(width)?),
             None => (rest, TILE_WIDTH),
         };
         // A full tile is never spelt `.p/256`.
@@ -38,7 +50,7 @@ impl Tile {
         if level == "entries" {
             return Some(Tile::Entries { number, width });
         }
-        let level = u8::try_from(crate::spec::encoding::from_decimal(level)?).ok()?;
+        let level = u8::try_from(crate::encoding::from_decimal(level)?).ok()?;
         (level <= MAX_LEVEL).then_some(Tile::Hashes { level, number, width })
     }
 
@@ -74,16 +86,15 @@ impl fmt::Display for Tile {
 
 /// `1234067` → `x001/x234/067`.
 fn write_number(f: &mut fmt::Formatter<'_>, number: u64) -> fmt::Result {
-    let mut groups = vec![number % 1000];
-    let mut rest = number / 1000;
+    let (mut groups, mut rest) = (Vec::new(), number / 1000);
     while rest > 0 {
         groups.push(rest % 1000);
         rest /= 1000;
     }
-    for group in groups.iter().skip(1).rev() {
+    for group in groups.iter().rev() {
         write!(f, "x{group:03}/")?;
     }
-    write!(f, "{:03}", groups[0])
+    write!(f, "{:03}", number % 1000)
 }
 
 fn parse_number(text: &str) -> Option<u64> {

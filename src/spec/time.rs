@@ -40,8 +40,9 @@ impl Timestamp {
         if !fits {
             return None;
         }
-        let number =
-            |from: usize, to: usize| bytes[from..to].iter().fold(0_i64, |n, b| n * 10 + i64::from(b - b'0'));
+        let number = |from: usize, to: usize| {
+            bytes.iter().take(to).skip(from).fold(0_i64, |n, b| n * 10 + i64::from(b - b'0'))
+        };
         let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
         let (hour, minute, second) = (number(11, 13), number(14, 16), number(17, 19));
         let in_range = (1..=12).contains(&month)

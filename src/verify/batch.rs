@@ -2,9 +2,9 @@
 //! not (once in 2^128). By the rules of ZIP 215, with the cofactor multiplied away, that is exact; by the stricter
 //! single rules a batch could be made to hold by whose parts do not.
 
-use crate::spec::note::VerifierKey;
-use crate::verify::failure::Fault;
-use crate::verify::signatures::{Seed, does_not_verify};
+use crate::failure::Fault;
+use crate::signatures::{Seed, does_not_verify};
+use daybook_spec::note::VerifierKey;
 use ed25519_zebra::batch::{Item, Verifier};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
@@ -47,6 +47,10 @@ impl Batch {
         }
         for (index, key, item) in &self.items {
             if item.clone().verify_single().is_err() {
+                #[expect(
+                    clippy::indexing_slicing,
+                    reason = "an item's key was put in before it, and stays"
+                )]
                 return Err((*index, does_not_verify(&self.keys[*key])));
             }
         }

@@ -1,12 +1,10 @@
 //! The command line of the verifier, without any parser library, so that `daybook-verify` stays small. The main
 //! binary's `daybook verify` fills the same [`Command`] and calls the same [`run`].
 
-use crate::spec::note::VerifierKey;
 #[cfg(feature = "batch")]
-use crate::verify::Seed;
-use crate::verify::{
-    MAX_KEY_LIST_BYTES, Options, Outcome, Progress, Quiet, SEED_BYTES, Signatures, Source, verify,
-};
+use crate::Seed;
+use crate::{MAX_KEY_LIST_BYTES, Options, Outcome, Progress, Quiet, SEED_BYTES, Signatures, Source, verify};
+use daybook_spec::note::VerifierKey;
 use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Read, Write};
@@ -52,11 +50,17 @@ pub struct Command {
     pub key: Option<String>,
     /// The file with the list of keys.
     pub keys: Option<PathBuf>,
+    /// For a server.
     pub token: Option<Token>,
+    /// The file in which to keep what was verified, to compare next time.
     pub remember: Option<PathBuf>,
+    /// Worker threads; none means as many as there are cores.
     pub threads: Option<usize>,
+    /// Whether to check the entries' signatures in batches.
     pub batch: bool,
+    /// Whether to answer in JSON.
     pub json: bool,
+    /// Whether to say nothing; the exit code says it all.
     pub quiet: bool,
 }
 
@@ -73,8 +77,11 @@ impl std::fmt::Debug for Token {
 /// What the arguments come to.
 #[derive(Clone, Debug)]
 pub enum Parsed {
+    /// To look at something.
     Run(Box<Command>),
+    /// To say how it is used.
     Help,
+    /// To say which version it is.
     Version,
     /// Not understood; says why.
     Usage(String),

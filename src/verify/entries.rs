@@ -1,15 +1,15 @@
 //! One entry, and a chunk of neighbouring ones: everything that can be checked without knowing what came before,
-//! so that it can be done on many threads. The order of things is for [`crate::verify::pipeline`].
+//! so that it can be done on many threads. The order of things is for [`crate::pipeline`].
 
-use crate::spec::entry::{Entry, EntryError, KeyChange, TYPE_CREATED, TYPE_KEY_ROTATED};
-use crate::spec::export::Line;
-use crate::spec::merkle::{Hash, leaf_hash};
-use crate::spec::note::{NoteError, VerifierKey};
-use crate::spec::tile::{LENGTH_BYTES, split_framed};
-use crate::spec::time::Timestamp;
-use crate::verify::failure::{Code, Fault};
-use crate::verify::keys::{Signed, check_signatures_with, check_type};
-use crate::verify::signatures::{Hold, Signatures, hold_strictly};
+use crate::failure::{Code, Fault};
+use crate::keys::{Signed, check_signatures_with, check_type};
+use crate::signatures::{Hold, Signatures, hold_strictly};
+use daybook_spec::entry::{Entry, EntryError, KeyChange, TYPE_CREATED, TYPE_KEY_ROTATED};
+use daybook_spec::export::Line;
+use daybook_spec::merkle::{Hash, leaf_hash};
+use daybook_spec::note::{NoteError, VerifierKey};
+use daybook_spec::tile::{LENGTH_BYTES, split_framed};
+use daybook_spec::time::Timestamp;
 use std::borrow::Cow;
 use std::io::BufRead as _;
 use std::ops::Range;
@@ -167,7 +167,7 @@ pub(crate) fn check_chunk(
         }
         #[cfg(feature = "batch")]
         Signatures::Batched(seed) => {
-            let mut batch = crate::verify::batch::Batch::default();
+            let mut batch = crate::batch::Batch::default();
             let mut checks = check_each(chunk, key, &mut |index, key, text, signature| {
                 batch.put(index, key, text, signature)
             });

@@ -1,7 +1,7 @@
 //! What a verification can end with other than "all holds": a finding, or not having been able to look.
 
-use crate::spec::canonical;
-use crate::spec::json::Json;
+use daybook_spec::canonical;
+use daybook_spec::json::Json;
 use std::fmt;
 
 /// What is wrong, as a short text that stays the same from release to release, for machines and for search.
@@ -163,6 +163,7 @@ fn clip(mut message: String) -> String {
 /// A finding: what was checked does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
+    /// What is wrong, for a program.
     pub code: Code,
     /// The first bad entry in log order, if it is an entry that is bad. It is the entry's *place*, whatever number
     /// it bears.

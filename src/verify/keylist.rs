@@ -5,15 +5,15 @@
 //! by its commitment). Then, all keys being known, each receipt must hold: its checkpoint may be signed by a later
 //! key than the one it brings.
 
-use crate::spec::checkpoint::Checkpoint;
-use crate::spec::entry::{Entry, KeyChange, LEDGER_ACTOR, TYPE_CREATED, TYPE_KEY_ROTATED};
-use crate::spec::json::Json;
-use crate::spec::merkle::{Hash, leaf_hash, verify_inclusion};
-use crate::spec::note::VerifierKey;
-use crate::spec::receipt::{MAX_RECEIPT_BYTES, Receipt};
-use crate::verify::entries::malformed;
-use crate::verify::failure::{Code, Fault, Problem};
-use crate::verify::keys::{KeyRing, check_signatures};
+use crate::entries::malformed;
+use crate::failure::{Code, Fault, Problem};
+use crate::keys::{KeyRing, check_signatures};
+use daybook_spec::checkpoint::Checkpoint;
+use daybook_spec::entry::{Entry, KeyChange, LEDGER_ACTOR, TYPE_CREATED, TYPE_KEY_ROTATED};
+use daybook_spec::json::Json;
+use daybook_spec::merkle::{Hash, leaf_hash, verify_inclusion};
+use daybook_spec::note::VerifierKey;
+use daybook_spec::receipt::{MAX_RECEIPT_BYTES, Receipt};
 
 /// Bytes that a list of keys may have.
 ///

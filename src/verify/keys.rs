@@ -1,12 +1,12 @@
 //! Which key is in force where, and whether an entry or a checkpoint bears the signatures that it must
 //! (FORMATS.md section 2, "Key rotation", and section 4).
 
-use crate::spec::checkpoint::Checkpoint;
-use crate::spec::entry::{Entry, KeyChange, LEDGER_ACTOR, TYPE_CREATED, TYPE_KEY_ROTATED, key_commitment};
-use crate::spec::merkle::Hash;
-use crate::spec::note::VerifierKey;
-use crate::verify::failure::{Code, Fault, Problem};
-use crate::verify::signatures::{HoldOne, hold_strictly};
+use crate::failure::{Code, Fault, Problem};
+use crate::signatures::{HoldOne, hold_strictly};
+use daybook_spec::checkpoint::Checkpoint;
+use daybook_spec::entry::{Entry, KeyChange, LEDGER_ACTOR, TYPE_CREATED, TYPE_KEY_ROTATED, key_commitment};
+use daybook_spec::merkle::Hash;
+use daybook_spec::note::VerifierKey;
 use std::collections::HashSet;
 
 /// Keys that a ledger may have had.
@@ -18,6 +18,7 @@ pub const MAX_KEYS: usize = 65_536;
 /// A key and the first entry that it alone signs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyInForce {
+    /// The key.
     pub key: VerifierKey,
     /// Entries from here on, and checkpoints of this size and above, are signed by it.
     pub from: u64,
@@ -214,7 +215,7 @@ pub(crate) fn check_signatures_with(
 /// `ledger.created` is entry 0 and no other.
 pub(crate) fn check_type(entry: &Entry<'_>, index: u64) -> Result<(), Fault> {
     let kind = entry.event_type();
-    let own = kind.starts_with(crate::spec::entry::LEDGER_TYPE_PREFIX);
+    let own = kind.starts_with(daybook_spec::entry::LEDGER_TYPE_PREFIX);
     if own != (entry.actor == LEDGER_ACTOR) {
         let message = if own {
             format!("an event of the ledger's own kind, {kind:?}, was recorded for {:?}", entry.actor)

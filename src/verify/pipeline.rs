@@ -9,15 +9,15 @@
 //! of itself. A chunk's answer has a channel of its own, and the merge reads those in the order in which the reader
 //! made them, so nothing is ever reordered in memory either.
 
-use crate::spec::merkle::{Frontier, Hash};
-use crate::spec::note::VerifierKey;
-use crate::spec::time::Timestamp;
-use crate::verify::Progress;
-use crate::verify::entries::{Checked, Chunk, check_chunk, key_after};
-use crate::verify::failure::{Code, Failure, Fault, Problem};
-use crate::verify::keys::KeyRing;
-use crate::verify::signatures::Signatures;
-use crate::verify::source::EntrySource;
+use crate::Progress;
+use crate::entries::{Checked, Chunk, check_chunk, key_after};
+use crate::failure::{Code, Failure, Fault, Problem};
+use crate::keys::KeyRing;
+use crate::signatures::Signatures;
+use crate::source::EntrySource;
+use daybook_spec::merkle::{Frontier, Hash};
+use daybook_spec::note::VerifierKey;
+use daybook_spec::time::Timestamp;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -226,7 +226,7 @@ impl<'a> Merge<'a> {
             watch,
             roots: Vec::new(),
             tree: Frontier::new(),
-            chain: crate::spec::entry::FIRST_PREV,
+            chain: daybook_spec::entry::FIRST_PREV,
             times: None,
             keys: None,
             produced: 0,

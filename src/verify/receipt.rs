@@ -1,14 +1,14 @@
 //! One receipt: that its entry stands in the ledger, and that the ledger signed it (FORMATS.md section 6).
 
-use crate::spec::checkpoint::Checkpoint;
-use crate::spec::note::VerifierKey;
-use crate::spec::receipt::{MAX_RECEIPT_BYTES, Receipt};
-use crate::verify::entries::malformed;
-use crate::verify::failure::{Code, Failure, Fault, Problem};
-use crate::verify::keylist::{KeyList, check_inclusion, entry_of};
-use crate::verify::keys::{KeyRing, Signed, check_signatures, check_type};
-use crate::verify::pipeline::check_trust;
-use crate::verify::report::{Remembered, Report, SourceKind};
+use crate::entries::malformed;
+use crate::failure::{Code, Failure, Fault, Problem};
+use crate::keylist::{KeyList, check_inclusion, entry_of};
+use crate::keys::{KeyRing, Signed, check_signatures, check_type};
+use crate::pipeline::check_trust;
+use crate::report::{Remembered, Report, SourceKind};
+use daybook_spec::checkpoint::Checkpoint;
+use daybook_spec::note::VerifierKey;
+use daybook_spec::receipt::{MAX_RECEIPT_BYTES, Receipt};
 use std::io::Read;
 
 /// Reads a receipt whole; one that is longer than any is read no further.

@@ -3,11 +3,11 @@
 //! One small file: the first key and the last verified checkpoint. It belongs to the caller, and is replaced only
 //! after everything holds, in one step (write beside it, sync, rename), and never by anything older.
 
-use crate::spec::canonical;
-use crate::spec::checkpoint::{Checkpoint, MAX_CHECKPOINT_BYTES};
-use crate::spec::json::Json;
-use crate::spec::note::VerifierKey;
-use crate::verify::failure::{Code, Problem};
+use crate::failure::{Code, Problem};
+use daybook_spec::canonical;
+use daybook_spec::checkpoint::{Checkpoint, MAX_CHECKPOINT_BYTES};
+use daybook_spec::json::Json;
+use daybook_spec::note::VerifierKey;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;

@@ -1,20 +1,24 @@
 //! What a verification found that holds, for people and for machines.
 
-use crate::spec::canonical;
-use crate::spec::checkpoint::Checkpoint;
-use crate::spec::encoding::to_base64;
-use crate::spec::json::Json;
-use crate::spec::time::Timestamp;
-use crate::verify::failure::number;
-use crate::verify::keys::KeyInForce;
+use crate::failure::number;
+use crate::keys::KeyInForce;
+use daybook_spec::canonical;
+use daybook_spec::checkpoint::Checkpoint;
+use daybook_spec::encoding::to_base64;
+use daybook_spec::json::Json;
+use daybook_spec::time::Timestamp;
 use std::fmt;
 
 /// What was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceKind {
+    /// A data folder.
     Folder,
+    /// An export.
     Export,
+    /// A receipt, which shows one entry.
     Receipt,
+    /// A running server.
     Server,
 }
 
@@ -41,24 +45,35 @@ pub enum Remembered {
     /// The same entries as at the remembered size, and as many.
     Same,
     /// The remembered entries are all there, unchanged, and more.
-    Grew { from: u64 },
+    Grew {
+        /// How many entries were remembered.
+        from: u64,
+    },
     /// A receipt's checkpoint is of another size than the remembered one: neither shows anything of the other.
-    NotComparable { remembered: u64 },
+    NotComparable {
+        /// How many entries were remembered.
+        remembered: u64,
+    },
 }
 
 /// All that was checked holds; this is what it was.
 #[derive(Clone, Debug)]
 pub struct Report {
+    /// What was looked at.
     pub source: SourceKind,
     /// Whether the entries' signatures were checked in batches, by the rules of ZIP 215, and not one by one strictly.
     pub batched: bool,
+    /// The ledger's name, as its entries have it.
     pub origin: String,
     /// Entries checked: all of them, or the one of a receipt.
     pub entries: u64,
     /// The entry of a receipt.
     pub receipt_of: Option<u64>,
+    /// When the first entry that was checked was recorded.
     pub first_time: Timestamp,
+    /// When the last one was.
     pub last_time: Timestamp,
+    /// The newest checkpoint, whose root is that of the entries.
     pub checkpoint: Checkpoint,
     /// The checkpoint as it was signed.
     pub checkpoint_note: String,
@@ -66,6 +81,7 @@ pub struct Report {
     pub keys: Vec<KeyInForce>,
     /// Whether the caller gave the key. If not, the source was only checked against itself.
     pub trusted: bool,
+    /// How it compares to what was remembered.
     pub remembered: Remembered,
     /// Entries that are recorded, but not yet covered by a checkpoint.
     pub uncovered: u64,
@@ -73,6 +89,7 @@ pub struct Report {
     pub producer_signatures: u64,
     /// Entries with a sealed personal part.
     pub sealed: u64,
+    /// What a person should know and what is no fault, in sentences.
     pub warnings: Vec<String>,
 }
 

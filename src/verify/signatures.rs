@@ -1,7 +1,7 @@
 //! Which Ed25519 signatures count (FORMATS.md, "Which Ed25519 signatures count").
 
-use crate::spec::note::VerifierKey;
-use crate::verify::failure::{Code, Fault};
+use crate::failure::{Code, Fault};
+use daybook_spec::note::VerifierKey;
 use std::fmt;
 
 /// Bytes of a [`Seed`].

@@ -1,6 +1,6 @@
 //! The command line says what it wants and what it did.
 
-use crate::kit::{Ledger, daybook, fails, run, serve, succeeds, text};
+use crate::kit::{Ledger, daybook, fails, run, serve, text};
 
 #[test]
 fn a_new_ledger_needs_an_origin_and_says_its_key() {
@@ -57,15 +57,4 @@ fn wrong_usage_says_what_to_do() {
     std::fs::write(dir.path().join("daybook.toml"), "opne_types = true\n").unwrap();
     let output = serve(dir.path(), &["--origin", "a.example"]).wait_with_output().unwrap();
     assert!(text(&output.stderr).contains("opne_types"), "{}", text(&output.stderr));
-}
-
-#[test]
-fn the_verifier_alone_does_the_same_work() {
-    let ledger = Ledger::demo();
-    let said = succeeds(
-        std::process::Command::new(env!("CARGO_BIN_EXE_daybook-verify"))
-            .arg(ledger.data())
-            .args(["--key", &ledger.key]),
-    );
-    assert!(said.contains("Verified"), "{said}");
 }

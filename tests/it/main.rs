@@ -1,4 +1,11 @@
 //! Integration tests: the real binary, over HTTP and its command line. One binary, one module per promise.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
 
 mod kit;
 
@@ -15,11 +22,11 @@ mod disk_full;
 mod faults;
 mod imports;
 mod intake;
-mod lies;
 mod listing;
 mod old_answers;
 mod old_formats;
 mod overload;
+mod packages;
 mod proving;
 mod publishing;
 mod rotating;

@@ -6,16 +6,22 @@
 //!
 //! Not covered: memory orders weaker than sequential consistency; timeouts (a wait never times out); what happens inside
 //! the answers' channels and the watches of tokio, which never block; the publisher's threads.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
 #![allow(dead_code, unused_imports, reason = "the program's files are here for the log among them")]
 #![allow(clippy::wrong_self_convention, reason = "in the library these are names that others use")]
 
 #[path = "../../src/log/mod.rs"]
 mod log;
-#[path = "../../src/spec/mod.rs"]
-mod spec;
 mod sync;
-#[path = "../../src/verify/mod.rs"]
-mod verify;
+
+use daybook_spec as spec;
+use daybook_verify as verify;
 
 use log::tests::campaign::{Base, Campaign};
 use log::tests::protocol;

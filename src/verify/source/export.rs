@@ -1,10 +1,10 @@
 //! An export, as a stream (FORMATS.md section 9): a file, or what comes through a pipe.
 
-use crate::spec::export::{Line, MAX_LINE_BYTES};
-use crate::spec::note::VerifierKey;
-use crate::verify::entries::{Chunk, Framing};
-use crate::verify::failure::{Code, Fault, Problem};
-use crate::verify::source::{CHUNK_BYTES, CHUNK_ENTRIES, Claims, EntrySource};
+use crate::entries::{Chunk, Framing};
+use crate::failure::{Code, Fault, Problem};
+use crate::source::{CHUNK_BYTES, CHUNK_ENTRIES, Claims, EntrySource};
+use daybook_spec::export::{Line, MAX_LINE_BYTES};
+use daybook_spec::note::VerifierKey;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 
 /// How an entry's line begins; every other line is read as a whole.

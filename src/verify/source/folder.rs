@@ -4,15 +4,15 @@
 //! ledger writes entries, then the head, then the checkpoint; here the checkpoint is read first, then the head, so a
 //! checkpoint that covers more than the head is no accident of timing.
 
-use crate::spec::checkpoint::{Checkpoint, MAX_CHECKPOINT_BYTES};
-use crate::spec::entry::MAX_ENTRY_BYTES;
-use crate::spec::layout::{
+use crate::entries::{Chunk, Framing};
+use crate::failure::{Code, Fault, Problem};
+use crate::source::{CHUNK_BYTES, CHUNK_ENTRIES, Claims, EntrySource};
+use daybook_spec::checkpoint::{Checkpoint, MAX_CHECKPOINT_BYTES};
+use daybook_spec::entry::MAX_ENTRY_BYTES;
+use daybook_spec::layout::{
     CHECKPOINT_FILE, ENTRIES_FILE, HEAD_BYTES, HEAD_FILE, Head, LOG_DIR, SEGMENT_ENTRIES, segment_dir,
 };
-use crate::spec::tile::LENGTH_BYTES;
-use crate::verify::entries::{Chunk, Framing};
-use crate::verify::failure::{Code, Fault, Problem};
-use crate::verify::source::{CHUNK_BYTES, CHUNK_ENTRIES, Claims, EntrySource};
+use daybook_spec::tile::LENGTH_BYTES;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -334,3 +334,7 @@ fn read_small(path: &Path, limit: usize) -> Result<Vec<u8>, Problem> {
     file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(|error| obstacle(path, &error))?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+#[path = "folder_tests.rs"]
+mod tests;

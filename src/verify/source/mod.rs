@@ -7,10 +7,10 @@ pub(crate) mod folder;
 #[cfg(feature = "url")]
 pub(crate) mod url;
 
-use crate::spec::layout::Head;
-use crate::spec::note::VerifierKey;
-use crate::verify::entries::Chunk;
-use crate::verify::failure::Problem;
+use crate::entries::Chunk;
+use crate::failure::Problem;
+use daybook_spec::layout::Head;
+use daybook_spec::note::VerifierKey;
 
 /// Bytes after which a chunk goes on its way.
 ///

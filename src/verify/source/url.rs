@@ -3,12 +3,12 @@
 //! The server is not trusted: every answer is bounded in bytes and in time, nothing is allocated by the size that the
 //! checkpoint claims, and no redirect is followed, so that neither the token nor the verifier ever goes elsewhere.
 
-use crate::spec::checkpoint::{Checkpoint, MAX_CHECKPOINT_BYTES};
-use crate::spec::entry::MAX_ENTRY_BYTES;
-use crate::spec::tile::{LENGTH_BYTES, TILE_WIDTH, Tile, split_framed};
-use crate::verify::entries::{Chunk, Framing};
-use crate::verify::failure::{Code, Fault, Problem};
-use crate::verify::source::{Claims, EntrySource};
+use crate::entries::{Chunk, Framing};
+use crate::failure::{Code, Fault, Problem};
+use crate::source::{Claims, EntrySource};
+use daybook_spec::checkpoint::{Checkpoint, MAX_CHECKPOINT_BYTES};
+use daybook_spec::entry::MAX_ENTRY_BYTES;
+use daybook_spec::tile::{LENGTH_BYTES, TILE_WIDTH, Tile, split_framed};
 use std::collections::VecDeque;
 use std::io::Read as _;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};

@@ -1,11 +1,11 @@
 //! Where batches and the strict rules part, and where they must not.
 
 use super::*;
-use crate::spec::note::{Signer, VerifierKey, push_signature_line};
-use crate::verify::testkit::{ordinary, signer};
 use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::{Scalar, clamp_integer};
+use daybook_spec::note::{Signer, VerifierKey, push_signature_line};
+use daybook_testkit::{ordinary, signer};
 use sha2::{Digest as _, Sha512};
 
 fn batched(options: &Options, seed: u8) -> Options {

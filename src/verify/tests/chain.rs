@@ -1,9 +1,9 @@
 //! Lies about entries and their order.
 
 use super::*;
-use crate::spec::encoding::to_base64;
-use crate::spec::note::{Note, Signer as _, push_signature_line, sign};
-use crate::verify::testkit::{event, ordinary, signer};
+use daybook_spec::encoding::to_base64;
+use daybook_spec::note::{Note, Signer as _, push_signature_line, sign};
+use daybook_testkit::{event, ordinary, signer};
 
 /// Appends an entry whose text was changed before signing, and honest ones after it.
 fn with_changed(change: impl FnOnce(String) -> String) -> Ledger {

@@ -1,8 +1,8 @@
 //! Lies in the checkpoint.
 
 use super::*;
-use crate::spec::note::{Signer, push_signature_line};
-use crate::verify::testkit::{checkpoint, signer};
+use daybook_spec::note::{Signer, push_signature_line};
+use daybook_testkit::{checkpoint, signer};
 
 #[track_caller]
 fn refused_with(ledger: &Ledger, checkpoint: &str, code: Code) {

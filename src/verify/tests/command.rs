@@ -1,7 +1,7 @@
 //! The command: what is asked, what is answered, with which exit code.
 
 use super::*;
-use crate::verify::command::{self, Command, Parsed};
+use daybook_verify::command::{self, Command, Parsed};
 use std::fs;
 
 fn run(args: &[&str]) -> (u8, String) {

@@ -1,7 +1,7 @@
 //! Lies in the form of an export.
 
 use super::*;
-use crate::spec::export::MAX_LINE_BYTES;
+use daybook_spec::export::MAX_LINE_BYTES;
 use std::io::Read;
 
 fn lines(ledger: &Ledger) -> Vec<String> {
@@ -151,11 +151,11 @@ fn the_longest_entry_fits_and_a_longer_one_does_not() {
         let mut ledger = Ledger::of(2);
         let probe = {
             let mut probe = ledger.clone();
-            probe.record("app:x", &crate::verify::testkit::event("big", "\"\""));
+            probe.record("app:x", &daybook_testkit::event("big", "\"\""));
             probe.entries[2].len()
         };
         let filler = "\u{7f}".repeat(length - probe);
-        let text = ledger.text("app:x", &crate::verify::testkit::event("big", &format!("\"{filler}\"")));
+        let text = ledger.text("app:x", &daybook_testkit::event("big", &format!("\"{filler}\"")));
         ledger.push(&text, &[&*ledger.key()]);
         assert_eq!(ledger.entries[2].len(), length);
         assert!(ledger.export().len() < MAX_LINE_BYTES);

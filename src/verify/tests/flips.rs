@@ -119,7 +119,7 @@ fn long() -> &'static (Ledger, Vec<u8>, Vec<u8>) {
         ledger.grow(500);
         ledger.rotate(3, None);
         ledger.grow(100);
-        let (export, entries) = (ledger.export(), crate::verify::testkit::framed(&ledger.entries));
+        let (export, entries) = (ledger.export(), daybook_testkit::framed(&ledger.entries));
         (ledger, export, entries)
     })
 }

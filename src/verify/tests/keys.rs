@@ -1,8 +1,8 @@
 //! Lies about which key is in force.
 
 use super::*;
-use crate::spec::note::sign;
-use crate::verify::testkit::{event, ordinary, signer};
+use daybook_spec::note::sign;
+use daybook_testkit::{event, ordinary, signer};
 
 fn rotated() -> Ledger {
     let mut ledger = Ledger::of(4);
@@ -100,7 +100,7 @@ fn the_wrong_order_on_a_rotation_is_refused() {
 fn a_stranger_s_signature_on_a_rotation_is_refused() {
     let (old, new, stranger) =
         (Ledger::new().key(), signer("log.example/test", 2), signer("log.example/test", 7));
-    let signers: [&[&dyn crate::spec::note::Signer]; 5] = [
+    let signers: [&[&dyn daybook_spec::note::Signer]; 5] = [
         &[&*stranger, &*new],
         &[&*old, &*stranger],
         &[&*stranger],
@@ -152,9 +152,9 @@ fn a_rotation_to_a_weak_key_or_another_ledger_s_is_refused() {
     let weak = {
         let mut point = [0; 32];
         point[0] = 1;
-        let id = crate::spec::encoding::to_hex(&crate::spec::note::key_id("log.example/test", 1, &point));
+        let id = daybook_spec::encoding::to_hex(&daybook_spec::note::key_id("log.example/test", 1, &point));
         let typed = [&[1][..], &point].concat();
-        format!("log.example/test+{id}+{}", crate::spec::encoding::to_base64(&typed))
+        format!("log.example/test+{id}+{}", daybook_spec::encoding::to_base64(&typed))
     };
     let foreign = signer("other.example", 2).verifier_key().to_string();
     for vkey in [weak, foreign, "nonsense".to_owned()] {
@@ -182,11 +182,11 @@ fn rotations_in_a_row_and_across_chunks_are_followed() {
 }
 
 trait VerifierKeyOf {
-    fn verifier_key(&self) -> crate::spec::note::VerifierKey;
+    fn verifier_key(&self) -> daybook_spec::note::VerifierKey;
 }
 
-impl VerifierKeyOf for crate::spec::note::SoftwareSigner {
-    fn verifier_key(&self) -> crate::spec::note::VerifierKey {
-        crate::spec::note::Signer::verifier(self).clone()
+impl VerifierKeyOf for daybook_spec::note::SoftwareSigner {
+    fn verifier_key(&self) -> daybook_spec::note::VerifierKey {
+        daybook_spec::note::Signer::verifier(self).clone()
     }
 }

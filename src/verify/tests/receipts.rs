@@ -2,15 +2,15 @@
 
 use super::honest::eventful;
 use super::*;
-use crate::spec::merkle::{leaf_hash, node_hash};
-use crate::verify::testkit::{checkpoint, signer};
+use daybook_spec::merkle::{leaf_hash, node_hash};
+use daybook_testkit::{checkpoint, signer};
 
 fn with_keys(ledger: &Ledger, list: &str) -> Options {
     Options { keys: Some(list.as_bytes().to_vec()), ..trusting(ledger) }
 }
 
 #[track_caller]
-fn fails(receipt: &crate::spec::receipt::Receipt, options: &Options, code: Code) {
+fn fails(receipt: &daybook_spec::receipt::Receipt, options: &Options, code: Code) {
     assert_eq!(failed(look_at_receipt(receipt.to_text(), options)).0, code);
     assert_eq!(failed(look_at_receipt(receipt.to_json(), options)).0, code);
 }
@@ -111,7 +111,7 @@ fn bad_signatures_in_a_receipt_are_refused() {
     receipt.checkpoint = ledger.checkpoint_by(5, &[&*stranger]);
     fails(&receipt, &options, Code::CheckpointInvalid);
     let mut forged = Ledger::of(3);
-    let text = forged.text("app:x", &crate::verify::testkit::ordinary(3));
+    let text = forged.text("app:x", &daybook_testkit::ordinary(3));
     forged.push(&text, &[&*stranger]);
     fails(&forged.receipt(3), &options, Code::KeyNotTrusted);
     let mut forged = Ledger::of(3);
@@ -124,7 +124,7 @@ fn bad_signatures_in_a_receipt_are_refused() {
 #[test]
 fn forged_types_in_a_receipt_are_refused() {
     let mut ledger = Ledger::of(3);
-    ledger.record("app:x", &crate::verify::testkit::event("ledger.restored", "{}"));
+    ledger.record("app:x", &daybook_testkit::event("ledger.restored", "{}"));
     fails(&ledger.receipt(3), &trusting(&ledger), Code::LedgerTypeForged);
 }
 
@@ -227,7 +227,7 @@ fn forged_rotations_in_a_list_are_refused() {
     ledger.rotate(2, None);
     let list = ledger.key_list();
     let good = ledger.receipt(3).to_text().lines().nth(3).unwrap().to_owned();
-    let bad = crate::spec::encoding::to_base64(&[5; 32]);
+    let bad = daybook_spec::encoding::to_base64(&[5; 32]);
     fails(&ledger.receipt(1), &with_keys(&ledger, &list.replace(&good, &bad)), Code::ProofInvalid);
 }
 

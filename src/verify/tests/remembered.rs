@@ -1,7 +1,7 @@
 //! What was seen before cannot be unseen.
 
 use super::*;
-use crate::verify::Remembered;
+use daybook_verify::Remembered;
 use std::fs;
 use std::path::PathBuf;
 use tempfile::TempDir;

@@ -1,9 +1,9 @@
 //! Lies of a server.
 
 use super::*;
-use crate::spec::tile::Tile;
-use crate::verify::SourceKind;
-use crate::verify::testkit::framed;
+use daybook_spec::tile::Tile;
+use daybook_testkit::framed;
+use daybook_verify::SourceKind;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -113,7 +113,7 @@ fn honest(ledger: &Ledger, checkpoint: &str, path: &str) -> Reply {
     match tile {
         Some(Tile::Entries { number, width }) => part(number, width).map(framed),
         Some(Tile::Hashes { level: 0, number, width }) => part(number, width)
-            .map(|entries| entries.iter().flat_map(|entry| crate::spec::merkle::leaf_hash(entry)).collect()),
+            .map(|entries| entries.iter().flat_map(|entry| daybook_spec::merkle::leaf_hash(entry)).collect()),
         _ => None,
     }
     .map_or(Reply::Status(404), Reply::Body)

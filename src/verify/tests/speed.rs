@@ -1,11 +1,11 @@
 //! How fast: against the curve library's own rate over the same entries. Run with
-//! `cargo test --release --no-default-features --lib verify::tests::speed -- --ignored --nocapture`.
+//! `cargo test --release -p daybook-verify --test lies speed -- --ignored --nocapture`.
 //!
 //! Each is measured in several rounds by turns, and the best of each counts: what others do on the machine only ever
 //! makes a round slower.
 
 use super::*;
-use crate::spec::note::Note;
+use daybook_spec::note::Note;
 use std::time::Instant;
 
 /// Processor seconds of this process so far (proc_pid_stat(5): user and system time in hundredths).
@@ -32,7 +32,7 @@ fn measure(best: &mut Rate, entries: usize, run: impl FnOnce()) {
 fn verification_is_bound_by_its_signatures() {
     let mut ledger = Ledger::new();
     let data = format!("{{\"reason\":\"{}\"}}", "because it is so ".repeat(14));
-    let event = crate::verify::testkit::event("decision.made", &data);
+    let event = daybook_testkit::event("decision.made", &data);
     for _ in 1..20_000 {
         ledger.record("app:bench", &event);
     }
@@ -50,10 +50,10 @@ fn verification_is_bound_by_its_signatures() {
             .for_each(|note| assert!(key.verify(note.text.as_bytes(), &note.signatures[0].signature)));
     };
     let reading = || {
-        ledger.entries.iter().for_each(|entry| drop(crate::spec::entry::Entry::parse(entry).unwrap()));
+        ledger.entries.iter().for_each(|entry| drop(daybook_spec::entry::Entry::parse(entry).unwrap()));
     };
     let hashing = || {
-        let hash = |note: &Note<'_>| crate::spec::entry::text_hash(note.text.as_bytes());
+        let hash = |note: &Note<'_>| daybook_spec::entry::text_hash(note.text.as_bytes());
         assert_eq!(notes.iter().map(hash).zip(ledger.leaves()).count(), entries);
     };
     for threads in [1, 2] {

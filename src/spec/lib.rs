@@ -2,7 +2,7 @@
 //!
 //! Everything here is a pure function of its arguments: no disk, no network, no clock, no randomness, no async,
 //! no logging. Both sides use it: the ledger to write, the verifier to read. It may use SHA-256, Ed25519,
-//! base64 and the shortest-number printer, and must never import another module of this crate.
+//! base64 and the shortest-number printer, and no other package.
 //!
 //! | module | specification |
 //! | --- | --- |

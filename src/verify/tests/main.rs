@@ -1,5 +1,15 @@
 //! The suite of lies: each test is something that an enemy, an accident or a bug might do to a ledger, and that the
 //! verifier must not be taken in by.
+//!
+//! The ledgers come from the test kit, and are told to the library as anyone would; what depends on the size of segments
+//! is beside the source of folders, and `program` runs the program.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
 
 #[cfg(feature = "batch")]
 mod batches;
@@ -8,19 +18,19 @@ mod checkpoints;
 mod command;
 mod exports;
 mod flips;
-mod folders;
 mod honest;
 mod keys;
+mod program;
 mod receipts;
 mod remembered;
 #[cfg(feature = "url")]
 mod servers;
 mod speed;
 
-use super::testkit::Ledger;
-use super::{Code, Options, Outcome, Quiet, Report, Source, verify};
+use daybook_testkit::Ledger;
+use daybook_verify::{Code, Options, Outcome, Quiet, Report, Source, verify};
 #[cfg(feature = "batch")]
-use super::{SEED_BYTES, Seed, Signatures};
+use daybook_verify::{SEED_BYTES, Seed, Signatures};
 use std::io::Cursor;
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 //!
 //! It looks at a data folder, an export, a receipt or a running server, and answers with exactly one of three:
 //! everything holds, something does not (which, and why), or it could not look. It may use the formats of
-//! [`crate::spec`], files, threads and (feature `url`) an HTTP client, and nothing else of this crate, so that it
+//! [`daybook_spec`], files, threads and (feature `url`) an HTTP client, and nothing else, so that it
 //! stays small enough for an outsider to read. What it reads may have been made by an enemy: it must never say that
 //! something holds which it has not checked, never believe a size before it has counted, never allocate by a number
 //! that it was told, never wait without bound, and never write anywhere but to the file that the caller named.
@@ -18,7 +18,7 @@
 //! | `remember` | that a ledger only grew since last time |
 //!
 //! ```
-//! use daybook::verify::{Options, Outcome, Quiet, Source, verify};
+//! use daybook_verify::{Options, Outcome, Quiet, Source, verify};
 //!
 //! let outcome = verify(Source::Folder("no/such/folder".into()), &Options::default(), &Quiet);
 //! assert!(matches!(outcome, Outcome::CouldNotCheck(_)));
@@ -37,10 +37,6 @@ mod remember;
 mod report;
 mod signatures;
 mod source;
-#[doc(hidden)]
-pub mod testkit;
-#[cfg(test)]
-mod tests;
 
 pub use failure::{Code, Failure, Problem};
 pub use keylist::MAX_KEY_LIST_BYTES;
@@ -49,8 +45,8 @@ pub use pipeline::MAX_THREADS;
 pub use report::{Remembered, Report, SourceKind};
 pub use signatures::{SEED_BYTES, Seed, Signatures};
 
-use crate::spec::encoding::to_base64;
-use crate::spec::note::VerifierKey;
+use daybook_spec::encoding::to_base64;
+use daybook_spec::note::VerifierKey;
 use remember::Memory;
 use source::{Claims, EntrySource, export::ExportSource, folder::FolderSource};
 use std::fmt;
@@ -166,7 +162,7 @@ impl Outcome {
     /// Canonical JSON, on one line; its member `outcome` says which of the three it is.
     #[must_use]
     pub fn to_json(&self) -> String {
-        use crate::spec::{canonical, json::Json};
+        use daybook_spec::{canonical, json::Json};
         match self {
             Outcome::Verified(report) => report.to_json(),
             Outcome::Failed(failure) => failure.to_json(),

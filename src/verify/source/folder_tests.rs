@@ -1,19 +1,35 @@
-//! Lies in a data folder.
+//! Lies in a data folder, told in small segments: what does not depend on their size is tested with few entries.
 
-use super::*;
-use crate::spec::layout::Head;
-use crate::verify::source::folder::FolderSource;
-use crate::verify::testkit::{framed, write_head};
-use crate::verify::{SourceKind, whole_ledger};
+use super::FolderSource;
+use crate::{Code, Options, Outcome, Problem, Quiet, Report, Source, SourceKind, whole_ledger};
+use daybook_spec::layout::Head;
+use daybook_testkit::{Ledger, framed, write_head};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// Entries of the test's segments.
 const SEGMENT: u64 = 4;
 
+fn trusting(ledger: &Ledger) -> Options {
+    Options { key: Some(ledger.first_key()), threads: Some(2), ..Options::default() }
+}
+
+/// Looks with signatures checked one by one and in batches; both must come to the same, but for how they looked.
+#[track_caller]
 fn look(folder: &Path, options: &Options, segment: u64) -> Outcome {
-    in_both_modes(options, |options| look_once(folder, options, segment))
+    let strict = look_once(folder, options, segment);
+    #[cfg(feature = "batch")]
+    {
+        let signatures = crate::Signatures::Batched(crate::Seed([7; crate::SEED_BYTES]));
+        let batched = look_once(folder, &Options { signatures, ..options.clone() }, segment);
+        let said = |outcome: &Outcome| match outcome {
+            Outcome::Verified(report) => Report { batched: false, ..(**report).clone() }.to_json(),
+            other => other.to_json(),
+        };
+        assert_eq!(said(&batched), said(&strict), "batches come to another verdict");
+    }
+    strict
 }
 
 fn look_once(folder: &Path, options: &Options, segment: u64) -> Outcome {
@@ -21,14 +37,25 @@ fn look_once(folder: &Path, options: &Options, segment: u64) -> Outcome {
         .and_then(|mut source| whole_ledger(&mut source, SourceKind::Folder, options, None, &Quiet));
     match result {
         Ok(report) => Outcome::Verified(Box::new(report)),
-        Err(crate::verify::Problem::Failed(failure)) => Outcome::Failed(failure),
-        Err(crate::verify::Problem::CouldNotCheck(why)) => Outcome::CouldNotCheck(why),
+        Err(Problem::Failed(failure)) => Outcome::Failed(failure),
+        Err(Problem::CouldNotCheck(why)) => Outcome::CouldNotCheck(why),
     }
 }
 
 #[track_caller]
-pub(super) fn verified_with(folder: &Path, options: &Options, segment: u64) -> Report {
-    verified(look(folder, options, segment))
+fn verified(outcome: Outcome) -> Report {
+    match outcome {
+        Outcome::Verified(report) => *report,
+        other => panic!("not verified: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn failed(outcome: Outcome) -> (Code, Option<u64>) {
+    match outcome {
+        Outcome::Failed(failure) => (failure.code, failure.seq),
+        other => panic!("did not fail: {other:?}"),
+    }
 }
 
 struct Fixture {
@@ -64,6 +91,39 @@ impl Fixture {
 }
 
 #[test]
+fn an_honest_ledger_verifies_in_segments_of_any_size() {
+    let mut ledger = Ledger::of(10);
+    ledger.rotate(2, Some(3));
+    ledger.grow(5);
+    ledger.rotate_alone(3, None);
+    ledger.grow(4);
+    for segment in [1, 2, 7, 20, 21, 65_536] {
+        let folder = tempfile::tempdir().unwrap();
+        ledger.write_folder(folder.path(), segment);
+        let report = verified(look(folder.path(), &trusting(&ledger), segment));
+        assert_eq!(
+            (report.entries, report.checkpoint_note),
+            (21, ledger.checkpoint()),
+            "segments of {segment}"
+        );
+    }
+}
+
+#[test]
+fn chunks_and_segments_end_where_they_like() {
+    let mut ledger = Ledger::of(1_500);
+    let long = daybook_testkit::event("big", &format!("\"{}\"", "x".repeat(60_000)));
+    for _ in 0..8 {
+        ledger.record("app:x", &long);
+    }
+    ledger.rotate(2, None);
+    ledger.grow(300);
+    let folder = tempfile::tempdir().unwrap();
+    ledger.write_folder(folder.path(), 1_024);
+    assert_eq!(verified(look(folder.path(), &trusting(&ledger), 1_024)).entries, 1_809);
+}
+
+#[test]
 fn bytes_above_the_head_are_reported_and_are_no_part_of_the_ledger() {
     let fixture = Fixture::of(10);
     let path = fixture.path("00000002/entries");
@@ -83,8 +143,7 @@ fn entries_beyond_the_checkpoint_are_checked_and_counted() {
     let report = verified(fixture.look());
     assert_eq!((report.entries, report.checkpoint.size, report.uncovered), (10, 7, 3));
     assert!(report.to_string().contains("3 entries are recorded but not yet covered"));
-    let other =
-        crate::verify::testkit::checkpoint(&fixture.ledger.origin, 7, [9; 32], &[&*fixture.ledger.key()]);
+    let other = daybook_testkit::checkpoint(&fixture.ledger.origin, 7, [9; 32], &[&*fixture.ledger.key()]);
     fs::write(fixture.path("checkpoint"), other).unwrap();
     fixture.fails(Code::RootMismatch, None);
 }
@@ -223,7 +282,10 @@ fn what_is_missing_altogether_could_not_be_checked() {
         assert!(why.contains(name) && why.contains("does not exist"), "{why}");
     }
     let empty = tempfile::tempdir().unwrap();
-    assert!(matches!(look_at_folder(empty.path(), &Options::default()), Outcome::CouldNotCheck(_)));
+    assert!(matches!(
+        crate::verify(Source::Folder(empty.path().into()), &Options::default(), &Quiet),
+        Outcome::CouldNotCheck(_)
+    ));
 }
 
 #[cfg(unix)]
@@ -253,7 +315,7 @@ fn a_folder_that_a_ledger_is_writing_to_verifies_at_every_moment() {
             while !stop.load(std::sync::atomic::Ordering::Relaxed) && ledger.size() < 60 {
                 ledger.grow(1);
                 let segment = (ledger.size() - 1) / SEGMENT;
-                let dir = path.join("log").join(crate::spec::layout::segment_dir(segment));
+                let dir = path.join("log").join(daybook_spec::layout::segment_dir(segment));
                 fs::create_dir_all(&dir).unwrap();
                 let entries = &ledger.entries[(segment * SEGMENT) as usize..];
                 let mut file =

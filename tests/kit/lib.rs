@@ -1,15 +1,21 @@
-//! Small ledgers for tests, honest ones and others. Nothing here is part of the verifier's promise.
-#![allow(clippy::unwrap_used, clippy::missing_panics_doc, clippy::must_use_candidate, missing_docs)]
+//! Small ledgers for the tests of all packages, honest ones and others: keys, entries, trees and whole folders that are
+//! made by the formats alone, and so know nothing of the ledger that writes them or of the verifier that reads them.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "for tests alone: what cannot be made must fail the test, and most names say all"
+)]
 
-use crate::spec::checkpoint::Checkpoint;
-use crate::spec::entry::{Draft, FIRST_PREV, key_commitment, text_hash};
-use crate::spec::export::Line;
-use crate::spec::layout::{CHECKPOINT_FILE, ENTRIES_FILE, HEAD_FILE, Head, LOG_DIR, segment_dir};
-use crate::spec::merkle::{Frontier, Hash, inclusion_proof, leaf_hash, root};
-use crate::spec::note::{Signer, SoftwareSigner, VerifierKey, sign};
-use crate::spec::receipt::Receipt;
-use crate::spec::tile::push_framed;
-use crate::spec::time::Timestamp;
+use daybook_spec::checkpoint::Checkpoint;
+use daybook_spec::entry::{Draft, FIRST_PREV, key_commitment, text_hash};
+use daybook_spec::export::Line;
+use daybook_spec::layout::{CHECKPOINT_FILE, ENTRIES_FILE, HEAD_FILE, Head, LOG_DIR, segment_dir};
+use daybook_spec::merkle::{Frontier, Hash, inclusion_proof, leaf_hash, root};
+use daybook_spec::note::{Signer, SoftwareSigner, VerifierKey, sign};
+use daybook_spec::receipt::Receipt;
+use daybook_spec::tile::push_framed;
+use daybook_spec::time::Timestamp;
 use std::convert::Infallible;
 use std::fs;
 use std::path::Path;
@@ -199,7 +205,7 @@ impl Ledger {
     pub fn key_list(&self) -> String {
         let receipt = |seq: u64| {
             let mut text = String::new();
-            crate::spec::canonical::write_string(&self.receipt(seq).to_text(), &mut text);
+            daybook_spec::canonical::write_string(&self.receipt(seq).to_text(), &mut text);
             format!("{{\"seq\":{seq},\"receipt\":{text}}}")
         };
         let mut items = vec![format!("{{\"vkey\":\"{}\",\"from\":0,\"rotation\":null}}", self.first_key())];
@@ -254,7 +260,7 @@ pub fn checkpoint(origin: &str, size: u64, root: Hash, signers: &[&dyn Signer]) 
 
 fn commitment(origin: &str, seed: u8) -> String {
     let hash = key_commitment(signer(origin, seed).verifier());
-    format!(",\"next\":\"{}\"", crate::spec::encoding::to_base64(&hash))
+    format!(",\"next\":\"{}\"", daybook_spec::encoding::to_base64(&hash))
 }
 
 /// A CloudEvent in canonical JSON.
