@@ -4,6 +4,7 @@ use crate::api::problems::OfAdministration;
 use crate::identity::Role;
 use crate::log::append::{AppendError, Outcome, OwnEvent};
 use crate::web::auth::Caller;
+use crate::web::parameters::{Nothing, Query};
 use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, post, web};
 use serde::Serialize;
@@ -41,7 +42,11 @@ pub async fn done(
     OfAdministration,
 ))]
 #[post("/clock/confirm")]
-pub async fn confirm_clock(service: web::Data<Service>, caller: Caller) -> Result<HttpResponse, Problem> {
+pub async fn confirm_clock(
+    service: web::Data<Service>,
+    caller: Caller,
+    _query: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
     caller.must_be(Role::Admin)?;
     let event = OwnEvent::ClockConfirmed { by: caller.0.actor.clone() };
     let answer = service.log.own(event).map_err(|error| Problem::append(&error))?;

@@ -1,5 +1,6 @@
 //! How an entry reads over the API: `{"seq", "time", "actor", "hash", "event", …}`.
 
+use crate::api::links;
 use crate::log::store::ReadError;
 use crate::spec::canonical;
 use crate::spec::encoding::to_base64;
@@ -73,14 +74,8 @@ pub fn entry_json(entry: &Entry<'_>, bytes: &[u8]) -> String {
         ("actor", Json::string(&*entry.actor)),
         ("event", entry.event.clone()),
         ("hash", Json::string(hash)),
-        ("receipt", Json::string(receipt_path(entry.seq))),
+        ("receipt", Json::string(links::receipt(entry.seq))),
         ("seq", Json::Number(entry.seq as f64)),
         ("time", Json::string(entry.time.to_string())),
     ]))
-}
-
-/// Where an entry's receipt is.
-#[must_use]
-pub fn receipt_path(seq: u64) -> String {
-    format!("/v1/events/{seq}/receipt")
 }

@@ -5,24 +5,39 @@
 //! ([`problems`]) and, by an extractor of [`crate::web`], who may ask it. [`routes`] names each once, for the server and for
 //! the description; [`description`] makes the latter small. Files of resources do not know each other, nor `routes`.
 
+mod access;
+mod answering;
+mod approvals;
 mod catalog;
 mod clock;
+mod control_shown;
+mod controls;
 mod corrections;
-mod cursor;
+mod decisions;
 mod description;
 mod event_view;
 mod events;
+mod fairness;
+mod filters;
 mod health;
 mod keys;
+mod links;
 mod log;
+mod moment;
 pub mod post;
 mod prepare;
 mod problems;
 mod proofs;
 mod publish;
+mod registers;
 mod routes;
+mod row;
+mod rows;
 mod server;
+mod sources;
+mod standing;
+mod statistics;
 pub mod stream;
-pub mod views;
+mod timeline;
 
 pub use server::{Running, ServeError, start};

@@ -1,7 +1,7 @@
 //! `POST /v1/events`: the reason for everything else.
 
 use crate::api::corrections::check;
-use crate::api::event_view::receipt_path;
+use crate::api::links;
 use crate::api::prepare::{Incoming, Prepared, prepare};
 use crate::api::problems::OfPosts;
 use crate::api::publish::publish;
@@ -13,6 +13,7 @@ use crate::spec::entry::Entry;
 use crate::spec::merkle::leaf_hash;
 use crate::web::auth::Caller;
 use crate::web::pace::give_way;
+use crate::web::parameters::{Nothing, Query};
 use crate::web::{Problem, ProblemType, Service, body};
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, post, web};
@@ -99,6 +100,7 @@ pub async fn post_events(
     caller: Caller,
     request: HttpRequest,
     payload: web::Payload,
+    _query: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     if !caller.0.has(Role::Admin) {
         caller.must_be(Role::Producer)?;
@@ -258,7 +260,7 @@ fn recorded(service: &Service, outcome: Outcome) -> Result<Recorded, Problem> {
             seq,
             time: time.to_string(),
             hash: to_base64(&leaf),
-            receipt: receipt_path(seq),
+            receipt: links::receipt(seq),
             replayed: false,
         }),
         Outcome::Replayed { seq } => {
@@ -268,7 +270,7 @@ fn recorded(service: &Service, outcome: Outcome) -> Result<Recorded, Problem> {
                 seq,
                 time: entry.time.to_string(),
                 hash: to_base64(&leaf_hash(&bytes)),
-                receipt: receipt_path(seq),
+                receipt: links::receipt(seq),
                 replayed: true,
             })
         }

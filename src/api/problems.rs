@@ -30,6 +30,7 @@ const OF_QUESTIONS: &[Type] = &[
     Type::ViewsUnavailable,
     Type::IndexUnavailable,
     Type::Starting,
+    Type::TookTooLong,
 ];
 
 /// Whoever asks what entries there are, of the index.
@@ -42,6 +43,7 @@ const OF_LISTS: &[Type] = &[
     Type::RateLimited,
     Type::IndexUnavailable,
     Type::Starting,
+    Type::TookTooLong,
 ];
 
 /// Whoever follows the log.

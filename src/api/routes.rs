@@ -4,7 +4,10 @@
 //! first that fits answers, so words that are fixed come before `{id}`.
 
 use crate::api::description::{Description, not_there};
-use crate::api::{catalog as catalogue, clock, events, health, keys, log, post, proofs, stream, views};
+use crate::api::{
+    access, approvals, catalog as catalogue, clock, controls, decisions, events, fairness, health, keys, log,
+    post, proofs, registers, rows, sources, standing, statistics, stream, timeline,
+};
 use crate::catalog::Catalog;
 use crate::web::Service;
 use crate::web::problem::{Problem, ProblemItem};
@@ -80,50 +83,34 @@ fn v1(config: &mut Described<'_>) {
         .service(catalogue::get_catalog)
         .service(catalogue::list_types)
         .service(catalogue::get_type)
-        .service(views::standing::list_views)
-        .service(views::access::readers)
-        .service(views::access::reach)
-        .service(views::access::uncovered)
-        .service(views::access::role_ended)
-        .service(views::decisions::stats)
-        .service(views::decisions::fairness)
-        .service(views::approvals::after)
-        .service(views::rows::access_requests::counts)
-        .service(views::rows::access_requests::list)
-        .service(views::rows::access_uses::counts)
-        .service(views::rows::access_uses::list)
-        .service(views::rows::approvals::counts)
-        .service(views::rows::approvals::list)
-        .service(views::rows::access::counts)
-        .service(views::rows::access::list)
-        .service(views::rows::decisions::counts)
-        .service(views::rows::decisions::list)
-        .service(views::rows::escalations::counts)
-        .service(views::rows::escalations::list)
-        .service(views::rows::access_requests::history)
-        .service(views::rows::access_requests::one)
-        .service(views::rows::access_uses::history)
-        .service(views::rows::access_uses::one)
-        .service(views::rows::approvals::history)
-        .service(views::approvals::one)
-        .service(views::rows::access::history)
-        .service(views::rows::access::one)
-        .service(views::rows::decisions::history)
-        .service(views::decisions::one)
-        .service(views::rows::escalations::history)
-        .service(views::rows::escalations::one)
-        .service(views::registers::list_registers)
-        .service(views::registers::count_register)
-        .service(views::registers::list_register)
-        .service(views::registers::history_of_register_row)
-        .service(views::registers::get_register_row)
-        .service(views::controls::list_controls)
-        .service(views::controls::get_control)
-        .service(views::controls::list_control_evidence)
-        .service(views::controls::list_control_members)
-        .service(views::timeline::subject_timeline)
-        .service(views::sources::list_sources)
-        .service(views::sources::get_source);
+        .service(standing::list_views)
+        .service(access::readers)
+        .service(access::reach)
+        .service(access::uncovered)
+        .service(access::role_ended)
+        .service(rows::REQUESTS)
+        .service(rows::USES)
+        .service(rows::GRANTS)
+        .service(rows::APPROVALS)
+        .service(approvals::after)
+        .service(approvals::one)
+        .service(statistics::stats)
+        .service(fairness::fairness)
+        .service(rows::DECISIONS)
+        .service(decisions::one)
+        .service(rows::ESCALATIONS)
+        .service(registers::list_registers)
+        .service(registers::count_register)
+        .service(registers::list_register)
+        .service(registers::history_of_register_row)
+        .service(registers::get_register_row)
+        .service(controls::list_controls)
+        .service(controls::get_control)
+        .service(controls::list_control_evidence)
+        .service(controls::list_control_members)
+        .service(timeline::subject_timeline)
+        .service(sources::list_sources)
+        .service(sources::get_source);
 }
 
 /// What the resources declare of themselves.

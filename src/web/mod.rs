@@ -1,8 +1,10 @@
 //! What `api` and `console` share of HTTP.
 
+mod answer_problem;
 pub mod auth;
 pub mod body;
 pub mod pace;
+pub mod parameters;
 pub mod problem;
 pub mod rate;
 mod service;

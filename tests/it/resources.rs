@@ -246,8 +246,7 @@ fn what_is_said_twice_is_refused_by_all() {
             continue;
         }
         let token = welcome(&ledger, &resource);
-        let known = resource.query.iter().map(String::as_str);
-        for parameter in known.chain(["bogus"]) {
+        for parameter in &resource.query {
             let answer = ask(&ledger, &resource, &format!("{parameter}=1&{parameter}=1"), Some(&token));
             assert_eq!(answer.problem(), "bad-parameter", "{} {parameter}", resource.name);
             let detail = answer.json()["detail"].as_str().unwrap().to_owned();

@@ -235,7 +235,7 @@ fn settle(row: &mut Row) {
 }
 
 #[cfg(test)]
-pub(in crate::views) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::views::engine::{Assurance, fold};
     use proptest::prelude::*;
@@ -259,7 +259,7 @@ pub(in crate::views) mod tests {
         }
     }
 
-    pub(in crate::views) fn terms(from: i64, until: i64) -> Value {
+    pub(crate) fn terms(from: i64, until: i64) -> Value {
         json!({
             "request": "R", "grant": "G", "resource": {"kind": "dataset", "id": "d", "environment": "production"},
             "grantee": {"kind": "person", "id": "user:p"}, "operations": ["read"], "purpose": "risk", "legal_basis": "l",
