@@ -53,7 +53,9 @@ pub struct Reconciliation {
 
 /// Holds what sources say against what the ledger has, for one answer.
 pub struct Comparing<'a> {
+    /// Who asks, and until when.
     pub inquiry: Inquiry<'a>,
+    /// The engine that is asked.
     pub engine: &'a Engine,
     /// Counts by the minute that were added up so far.
     pub minutes: usize,

@@ -95,8 +95,11 @@ pub fn declared<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Control, Answe
 
 /// One question about controls.
 pub struct Asked<'a> {
+    /// Who asks, and until when.
     pub inquiry: &'a Inquiry<'a>,
+    /// The catalogue by which it is asked.
     pub catalog: &'a Catalog,
+    /// As of when.
     pub moment: Moment,
     /// Entries that do not count by then, and their types.
     corrected: BTreeMap<u64, String>,
