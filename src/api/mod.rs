@@ -27,13 +27,13 @@ mod prepare;
 mod proofs;
 mod publish;
 mod registers;
+mod routes;
 mod row;
 mod rows;
-mod server;
 mod sources;
 mod standing;
 mod statistics;
 pub mod stream;
 mod timeline;
 
-pub use server::{Running, ServeError, start};
+pub use routes::routes;
