@@ -2,7 +2,8 @@
 
 use crate::api::problems::OfAdministration;
 use crate::identity::Role;
-use crate::log::append::{AppendError, Outcome, OwnEvent};
+use crate::log::append::{AppendError, Outcome};
+use crate::log::own_events::OwnEvent;
 use crate::web::auth::Caller;
 use crate::web::parameters::{Nothing, Query};
 use crate::web::{Problem, Service};

@@ -33,11 +33,10 @@ mod registers;
 mod routes;
 mod row;
 mod rows;
-mod server;
 mod sources;
 mod standing;
 mod statistics;
 pub mod stream;
 mod timeline;
 
-pub use server::{Running, ServeError, start};
+pub use routes::routes;

@@ -7,6 +7,7 @@ pub mod pace;
 pub mod parameters;
 pub mod problem;
 pub mod rate;
+pub mod server;
 mod service;
 
 pub use problem::{Problem, ProblemType};

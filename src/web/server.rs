@@ -1,9 +1,10 @@
-//! The HTTP server: routes, limits of connections, and an end that answers what it has begun.
+//! The HTTP server: limits of connections, what holds for all answers, and an end that answers what it has begun. Which
+//! resources there are is said by whoever starts it.
 
-use crate::api::routes::routes;
 use crate::web::{Problem, ProblemType, Service};
 use actix_web::dev::{ServerHandle, Service as _};
-use actix_web::http::header::HeaderValue;
+use actix_web::http::header::{HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer, web};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -49,15 +50,18 @@ impl Running {
     }
 }
 
-/// Starts serving. Must be called within an actix system.
+/// Starts serving what `routes` declares, on each worker once. Must be called within an actix system.
 ///
 /// # Errors
 /// The address cannot be had.
-pub fn start(service: web::Data<Service>, address: &str) -> Result<Running, ServeError> {
+pub fn start(
+    service: web::Data<Service>,
+    address: &str,
+    routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+) -> Result<Running, ServeError> {
     let listen_error = |error| ServeError::Listen { address: address.to_owned(), error };
     let listener = TcpListener::bind(address).map_err(listen_error)?;
     let bound = listener.local_addr().map_err(listen_error)?;
-    let routes = routes(&service.catalog.current());
     let server = HttpServer::new(move || {
         App::new()
             .app_data(service.clone())
@@ -72,11 +76,9 @@ pub fn start(service: web::Data<Service>, address: &str) -> Result<Running, Serv
                 async move {
                     let mut response = answer.await?;
                     // Nothing here is ever meant to be guessed at by a browser.
-                    let headers = response.headers_mut();
-                    headers.insert(
-                        actix_web::http::header::X_CONTENT_TYPE_OPTIONS,
-                        HeaderValue::from_static("nosniff"),
-                    );
+                    response
+                        .headers_mut()
+                        .insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
                     Ok(response)
                 }
             })
