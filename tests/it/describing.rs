@@ -90,6 +90,9 @@ fn the_example_answers_are_of_the_schema_and_the_demos() {
     for (resource, example) in &mut shown {
         let answer = ledger.get(example["ask"].as_str().unwrap(), "auditor");
         assert_eq!(answer.status, 200, "{resource}: {}", answer.text());
+        let response = &served["paths"][resource]["get"]["responses"]["200"];
+        let says_how_far = response["headers"].get("Daybook-Applied-Seq").is_some();
+        assert_eq!(answer.header("daybook-applied-seq").is_some(), says_how_far, "{resource}");
         let answer = answer.json();
         let content = &served["paths"][resource]["get"]["responses"]["200"]["content"]["application/json"];
         let described = &content["examples"]["demo"]["value"];

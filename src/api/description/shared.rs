@@ -34,7 +34,9 @@ fn share_parameters(api: &mut Value) {
     }
     let mut components = Map::new();
     for operation in operations(api) {
-        for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+        // Asked for by name alone, it would be made where it is not.
+        let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+        for parameter in parameters.into_iter().flatten() {
             let (component, text) = (component_of(parameter), parameter.to_string());
             if shared.get(&component).is_some_and(|(_, shared)| *shared == text) {
                 let reference = json!({"$ref": format!("#/components/parameters/{component}")});

@@ -65,6 +65,9 @@ fn every_operation_has_a_name_and_a_summary_of_its_own() {
         assert!(ids.insert(id.clone()), "two operations are called {id}");
     }
     assert!(ids.len() >= 57, "{}", ids.len());
+    walk(&api["paths"], "", &mut |path, value| {
+        assert!(!value.is_null() || path.contains("/example"), "{path} is null");
+    });
 }
 
 #[test]
