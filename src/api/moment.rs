@@ -2,7 +2,7 @@
 
 use crate::answers::AsOf;
 use crate::answers::moment::AskedMoment;
-use crate::views::engine::{Micros, time_text};
+use crate::spec::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -51,6 +51,6 @@ impl MomentView {
 }
 
 /// A time as the API writes it.
-pub fn text(time: Micros) -> String {
-    time_text(time).unwrap_or_default()
+pub fn text(time: Timestamp) -> String {
+    time.to_string()
 }
