@@ -3,6 +3,7 @@
 
 use super::error::AnswerError;
 use crate::spec::encoding::{from_hex, to_hex};
+use crate::spec::time::Timestamp;
 use crate::views::engine::Place;
 use sha2::{Digest as _, Sha256};
 
@@ -42,7 +43,7 @@ pub fn decode(query: &str, cursor: &str) -> Result<u64, AnswerError> {
 #[must_use]
 pub fn encode_place(query: &str, place: Place) -> String {
     let mut bytes = vec![PLACE_VERSION];
-    bytes.extend_from_slice(&place.date.to_be_bytes());
+    bytes.extend_from_slice(&place.date.micros().to_be_bytes());
     bytes.extend_from_slice(&place.number.to_be_bytes());
     bytes.extend_from_slice(&digest(query));
     to_hex(&bytes)
@@ -58,7 +59,8 @@ pub fn decode_place(query: &str, cursor: &str) -> Result<Place, AnswerError> {
         let ([PLACE_VERSION], rest) = bytes.split_first_chunk()? else { return None };
         let (date, rest) = rest.split_first_chunk()?;
         let (number, of) = rest.split_first_chunk()?;
-        let place = Place { date: i64::from_be_bytes(*date), number: u64::from_be_bytes(*number) };
+        let date = Timestamp::from_micros(i64::from_be_bytes(*date))?;
+        let place = Place { date, number: u64::from_be_bytes(*number) };
         (of == digest(query)).then_some(place)
     };
     read().ok_or(AnswerError::Cursor)
@@ -109,7 +111,7 @@ mod tests {
         assert!(decode("type=b", &cursor).is_err());
         assert!(decode("type=a", "").is_err());
         assert!(decode("type=a", &cursor[2..]).is_err());
-        let place = Place { date: -7, number: u64::MAX };
+        let place = Place { date: Timestamp::EPOCH.saturating_add(-7), number: u64::MAX };
         let cursor = encode_place("state=open", place);
         assert_eq!(decode_place("state=open", &cursor).ok(), Some(place));
         assert!(decode_place("state=shut", &cursor).is_err());

@@ -1,7 +1,7 @@
 //! Entries themselves: one, its receipt, and those that fit by type, source, subject, actor and place.
 
 use super::error::AnswerError;
-use super::moment::{nothing_to_wait_for, patience};
+use super::moment::{nothing_to_wait_for, patience, read_time};
 use super::parameters::Parameters;
 use super::walk::{indexed, resumed, walk};
 use super::{Desk, Inquiry, Page, cursor, parsed};
@@ -11,7 +11,6 @@ use crate::log::store::{ReadError, Store};
 use crate::spec::encoding::from_decimal;
 use crate::spec::entry::Entry;
 use crate::spec::receipt::Receipt;
-use crate::spec::time::Timestamp;
 
 /// Entries in a list, unless asked otherwise.
 const DEFAULT_LIMIT: usize = 50;
@@ -232,10 +231,7 @@ pub fn place(store: &Store, name: &str, text: &str) -> Result<u64, AnswerError> 
     if let Some(seq) = from_decimal(text) {
         return Ok(seq);
     }
-    let time = chrono::DateTime::parse_from_rfc3339(text)
-        .ok()
-        .and_then(|time| Timestamp::from_micros(time.timestamp_micros()));
-    let time = time.ok_or_else(|| {
+    let time = read_time(text).ok_or_else(|| {
         AnswerError::parameter(name, "an entry's number or an RFC 3339 time such as 2026-03-01T00:00:00Z")
     })?;
     Ok(store.first_at_or_after(time)?)

@@ -4,7 +4,8 @@ use super::error::AnswerError;
 use super::moment::{moment, time};
 use super::parameters::Parameters;
 use super::{Answer, Inquiry};
-use crate::views::engine::{Micros, Row, parse_time};
+use crate::spec::time::Timestamp;
+use crate::views::engine::Row;
 use crate::views::fairness::{Cell, Group, Tally};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -156,8 +157,8 @@ fn attributes(text: Option<&str>) -> Result<Vec<Vec<String>>, AnswerError> {
 }
 
 /// Whether the period of a tally lies in a stretch; one without a period does.
-fn is_within(tally: &Row, (from, to): (Option<Micros>, Option<Micros>)) -> bool {
-    let date = |name: &str| tally.text(name).and_then(parse_time);
+fn is_within(tally: &Row, (from, to): (Option<Timestamp>, Option<Timestamp>)) -> bool {
+    let date = |name: &str| tally.time(name);
     from.is_none_or(|from| date("from").is_none_or(|begin| begin >= from))
         && to.is_none_or(|to| date("to").is_none_or(|end| end <= to))
 }

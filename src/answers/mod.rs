@@ -40,13 +40,14 @@ pub mod walk;
 mod tests;
 
 use crate::catalog::{Catalog, CatalogHistory};
+use crate::clock::Clock;
 use crate::identity::Principal;
 use crate::index::LogIndex;
-use crate::log::clock::Clock;
 use crate::log::store::Store;
 use crate::spec::entry::Entry;
+use crate::spec::time::Timestamp;
 use crate::views::LogViews;
-use crate::views::engine::{Engine, Event, Micros};
+use crate::views::engine::{Engine, Event};
 use deadline::Deadline;
 use error::AnswerError;
 use std::sync::Arc;
@@ -171,7 +172,7 @@ pub struct AsOf {
     /// How many entries were known.
     pub entries: u64,
     /// For which time it is answered.
-    pub at: Micros,
+    pub at: Timestamp,
     /// Whether this is the state of now: nothing of it was asked for as of another day.
     pub current: bool,
 }

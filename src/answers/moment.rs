@@ -5,8 +5,8 @@ use super::deadline::Deadline;
 use super::error::AnswerError;
 use super::{AsOf, Inquiry};
 use crate::spec::encoding::from_decimal;
-use crate::spec::time::Timestamp;
-use crate::views::engine::{Ask, Engine, Micros, View, When, parse_time};
+use crate::spec::time::{Rfc3339, Timestamp};
+use crate::views::engine::{Ask, Engine, View, When};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,18 +68,18 @@ pub fn moment(inquiry: &Inquiry<'_>, asked: &AskedMoment) -> Result<Moment, Answ
     if let Some(seq) = asked.min_seq {
         wait_for(inquiry, seq)?;
     }
-    let now = inquiry.desk().clock.now().micros();
+    let now = inquiry.desk().clock.now();
     let at = asked.at.as_deref().map(|at| time("at", at)).transpose()?;
     let (known, as_of_time) = match asked.as_of.as_deref() {
         None => (None, None),
         Some(text) => match from_decimal(text) {
             Some(seq) => {
                 wait_for(inquiry, seq)?;
-                (Some(seq + 1), Some(store.time(seq)?.micros()))
+                (Some(seq + 1), Some(store.time(seq)?))
             }
             None => {
                 let time = time("as_of", text)?;
-                let after = Timestamp::from_micros(time.saturating_add(1));
+                let after = time.checked_add(1);
                 let after =
                     after.ok_or_else(|| AnswerError::parameter("as_of", "a time before the year 10000"))?;
                 let known = store.first_at_or_after(after)?;
@@ -152,9 +152,36 @@ pub(super) fn nothing_to_wait_for(size: u64, seq: u64) -> AnswerError {
 ///
 /// # Errors
 /// It is none.
-pub fn time(name: &str, text: &str) -> Result<Micros, AnswerError> {
+pub fn time(name: &str, text: &str) -> Result<Timestamp, AnswerError> {
+    read_time(text)
+        .ok_or_else(|| AnswerError::parameter(name, "an RFC 3339 time such as 2026-03-01T00:00:00Z"))
+}
+
+/// A time; none if the text is no RFC 3339 time, or lies outside the years 0000 to 9999.
+#[must_use]
+pub(super) fn read_time(text: &str) -> Option<Timestamp> {
     // In a query `+` stands for a space; an offset that was not escaped is still one.
-    let time = parse_time(text).or_else(|| parse_time(&text.replace(' ', "+")));
-    let time = time.filter(|time| Timestamp::from_micros(*time).is_some());
-    time.ok_or_else(|| AnswerError::parameter(name, "an RFC 3339 time such as 2026-03-01T00:00:00Z"))
+    let read = Rfc3339::read(text).or_else(|| Rfc3339::read(&text.replace(' ', "+")));
+    read.and_then(Rfc3339::exact)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_may_come_with_a_bare_plus() {
+        let time = Timestamp::parse("2026-03-01T08:30:00.000000Z");
+        for text in ["2026-03-01T09:30:00+01:00", "2026-03-01T09:30:00 01:00", "2026-03-01 09:30:00+01:00"] {
+            assert_eq!(read_time(text), time, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_ledger_cannot_hold_is_no_time() {
+        for text in ["0000-01-01T00:00:00 23:59", "9999-12-31T23:59:59-23:59", "yesterday", "2026-03-01", ""]
+        {
+            assert_eq!(read_time(text), None, "{text}");
+        }
+    }
 }

@@ -4,9 +4,9 @@ use super::Inquiry;
 use super::error::AnswerError;
 use super::walk::{MAX_WALKED, indexed, walk};
 use crate::index::Filter;
-use crate::spec::time::Timestamp;
-use crate::views::engine::{CORRECTION, Change, Engine, EngineError, Event, Micros, When, parse_time};
-use crate::views::sources::{MINUTE, SOURCES, Stretch, minute_name};
+use crate::spec::time::{MICROS_PER_MINUTE, Timestamp};
+use crate::views::engine::{CORRECTION, Change, Engine, EngineError, Event, When};
+use crate::views::sources::{SOURCES, Stretch, minute_name, minute_of};
 use serde_json::Value;
 
 /// The register of what sources say.
@@ -26,7 +26,7 @@ const MAX_MINUTES: usize = 600_000;
 /// How long before it happened an event may have been recorded and is still found.
 ///
 /// Reason: clocks of other machines go ahead by seconds; more than this is not a clock any more.
-const AHEAD: Micros = 5 * MINUTE;
+const AHEAD: i64 = 5 * MICROS_PER_MINUTE;
 
 /// What a source says that it posted in a stretch of time, and what the ledger has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,11 +36,11 @@ pub struct Reconciliation {
     /// Who says so.
     pub by: String,
     /// When.
-    pub at: Micros,
+    pub at: Timestamp,
     /// It counts events that happened from here on …
-    pub from: Micros,
+    pub from: Timestamp,
     /// … and before here.
-    pub to: Micros,
+    pub to: Timestamp,
     /// Events that it says it posted.
     pub stated: u64,
     /// Events of the source in this stretch that the ledger has now.
@@ -84,7 +84,7 @@ impl Comparing<'_> {
     }
 
     fn compared(&mut self, source: &str, event: &Event) -> Result<Option<Reconciliation>, AnswerError> {
-        let time = |name: &str| event.data.get(name).and_then(Value::as_str).and_then(parse_time);
+        let time = |name: &str| event.data.get(name).and_then(Value::as_str).and_then(Timestamp::recorded);
         let stated = event.data.get("count").and_then(Value::as_u64);
         // The schema asks for all three; another version of it may not.
         let (Some(from), Some(to), Some(stated)) = (time("from"), time("to"), stated) else {
@@ -114,7 +114,7 @@ impl Comparing<'_> {
     fn count_minutes(
         &mut self,
         source: &str,
-        (from, to): (Micros, Micros),
+        (from, to): (Timestamp, Timestamp),
     ) -> Result<(u64, bool), AnswerError> {
         let (mut from, to) = (minute_name(source, from), minute_name(source, to));
         let (mut count, mut minutes) = (0, 0);
@@ -148,7 +148,7 @@ fn said(
     limit: usize,
 ) -> Result<Vec<Event>, AnswerError> {
     // Whatever was recorded is said, also by a source whose clock goes ahead.
-    let when = When { known: engine.applied(), at: Micros::MAX };
+    let when = When { known: engine.applied(), at: Timestamp::LAST };
     let row = match engine.row(RECONCILIATIONS, source, when) {
         Ok(Some(row)) => row,
         Ok(None) | Err(EngineError::NoSuchView(_)) => return Ok(Vec::new()),
@@ -173,17 +173,16 @@ fn count_part(
     inquiry: &Inquiry<'_>,
     engine: &Engine,
     source: &str,
-    (from, to): (Micros, Micros),
+    (from, to): (Timestamp, Timestamp),
 ) -> Result<(u64, bool), AnswerError> {
-    let minute = from.div_euclid(MINUTE) * MINUTE;
-    let names = [minute, minute.saturating_add(MINUTE)].map(|time| minute_name(source, time));
-    let tally = engine.tallies_between(SOURCES, &names[0], &names[1], 1)?;
+    let minute = minute_of(from);
+    let name = minute_name(source, minute);
+    let tally = engine.tallies_between(SOURCES, &name, &format!("{name}\0"), 1)?;
     let all = tally.first().and_then(|(_, count)| count.as_u64()).unwrap_or(0);
     if all == 0 {
         return Ok((0, true));
     }
-    let recorded_from = Timestamp::from_micros(minute.saturating_sub(AHEAD)).unwrap_or(Timestamp::EPOCH);
-    let first = inquiry.store().first_at_or_after(recorded_from)?;
+    let first = inquiry.store().first_at_or_after(minute.saturating_add(-AHEAD))?;
     let index = inquiry.index()?;
     let filter = Filter { source: Some(source), ..Filter::default() };
     let walked = walk(
@@ -195,7 +194,7 @@ fn count_part(
         |range, limit| indexed(index, filter, range, false, limit),
         |seq| {
             let event = inquiry.event(seq)?;
-            let in_minute = event.source == source && event.happened_at.div_euclid(MINUTE) == minute / MINUTE;
+            let in_minute = event.source == source && minute_of(event.happened_at) == minute;
             Ok(in_minute.then_some(event.happened_at))
         },
     )?;

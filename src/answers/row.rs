@@ -1,6 +1,7 @@
 //! A row as of a moment, with everything worked out that depends on the moment, and the columns that its view knows.
 
-use crate::views::engine::{Assurance, Found, Micros, View};
+use crate::spec::time::Timestamp;
+use crate::views::engine::{Assurance, Found, View};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -45,17 +46,17 @@ pub struct ShownRow {
     /// Who answers for it.
     pub owner: Option<String>,
     /// When its first event took effect.
-    pub opened_at: Micros,
+    pub opened_at: Timestamp,
     /// When its last event took effect.
-    pub changed_at: Micros,
+    pub changed_at: Timestamp,
     /// By when something has to happen next; none once it is done.
-    pub due_at: Option<Micros>,
+    pub due_at: Option<Timestamp>,
     /// Whether that has passed.
     pub overdue: bool,
     /// From when it counts.
-    pub valid_from: Option<Micros>,
+    pub valid_from: Option<Timestamp>,
     /// Until when it counts.
-    pub valid_until: Option<Micros>,
+    pub valid_until: Option<Timestamp>,
     /// `not-yet`, `in-force` or `expired`, where it knows such dates and is not done.
     pub validity: Option<&'static str>,
     /// The least assurance of all its events.
@@ -75,7 +76,7 @@ pub struct ShownRow {
 impl ShownRow {
     /// A row of a view, at a time.
     #[must_use]
-    pub fn of(view: &dyn View, found: Found, at: Micros) -> ShownRow {
+    pub fn of(view: &dyn View, found: Found, at: Timestamp) -> ShownRow {
         ShownRow {
             state: found.state(view, at).to_owned(),
             overdue: found.overdue(at),

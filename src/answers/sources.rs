@@ -7,7 +7,8 @@ use super::moment::{Moment, moment};
 use super::parameters::Parameters;
 use super::reconciliation::{Comparing, RECONCILIATIONS, Reconciliation};
 use super::{Answer, Inquiry, Page, cursor};
-use crate::views::engine::{Ask, Engine, EngineError, Micros, When};
+use crate::spec::time::Timestamp;
+use crate::views::engine::{Ask, Engine, EngineError, When};
 use crate::views::sources::{Posted, SOURCES, source_name};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +37,7 @@ pub struct PostedEntry {
     /// Its number.
     pub seq: u64,
     /// When the ledger recorded it.
-    pub recorded_at: Micros,
+    pub recorded_at: Timestamp,
 }
 
 /// What a source has posted.
@@ -140,7 +141,7 @@ fn asked_now(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Moment, A
 
 /// The sources of which somebody says that they posted something.
 fn reconciled(inquiry: &Inquiry<'_>, engine: &Engine) -> Result<BTreeSet<String>, AnswerError> {
-    let when = When { known: engine.applied(), at: Micros::MAX };
+    let when = When { known: engine.applied(), at: Timestamp::LAST };
     let mut ask = Ask { ends: Some(inquiry.deadline().moment()), ..Ask::all(when, MAX_RECONCILED) };
     let mut names = BTreeSet::new();
     loop {
@@ -199,15 +200,15 @@ fn found(inquiry: &Inquiry<'_>, engine: &Engine, source: &str) -> Result<Option<
 }
 
 fn shown(source: &str, posted: &Posted, said: Vec<Reconciliation>, most_gaps: usize) -> Source {
-    let entry = |seq, recorded_at| (posted.events > 0).then_some(PostedEntry { seq, recorded_at });
+    let entry = |seq, recorded_at| PostedEntry { seq, recorded_at };
     let gaps = posted.gaps();
     let missing = posted.missing();
     let differs = said.first().is_some_and(|last| last.difference != 0);
     Source {
         source: source.to_owned(),
         events: posted.events,
-        first: entry(posted.entries.0, posted.recorded.0),
-        last: entry(posted.entries.1, posted.recorded.1),
+        first: posted.recorded.map(|(first, _)| entry(posted.entries.0, first)),
+        last: posted.recorded.map(|(_, last)| entry(posted.entries.1, last)),
         numbered: posted.numbered,
         repeated: posted.repeated,
         unreadable: posted.unreadable,

@@ -25,6 +25,6 @@ pub fn list(inquiry: &Inquiry<'_>) -> Result<Answer<Standings>, AnswerError> {
     let size = inquiry.store().size();
     let mut items = engine.standing();
     items.sort_by(|a, b| (&a.name, a.building).cmp(&(&b.name, b.building)));
-    let as_of = AsOf { entries: applied, at: inquiry.desk().clock.now().micros(), current: true };
+    let as_of = AsOf { entries: applied, at: inquiry.desk().clock.now(), current: true };
     Ok(Answer { body: Standings { size, applied, items }, as_of, applied })
 }

@@ -4,7 +4,7 @@ use super::error::AnswerError;
 use super::moment::{moment, time};
 use super::parameters::Parameters;
 use super::{Answer, Inquiry};
-use crate::views::engine::parse_time;
+use crate::spec::time::Day;
 use crate::views::stats::{Counter, DayStats};
 use std::collections::BTreeMap;
 
@@ -33,8 +33,8 @@ pub struct StatsRow {
     pub model: Option<String>,
     /// Where they are grouped by version.
     pub version: Option<String>,
-    /// Where they are grouped by day: counted from 1970-01-01 UTC.
-    pub day: Option<i32>,
+    /// Where they are grouped by day (UTC).
+    pub day: Option<Day>,
     /// Where they are grouped by outcome.
     pub outcome: Option<String>,
     /// How many there are.
@@ -117,8 +117,8 @@ pub fn decisions(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answe
         return Err(AnswerError::Parameter(detail.to_owned()));
     }
     let (by, names) = grouping(parameters.get("by").unwrap_or("model,version"))?;
-    let from = parameters.get("from").map(|text| day("from", text)).transpose()?.unwrap_or(i32::MIN);
-    let to = parameters.get("to").map(|text| day("to", text)).transpose()?.unwrap_or(i32::MAX);
+    let from = parameters.get("from").map(|text| day("from", text)).transpose()?;
+    let to = parameters.get("to").map(|text| day("to", text)).transpose()?;
     let days = moment.engine.statistics("decisions", parameters.get("model"), (from, to))?;
     let of_version = parameters.get("version");
     let days =
@@ -155,11 +155,9 @@ fn grouping(text: &str) -> Result<(Grouping, Vec<&'static str>), AnswerError> {
     Ok((by, names))
 }
 
-/// A day, counted from 1970-01-01: a date, or a time of that day.
-fn day(name: &str, text: &str) -> Result<i32, AnswerError> {
-    let midnight = format!("{text}T00:00:00Z");
-    let time = parse_time(&midnight).map_or_else(|| time(name, text), Ok)?;
-    i32::try_from(time.div_euclid(86_400_000_000)).map_err(|_| AnswerError::parameter(name, "a date"))
+/// A day: a date, or a time of that day.
+fn day(name: &str, text: &str) -> Result<Day, AnswerError> {
+    Day::parse(text).map_or_else(|| Ok(time(name, text)?.day()), Ok)
 }
 
 /// A share; none of nothing.
@@ -168,11 +166,11 @@ fn share(part: u64, of: u64) -> Option<f64> {
 }
 
 /// Model, version and day, where they are grouped by them.
-type Group = (Option<String>, Option<String>, Option<i32>);
+type Group = (Option<String>, Option<String>, Option<Day>);
 
 /// Groups counters and works out rates. Rows are in the order of model, version, day and outcome.
 #[must_use]
-pub fn report(days: Vec<(String, String, i32, DayStats)>, by: Grouping) -> Vec<StatsRow> {
+pub fn report(days: Vec<(String, String, Day, DayStats)>, by: Grouping) -> Vec<StatsRow> {
     let mut groups: BTreeMap<Group, DayStats> = BTreeMap::new();
     for (model, version, day, stats) in days {
         let group = (by.model.then_some(model), by.version.then_some(version), by.day.then_some(day));
@@ -242,7 +240,7 @@ mod tests {
         Contribution {
             model: String::new(),
             version: String::new(),
-            day: 0,
+            day: nth(0),
             outcome: outcome.into(),
             automated: true,
             adverse: outcome == "declined",
@@ -255,6 +253,10 @@ mod tests {
         }
     }
 
+    fn nth(number: i32) -> Day {
+        Day::from_number(number).unwrap()
+    }
+
     fn day(of: &[Contribution]) -> DayStats {
         let mut stats = DayStats::default();
         of.iter().for_each(|facts| stats.add(facts));
@@ -265,7 +267,10 @@ mod tests {
     fn rates_and_shares_are_of_the_group_that_is_asked_for() {
         let one = day(&[made("approved", None), made("declined", Some((Review::Overridden, Some(60))))]);
         let other = day(&[made("declined", None), made("declined", Some((Review::Confirmed, Some(30))))]);
-        let days = vec![("m".to_owned(), "1".to_owned(), 0, one), ("m".to_owned(), "2".to_owned(), 1, other)];
+        let days = vec![
+            ("m".to_owned(), "1".to_owned(), nth(0), one),
+            ("m".to_owned(), "2".to_owned(), nth(1), other),
+        ];
         let all = report(days.clone(), Grouping::default());
         let counts = all[0].counts.as_ref().unwrap();
         assert_eq!((all.len(), all[0].decisions), (1, 4));
@@ -278,17 +283,19 @@ mod tests {
         assert_eq!(
             rows,
             [
-                (text("1"), Some(0), text("approved"), Some(0.5)),
-                (text("1"), Some(0), text("declined"), Some(0.5)),
-                (text("2"), Some(1), text("declined"), Some(1.0)),
+                (text("1"), Some(nth(0)), text("approved"), Some(0.5)),
+                (text("1"), Some(nth(0)), text("declined"), Some(0.5)),
+                (text("2"), Some(nth(1)), text("declined"), Some(1.0)),
             ]
         );
     }
 
     #[test]
     fn shares_of_nothing_are_null_and_never_a_number() {
-        let rows =
-            report(vec![("m".into(), "1".into(), 0, day(&[made("approved", None)]))], Grouping::default());
+        let rows = report(
+            vec![("m".into(), "1".into(), nth(0), day(&[made("approved", None)]))],
+            Grouping::default(),
+        );
         let counts = rows[0].counts.as_ref().unwrap();
         assert_eq!(
             (counts.override_share, counts.unreviewed_share, counts.median_review_seconds),

@@ -11,7 +11,8 @@ use super::row::{CORE, RowRef};
 use super::walk::{MAX_WALKED, resumed, speaking_of, walk};
 use super::{Answer, Inquiry, Page, cursor, parsed};
 use crate::catalog::{Catalog, to_value};
-use crate::views::engine::{Assurance, Engine, Event, Micros, RowName, View};
+use crate::spec::time::Timestamp;
+use crate::views::engine::{Assurance, Engine, Event, RowName, View};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,11 +37,11 @@ pub struct Mention {
     /// Its number.
     pub seq: u64,
     /// When the ledger recorded it.
-    pub recorded_at: Micros,
+    pub recorded_at: Timestamp,
     /// When it happened.
-    pub happened_at: Micros,
+    pub happened_at: Timestamp,
     /// From when it counts.
-    pub effective_at: Micros,
+    pub effective_at: Timestamp,
     /// CloudEvents `type`.
     pub event_type: String,
     /// What happened, as the catalogue says of this type.
@@ -143,7 +144,7 @@ struct Reader<'a> {
     moment: &'a Moment,
     id: &'a str,
     types: Option<Vec<&'a str>>,
-    effective_by: Option<Micros>,
+    effective_by: Option<Timestamp>,
     expand: bool,
     rows: Rows,
 }

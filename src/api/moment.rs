@@ -1,7 +1,7 @@
 //! As of when a question is asked and an answer holds, in requests and responses.
 
 use crate::answers::AsOf;
-use crate::views::engine::{Micros, time_text};
+use crate::spec::time::Timestamp;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -43,6 +43,6 @@ impl MomentView {
 }
 
 /// A time as the API writes it.
-pub fn text(time: Micros) -> String {
-    time_text(time).unwrap_or_default()
+pub fn text(time: Timestamp) -> String {
+    time.to_string()
 }

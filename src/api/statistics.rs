@@ -137,19 +137,13 @@ impl StatsRow {
         StatsRow {
             model: row.model,
             version: row.version,
-            day: row.day.map(day_text),
+            day: row.day.map(|day| day.to_string()),
             outcome: row.outcome,
             decisions: row.decisions,
             share: row.share,
             counts: row.counts.map(Counts::of),
         }
     }
-}
-
-/// A day, counted from 1970-01-01, as a date.
-fn day_text(day: i32) -> String {
-    let date = chrono::DateTime::from_timestamp(i64::from(day) * 86_400, 0);
-    date.map(|date| date.format("%Y-%m-%d").to_string()).unwrap_or_default()
 }
 
 impl Counts {

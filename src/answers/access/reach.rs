@@ -1,7 +1,8 @@
 //! Who can reach what, from grants and roles: pure, so that it can be looked at.
 
+use crate::spec::time::Timestamp;
 use crate::views::access::resource;
-use crate::views::engine::{Found, Micros, Row};
+use crate::views::engine::{Found, Row};
 use serde_json::Value;
 
 /// One way by which somebody can reach something.
@@ -22,9 +23,9 @@ pub struct Reach {
     /// The role that the grant was given to, where it was given to a role.
     pub through_role: Option<String>,
     /// From when the grant counts.
-    pub valid_from: Option<Micros>,
+    pub valid_from: Option<Timestamp>,
     /// Until when it counts.
-    pub valid_until: Option<Micros>,
+    pub valid_until: Option<Timestamp>,
     /// Who granted it.
     pub granted_by: Option<String>,
     /// The approval that it rests on.
@@ -37,7 +38,7 @@ pub struct Reach {
 
 /// Whether a grant counts at a time: it is granted, has begun, and has neither ended nor been revoked.
 #[must_use]
-pub fn in_force(grant: &Row, at: Micros) -> bool {
+pub fn in_force(grant: &Row, at: Timestamp) -> bool {
     grant.state == "granted"
         && grant.valid_from.is_none_or(|from| from <= at)
         && grant.valid_until.is_none_or(|until| at < until)
@@ -112,14 +113,14 @@ pub enum Uncovered {
         /// The grant that ended last.
         grant: String,
         /// When.
-        end: Micros,
+        end: Timestamp,
     },
 }
 
 /// Whether grants cover a use at a time: `grants` are all that the principal had by then, itself or through roles, on the
 /// resource.
 #[must_use]
-pub fn uncovered(usage: &Row, grants: &[Found], at: Micros) -> Option<Uncovered> {
+pub fn uncovered(usage: &Row, grants: &[Found], at: Timestamp) -> Option<Uncovered> {
     let wanted = Wanted {
         operation: usage.text("operation"),
         environment: usage.text("resource.environment"),
@@ -148,24 +149,22 @@ pub fn uncovered(usage: &Row, grants: &[Found], at: Micros) -> Option<Uncovered>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::views::access::grants::tests::terms;
+    use crate::views::access::grants::tests::{nth, terms};
     use serde_json::json;
-
-    const DAY: Micros = 86_400_000_000;
 
     fn grant(id: &str, from: i64, until: i64, grantee: Value) -> Found {
         let mut row = Row { state: "granted".into(), ..Row::default() };
         let mut data = terms(from, until);
         data["grantee"] = grantee;
         row.fields = data.as_object().unwrap().clone();
-        row.valid_from = Some(from * DAY);
-        row.valid_until = Some(until * DAY);
+        row.valid_from = Some(nth(from));
+        row.valid_until = Some(nth(until));
         Found {
             id: id.into(),
             number: 7,
             last_seq: 7,
-            changed_at: 0,
-            opened_at: 0,
+            changed_at: nth(0),
+            opened_at: nth(0),
             corrected: Vec::new(),
             row,
         }
@@ -182,7 +181,7 @@ mod tests {
     #[test]
     fn a_grant_counts_from_its_first_moment_and_not_at_its_last() {
         let row = grant("G", 10, 20, json!({"kind": "person", "id": "user:p"})).row;
-        assert_eq!([9, 10, 19, 20].map(|day| in_force(&row, day * DAY)), [false, true, true, false]);
+        assert_eq!([9, 10, 19, 20].map(|day| in_force(&row, nth(day))), [false, true, true, false]);
     }
 
     #[test]
@@ -192,22 +191,22 @@ mod tests {
         let found: Vec<_> =
             ways.iter().map(|way| (way.principal.as_str(), way.through_role.as_deref())).collect();
         assert_eq!(found, [("user:a", Some("clerk")), ("user:b", Some("clerk"))]);
-        assert_eq!((ways[0].resource.as_str(), ways[0].valid_until), ("dataset/d", Some(9 * DAY)));
+        assert_eq!((ways[0].resource.as_str(), ways[0].valid_until), ("dataset/d", Some(nth(9))));
     }
 
     #[test]
     fn a_use_is_covered_by_time_operation_environment_and_purpose() {
         let person = || json!({"kind": "person", "id": "user:p"});
         let grants = [grant("G", 10, 20, person())];
-        assert_eq!(uncovered(&usage("risk"), &grants, 15 * DAY), None);
+        assert_eq!(uncovered(&usage("risk"), &grants, nth(15)), None);
         let other = Uncovered::OtherPurpose { granted: vec!["risk".into()] };
-        assert_eq!(uncovered(&usage("ads"), &grants, 15 * DAY), Some(other));
-        let over = Uncovered::AfterEnd { grant: "G".into(), end: 20 * DAY };
-        assert_eq!(uncovered(&usage("risk"), &grants, 20 * DAY), Some(over));
-        assert_eq!(uncovered(&usage("risk"), &grants, 5 * DAY), Some(Uncovered::NoGrant));
-        assert_eq!(uncovered(&usage("risk"), &[], 15 * DAY), Some(Uncovered::NoGrant));
+        assert_eq!(uncovered(&usage("ads"), &grants, nth(15)), Some(other));
+        let over = Uncovered::AfterEnd { grant: "G".into(), end: nth(20) };
+        assert_eq!(uncovered(&usage("risk"), &grants, nth(20)), Some(over));
+        assert_eq!(uncovered(&usage("risk"), &grants, nth(5)), Some(Uncovered::NoGrant));
+        assert_eq!(uncovered(&usage("risk"), &[], nth(15)), Some(Uncovered::NoGrant));
         let mut elsewhere = usage("risk");
         elsewhere.set("resource", json!({"kind": "dataset", "id": "d", "environment": "training"}));
-        assert_eq!(uncovered(&elsewhere, &grants, 15 * DAY), Some(Uncovered::NoGrant));
+        assert_eq!(uncovered(&elsewhere, &grants, nth(15)), Some(Uncovered::NoGrant));
     }
 }

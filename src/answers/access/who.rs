@@ -3,8 +3,9 @@
 use super::reach::{Reach, Uncovered, Wanted, in_force, uncovered, ways};
 use crate::answers::deadline::Deadline;
 use crate::answers::error::AnswerError;
+use crate::spec::time::Timestamp;
 use crate::views::access::resource;
-use crate::views::engine::{Ask, Engine, Found, Micros, Place, When, parse_time};
+use crate::views::engine::{Ask, Engine, Found, Place, When};
 use std::collections::BTreeMap;
 
 /// The register of who holds which role.
@@ -111,7 +112,7 @@ impl Access<'_> {
                     return Ok(part);
                 }
                 looked_at += 1;
-                part.next = Some(Place { date: 0, number: grant.number });
+                part.next = Some(Place { date: Timestamp::EPOCH, number: grant.number });
                 if !in_force(&grant.row, when.at) || !wanted.fits(&grant.row) {
                     continue;
                 }
@@ -210,7 +211,7 @@ impl Access<'_> {
                 continue;
             };
             // Where nothing was allowed, nothing needed a grant.
-            let Some(at) = row.text("last_began").and_then(parse_time) else { continue };
+            let Some(at) = row.time("last_began") else { continue };
             self.deadline.check()?;
             let when = When { known: ask.when.known, at };
             let grants = self.grants_of(principal, Some(&resource), when)?;
@@ -222,7 +223,7 @@ impl Access<'_> {
     }
 }
 
-fn assigned(found: &[Found], at: Micros, field: &str) -> Vec<String> {
+fn assigned(found: &[Found], at: Timestamp, field: &str) -> Vec<String> {
     let held = |found: &&Found| {
         found.row.state == "assigned" && matches!(found.validity(at), None | Some("in-force"))
     };

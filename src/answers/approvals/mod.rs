@@ -9,8 +9,9 @@ use super::walk::indexed;
 use super::{Answer, Inquiry};
 use crate::catalog::{Catalog, KEY_JOINER};
 use crate::index::Filter;
+use crate::spec::time::Timestamp;
 use crate::views::approvals::votes;
-use crate::views::engine::{Engine, Event, Found, Micros, Row, When, parse_time};
+use crate::views::engine::{Engine, Event, Found, Row, When};
 use crate::views::mentions::{MENTION, MENTIONS};
 use authority::{Authority, Delegation, Holding, Vote, authorities};
 use serde_json::{Map, Value};
@@ -96,7 +97,7 @@ fn with_authority(
             by: text(vote, "by"),
             capacity: text(vote, "capacity"),
             delegation: vote.get("delegation").and_then(Value::as_str).map(str::to_owned),
-            at: parse_time(&text(vote, "at")).unwrap_or(i64::MIN),
+            at: Timestamp::recorded(&text(vote, "at")).unwrap_or(Timestamp::FIRST),
         })
         .collect();
     let mut holdings = Vec::new();
@@ -167,7 +168,7 @@ pub struct Afterwards {
     /// CloudEvents `type`.
     pub event_type: String,
     /// From when it counts.
-    pub effective_at: Micros,
+    pub effective_at: Timestamp,
     /// Who acted.
     pub by: String,
     /// Whether it names the very version that was approved; none where it names none.
@@ -206,7 +207,7 @@ pub fn after(inquiry: &Inquiry<'_>, id: &str, asked: &AskedMoment) -> Result<Ans
         items: Vec::new(),
         more: false,
     };
-    let decided = row.text("decided_at").and_then(parse_time);
+    let decided = row.time("decided_at");
     if let (Some(decided), Some(target)) = (decided, row.text("target.id")) {
         let catalog = inquiry.catalog();
         let approved = Approved { id, row: &row, target, decided, until: moment.when.at };
@@ -240,8 +241,8 @@ struct Approved<'a> {
     id: &'a str,
     row: &'a Row,
     target: &'a str,
-    decided: Micros,
-    until: Micros,
+    decided: Timestamp,
+    until: Timestamp,
 }
 
 impl Approved<'_> {

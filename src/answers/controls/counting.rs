@@ -7,7 +7,8 @@ use crate::answers::moment::{AskedMoment, Moment, moment};
 use crate::answers::row::RowsRef;
 use crate::answers::walk::{MAX_WALKED, walk};
 use crate::catalog::{Cadence, Catalog, Control, Filter, Population};
-use crate::views::engine::{Event, Micros};
+use crate::spec::time::Timestamp;
+use crate::views::engine::Event;
 use crate::views::evidence::{CONTROL, EVIDENCE};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,11 +54,11 @@ pub struct ShownEvidence {
     /// Its entry's number.
     pub seq: u64,
     /// When the ledger recorded it.
-    pub recorded_at: Micros,
+    pub recorded_at: Timestamp,
     /// CloudEvents `type`.
     pub event_type: String,
     /// From when it counts.
-    pub effective_at: Micros,
+    pub effective_at: Timestamp,
     /// Who acted.
     pub by: String,
     /// CloudEvents `subject`.
@@ -79,7 +80,7 @@ pub struct ShownControl {
     pub recent: Vec<ShownEvidence>,
     /// When the last evidence was recorded, and the cadence after that, by the calendar. None without evidence, and where
     /// the cadence is `per-event`.
-    pub due_by: Option<Micros>,
+    pub due_by: Option<Timestamp>,
 }
 
 /// The control of this id.

@@ -3,11 +3,12 @@
 use crate::answers::deadline::Deadline;
 use crate::answers::{Desk, Inquiry};
 use crate::catalog::{Catalog, CatalogHistory};
+use crate::clock::ManualClock;
+use crate::follow::Feed;
 use crate::identity::{Principal, Role};
 use crate::index::LogIndex;
 use crate::intake::{Rules, accept, from_structured};
 use crate::log::append::{Outcome, Submission};
-use crate::log::clock::ManualClock;
 use crate::log::disk::RealDisk;
 use crate::log::tests::kit::PATIENCE;
 use crate::log::{Log, Options, create, open};
@@ -54,15 +55,15 @@ impl SmallLedger {
         };
         create(&options, ORIGIN, None).unwrap();
         let opened = open(options).unwrap();
-        let store = opened.store.clone();
+        let feed = Feed::of(&opened.store);
         let (index, _) =
-            LogIndex::start(&folder.path().join("index"), EngineKind::Fjall, &store, PATIENCE).unwrap();
+            LogIndex::start(&folder.path().join("index"), EngineKind::Fjall, &feed, PATIENCE).unwrap();
         let views = folder.path().join("views");
-        let views = LogViews::start(&views, EngineKind::Fjall, &store, index.identities()).unwrap();
+        let views = LogViews::start(&views, EngineKind::Fjall, &feed, index.identities()).unwrap();
         let log = opened.start(index.identities()).unwrap();
         let catalog = CatalogHistory::begin(Catalog::embedded().unwrap(), "not yet");
         catalog.complete(None);
-        views.set_catalog(catalog.current()).unwrap();
+        views.set_catalog(catalog.current());
         SmallLedger { views, index, log, clock, catalog, _folder: folder }
     }
 
