@@ -1,14 +1,15 @@
 //! `/v1/catalog`: what the ledger knows of the world, now and as it was.
 
-use crate::api::events::place;
-use crate::catalog::{Catalog, EventType, InForce};
-use crate::spec::entry::Entry;
+use super::links;
+use crate::answers::catalogue;
+use crate::api::problems::{OfCallers, OrNotThere};
+use crate::catalog::EventType;
 use crate::web::auth::Caller;
-use crate::web::{Problem, ProblemType, Service};
+use crate::web::parameters::{Nothing, Query};
+use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
-use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
 /// A change of the catalogue.
@@ -123,71 +124,57 @@ pub struct TypeView {
 }
 
 /// As of when.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "declares a parameter")]
 pub struct AsOfQuery {
     /// The catalogue by which this entry was accepted, or the one in force at this RFC 3339 time. Now, if not given.
     pub as_of: Option<String>,
 }
 
-fn chosen(service: &Service, query: &AsOfQuery) -> Result<Arc<Catalog>, Problem> {
-    Ok(match &query.as_of {
-        Some(text) => service.catalog.at(place(service.log.store(), "as_of", text)?),
-        None => service.catalog.current(),
-    })
-}
-
 /// The catalogue in force, and how it came to be so.
 #[utoipa::path(tag = "compliance", responses(
     (status = 200, description = "The catalogue", body = CatalogView),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    OfCallers,
 ))]
 #[get("/catalog")]
-pub async fn get_catalog(service: web::Data<Service>, _caller: Caller) -> Result<HttpResponse, Problem> {
-    let view = web::block(move || -> Result<CatalogView, Problem> {
-        let catalog = service.catalog.current();
-        let mut publications = Vec::new();
-        for InForce { seq, catalog } in service.catalog.versions() {
-            let Some(seq) = seq else { continue };
-            let bytes = service.log.store().entry(seq)?;
-            let entry = Entry::parse(&bytes).map_err(|error| Problem::internal(&error))?;
-            let data = entry.event.get("data").map(crate::catalog::to_value).unwrap_or_default();
-            let text = |name: &str| data.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-            publications.push(PublicationView {
-                version: catalog.publications(),
-                seq,
-                time: entry.time.to_string(),
-                by: text("by"),
-                reason: text("reason"),
-                event: format!("/v1/events/{seq}"),
-            });
-        }
-        Ok(CatalogView {
-            version: catalog.publications(),
-            types: catalog.types().count(),
-            registers: catalog.registers().count(),
-            controls: catalog.controls().count(),
-            publications,
-        })
-    });
-    let view = view.await.map_err(|error| Problem::internal(&error))??;
-    Ok(HttpResponse::Ok().json(view))
+pub async fn get_catalog(
+    service: web::Data<Service>,
+    _caller: Caller,
+    _query: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    let found = web::block(move || catalogue::in_force(service.desk()));
+    let catalogue::InForceNow { catalog, publications } =
+        found.await.map_err(|error| Problem::internal(&error))??;
+    let shown = |publication: catalogue::Publication| PublicationView {
+        version: publication.version,
+        seq: publication.seq,
+        time: publication.recorded_at.to_string(),
+        by: publication.by,
+        reason: publication.reason,
+        event: links::entry(publication.seq),
+    };
+    Ok(HttpResponse::Ok().json(CatalogView {
+        version: catalog.publications(),
+        types: catalog.types().count(),
+        registers: catalog.registers().count(),
+        controls: catalog.controls().count(),
+        publications: publications.into_iter().map(shown).collect(),
+    }))
 }
 
 /// All types of event.
 #[utoipa::path(tag = "compliance", params(AsOfQuery), responses(
     (status = 200, description = "All types", body = TypeList),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    OfCallers,
 ))]
 #[get("/catalog/types")]
 pub async fn list_types(
     service: web::Data<Service>,
     _caller: Caller,
-    query: web::Query<AsOfQuery>,
+    query: Query<AsOfQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let items = chosen(&service, &query)?
+    let items = catalogue::as_of(service.desk(), query.moment.as_of.as_deref())?
         .types()
         .map(|kind| TypeSummary {
             name: kind.name.clone(),
@@ -203,30 +190,19 @@ pub async fn list_types(
 /// One type of event: its schema, and which version was in force when.
 #[utoipa::path(tag = "compliance", params(("name" = String, Path, description = "The type", example = "approval.granted"), AsOfQuery), responses(
     (status = 200, description = "The type", body = TypeView),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such type as of then", body = Problem, content_type = "application/problem+json"),
+    OfCallers, OrNotThere,
 ))]
 #[get("/catalog/types/{name}")]
 pub async fn get_type(
     service: web::Data<Service>,
     _caller: Caller,
     name: web::Path<String>,
-    query: web::Query<AsOfQuery>,
+    query: Query<AsOfQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let catalog = chosen(&service, &query)?;
-    let Some(kind) = catalog.get(&name) else {
-        let hint = catalog.suggest(&name).map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
-        return Err(Problem::new(ProblemType::NotFound, format!("no type {:.64?}{hint}", name.as_str())));
-    };
-    let mut versions: Vec<TypeVersion> = Vec::new();
-    for InForce { seq, catalog } in service.catalog.versions() {
-        if let Some(known) = catalog.get(&name)
-            && versions.last().is_none_or(|last| last.version != known.version)
-        {
-            versions.push(TypeVersion { version: known.version, after: seq });
-        }
-    }
+    let catalog = catalogue::as_of(service.desk(), query.moment.as_of.as_deref())?;
+    let kind = catalogue::event_type(&catalog, &name)?;
+    let version = |of: catalogue::TypeVersion| TypeVersion { version: of.version, after: of.after };
+    let versions = catalogue::versions(service.desk(), &name).into_iter().map(version).collect();
     let EventType { name, version, summary, domain, schema, example, entity, effective_at, due_at, .. } =
         kind;
     Ok(HttpResponse::Ok().json(TypeView {

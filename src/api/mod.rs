@@ -1,21 +1,39 @@
-//! HTTP: one file per resource, problem+json, paging, OpenAPI.
+//! The API: JSON over HTTP, one file a resource.
 //!
-//! Handlers turn requests into calls of `intake`, `log` and `views`, and answers into JSON; what is decided is
-//! decided there. Nothing below this module knows HTTP.
+//! A handler turns a request into a call of what is below, and what comes of it into JSON; what is decided is decided there.
+//! A resource says everything of itself at one place: method and path, parameters, answers, with which kind of problems
+//! ([`problems`]) and, by an extractor of [`crate::web`], who may ask it. [`routes`] names each once, for the server and for
+//! the description; [`description`] makes the latter small. Files of resources do not know each other, nor `routes`.
 
+mod access;
+mod answering;
+mod approvals;
 mod catalog;
 mod clock;
-mod cursor;
-pub mod docs;
+mod control_shown;
+mod controls;
+mod decisions;
+mod description;
 mod event_view;
 mod events;
+mod fairness;
+mod filters;
 mod health;
 mod keys;
+mod links;
 mod log;
+mod moment;
 pub mod post;
+mod problems;
 mod proofs;
+mod registers;
 mod routes;
+mod row;
+mod rows;
+mod sources;
+mod standing;
+mod statistics;
 pub mod stream;
-pub mod views;
+mod timeline;
 
 pub use routes::routes;

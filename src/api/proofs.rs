@@ -1,13 +1,14 @@
 //! Inclusion and consistency proofs between any sizes (RFC 6962 §2.1).
 
-use crate::log::store::Store;
+use crate::answers;
+use crate::api::problems::{OfRoles, OrNotThere};
 use crate::spec::encoding::to_base64;
 use crate::spec::merkle::Hash;
 use crate::web::auth::LogReader;
-use crate::web::{Problem, ProblemType, Service};
+use crate::web::parameters::Query;
+use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
-use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 /// A proof.
@@ -23,8 +24,9 @@ fn answer(hashes: &[Hash]) -> HttpResponse {
 }
 
 /// Which leaf, in which tree.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "declares parameters")]
 pub struct InclusionQuery {
     /// The entry.
     #[param(example = 3)]
@@ -34,8 +36,9 @@ pub struct InclusionQuery {
 }
 
 /// From which tree to which.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "declares parameters")]
 pub struct ConsistencyQuery {
     /// Entries in the old tree.
     #[param(example = 2)]
@@ -44,62 +47,36 @@ pub struct ConsistencyQuery {
     to: Option<u64>,
 }
 
-fn latest(store: &Store) -> u64 {
-    store.checkpoint().map_or(0, |signed| signed.checkpoint.size)
-}
-
 /// That an entry is in the log.
 #[utoipa::path(tag = "regulators", params(InclusionQuery), responses(
     (status = 200, description = "RFC 6962 audit path", body = Proof),
-    (status = 400, description = "A parameter is not of its form", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "No token, and the log is not public", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`: the token may not read everything", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "The log does not reach that far", body = Problem, content_type = "application/problem+json"),
+    OfRoles, OrNotThere,
 ))]
 #[get("/proofs/inclusion")]
 pub async fn inclusion(
     service: web::Data<Service>,
     _reader: LogReader,
-    query: web::Query<InclusionQuery>,
+    query: Query<InclusionQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let store: Arc<Store> = service.log.store().clone();
-    let size = query.size.unwrap_or_else(|| latest(&store));
-    if query.seq >= size {
-        return Err(Problem::new(
-            ProblemType::NotFound,
-            format!("a tree of {size} entries has no entry {}", query.seq),
-        ));
-    }
-    let hashes = web::block(move || store.inclusion(query.seq, size))
-        .await
-        .map_err(|error| Problem::internal(&error))??;
+    let (seq, size) = (query.required_number("seq")?, query.number("size")?);
+    let hashes = web::block(move || answers::proofs::inclusion(service.desk(), seq, size));
+    let hashes = hashes.await.map_err(|error| Problem::internal(&error))??;
     Ok(answer(&hashes))
 }
 
 /// That the log only grew from one size to another.
 #[utoipa::path(tag = "regulators", params(ConsistencyQuery), responses(
     (status = 200, description = "RFC 6962 consistency proof; empty from 0 and between equal sizes", body = Proof),
-    (status = 400, description = "A parameter is not of its form", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "No token, and the log is not public", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`: the token may not read everything", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "The log does not reach that far", body = Problem, content_type = "application/problem+json"),
+    OfRoles, OrNotThere,
 ))]
 #[get("/proofs/consistency")]
 pub async fn consistency(
     service: web::Data<Service>,
     _reader: LogReader,
-    query: web::Query<ConsistencyQuery>,
+    query: Query<ConsistencyQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let store: Arc<Store> = service.log.store().clone();
-    let to = query.to.unwrap_or_else(|| latest(&store));
-    if query.from > to {
-        return Err(Problem::new(
-            ProblemType::BadParameter,
-            "\"from\" must not be greater than \"to\": a log only grows",
-        ));
-    }
-    let hashes = web::block(move || store.consistency(query.from, to))
-        .await
-        .map_err(|error| Problem::internal(&error))??;
+    let (from, to) = (query.required_number("from")?, query.number("to")?);
+    let hashes = web::block(move || answers::proofs::consistency(service.desk(), from, to));
+    let hashes = hashes.await.map_err(|error| Problem::internal(&error))??;
     Ok(answer(&hashes))
 }

@@ -3,15 +3,15 @@
 //! A subscriber reads from the log at its own pace, so nothing is buffered for it but a few entries. One that does
 //! not read for a while is dropped; it connects again with the last ID it saw and misses nothing.
 
+use crate::answers::entries::{self, EntryFilter, place};
 use crate::api::event_view::entry_json;
-use crate::api::events::{Wanted, place};
+use crate::api::problems::OfStreams;
 use crate::log::store::ReadError;
-use crate::spec::entry::Entry;
-use crate::web::auth::{Caller, bearer};
+use crate::web::auth::{Reader, bearer};
+use crate::web::parameters::Query;
 use crate::web::{Problem, ProblemType, Service};
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, get, web};
-use serde::Deserialize;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -40,13 +40,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Which entries, and from where.
-#[derive(Clone, Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "declares parameters")]
 pub struct StreamQuery {
     /// CloudEvents type, exact.
-    #[serde(rename = "type")]
-    pub kind: Option<String>,
+    pub r#type: Option<String>,
     /// CloudEvents source, exact.
     pub source: Option<String>,
     /// CloudEvents subject, exact.
@@ -61,26 +60,21 @@ pub struct StreamQuery {
 #[utoipa::path(tag = "applications", params(StreamQuery, ("Last-Event-ID" = Option<u64>, Header, description = "Go on after this entry")), responses(
     (status = 200, description = "Server-sent events: `id` is the entry's number, `data` the entry as `GET /v1/events/{seq}` answers it", body = String, content_type = "text/event-stream",
      example = "id: 428\ndata: {\"actor\":\"app:credit-line\",\"event\":{\"id\":\"1\",\"source\":\"/credit-line\",\"specversion\":\"1.0\",\"type\":\"decision.made\"},\"hash\":\"B95lDa8R83lS8n0eG+o0buTxRKQTYFi//1U8anccXmA=\",\"receipt\":\"/v1/events/428/receipt\",\"seq\":428,\"time\":\"2026-11-24T09:30:00.000000Z\"}\n\n"),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`overloaded`: too many subscribers", body = Problem, content_type = "application/problem+json"),
+    OfStreams,
 ))]
 #[get("/events/stream")]
 pub async fn stream_events(
     service: web::Data<Service>,
-    caller: Caller,
+    _reader: Reader,
     request: HttpRequest,
-    query: web::Query<StreamQuery>,
+    query: Query<StreamQuery>,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
     let permit = service.streams.clone().try_acquire_owned().map_err(|_| {
         Problem::new(
             ProblemType::Overloaded,
             format!("{MAX_STREAMS} subscribers are connected; try again later"),
         )
     })?;
-    let query = query.into_inner();
     let store = service.log.store();
     let next = match request.headers().get("last-event-id") {
         Some(id) => {
@@ -88,13 +82,12 @@ pub async fn stream_events(
             seq.and_then(|seq| seq.checked_add(1))
                 .ok_or_else(|| Problem::parameter("Last-Event-ID", "an entry's number"))?
         }
-        None => match &query.from {
+        None => match query.get("from") {
             Some(from) => place(store, "from", from)?,
             None => store.size(),
         },
     };
-    let wanted =
-        Wanted { kind: query.kind, source: query.source, subject: query.subject, actor: query.actor };
+    let wanted = EntryFilter::of(&query);
     let (send, receive) = mpsc::channel(WAITING);
     let follower = service.clone();
     let token = bearer(&request).unwrap_or_default().to_owned();
@@ -119,7 +112,7 @@ pub async fn stream_events(
 async fn follow(
     service: &web::Data<Service>,
     token: &str,
-    wanted: &Wanted,
+    wanted: &EntryFilter,
     mut next: u64,
     send: &mpsc::Sender<web::Bytes>,
 ) {
@@ -140,7 +133,7 @@ async fn follow(
         if next < committed {
             let to = committed.min(next + CHUNK);
             let (reading, asked) = (service.clone(), wanted.clone());
-            let (message, read_to) = match web::block(move || message(&reading, &asked, next..to)).await {
+            let (message, read_to) = match web::block(move || message(&reading, &asked, (next, to))).await {
                 Ok(Ok(read)) => read,
                 Ok(Err(error)) => {
                     tracing::error!(%error, "a stream ends: the log cannot be read");
@@ -172,19 +165,13 @@ async fn deliver(send: &mpsc::Sender<web::Bytes>, message: String) -> bool {
 /// The entries that are wanted, as many as a message holds, and where to go on.
 fn message(
     service: &Service,
-    wanted: &Wanted,
-    seqs: std::ops::Range<u64>,
+    wanted: &EntryFilter,
+    (from, to): (u64, u64),
 ) -> Result<(String, u64), ReadError> {
-    let (mut message, end) = (String::new(), seqs.end);
-    for seq in seqs {
-        if message.len() >= MESSAGE_BYTES {
-            return Ok((message, seq));
-        }
-        let bytes = service.log.store().entry(seq)?;
-        let entry = Entry::parse(&bytes).map_err(|_| ReadError::Damaged { seq })?;
-        if wanted.matches(&entry) {
-            let _ = write!(message, "id: {seq}\ndata: {}\n\n", entry_json(&entry, &bytes));
-        }
-    }
-    Ok((message, end))
+    let mut message = String::new();
+    let next = entries::follow(service.desk(), wanted, (from, to), |entry, bytes| {
+        let _ = write!(message, "id: {}\ndata: {}\n\n", entry.seq, entry_json(entry, bytes));
+        message.len() < MESSAGE_BYTES
+    })?;
+    Ok((message, next))
 }

@@ -1,5 +1,6 @@
 //! Who is calling: the bearer token of a request.
 
+use crate::answers::must_read_all;
 use crate::identity::{Principal, Role};
 use crate::web::{Problem, ProblemType, Service};
 use actix_web::dev::Payload;
@@ -21,19 +22,6 @@ impl Caller {
             return Ok(());
         }
         Err(Problem::needs_role(role))
-    }
-
-    /// Refuses callers that may read only what they posted themselves.
-    ///
-    /// # Errors
-    /// 403.
-    pub fn must_read_all(&self) -> Result<(), Problem> {
-        if self.0.reads_all() {
-            return Ok(());
-        }
-        let detail = "this needs a token with the role compliance, auditor or admin; a producer reads what it posted, \
-                      one entry at a time";
-        Err(Problem::new(ProblemType::Forbidden, detail))
     }
 }
 
@@ -72,6 +60,24 @@ fn authenticate(request: &HttpRequest) -> Result<Caller, Problem> {
     Ok(Caller(principal))
 }
 
+/// Someone who may read everything: a question that takes one cannot be asked by anyone else.
+pub struct Reader(pub Arc<Principal>);
+
+impl FromRequest for Reader {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(reader(request))
+    }
+}
+
+fn reader(request: &HttpRequest) -> Result<Reader, Problem> {
+    let Caller(principal) = authenticate(request)?;
+    must_read_all(&principal)?;
+    Ok(Reader(principal))
+}
+
 /// A reader of the log: anyone where the log is public, else anyone who may read everything.
 pub struct LogReader;
 
@@ -85,6 +91,6 @@ impl FromRequest for LogReader {
         if public {
             return ready(Ok(LogReader));
         }
-        ready(authenticate(request).and_then(|caller| caller.must_read_all()).map(|()| LogReader))
+        ready(reader(request).map(|_| LogReader))
     }
 }

@@ -29,6 +29,7 @@ mod overload;
 mod packages;
 mod proving;
 mod publishing;
+mod resources;
 mod rotating;
 mod rotting;
 mod schema_fuzz;

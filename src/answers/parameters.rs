@@ -1,0 +1,265 @@
+//! What a question is asked with: names and texts, and which rows of a view they mean. Which names there are depends on the
+//! view, so they are read here one by one and not into a structure.
+
+use super::cursor;
+use super::error::AnswerError;
+use super::moment::{AskedMoment, Moment, time};
+use crate::spec::time::MICROS_PER_DAY;
+use crate::views::engine::{Ask, EXPIRED, Sort, View};
+use std::collections::BTreeSet;
+
+/// Rows in a list, unless asked otherwise.
+const DEFAULT_LIMIT: usize = 50;
+
+/// Rows in a list at most.
+///
+/// Reason: rows have some hundred bytes to some thousand; a page stays readable in one go.
+const MAX_LIMIT: usize = 500;
+
+/// Values of one filter, at most.
+const MAX_VALUES: usize = 64;
+
+/// Of escalations: how high they have gone.
+const LEVEL: &str = "level";
+
+/// Of grants: nobody has looked at them for so many days.
+const UNREVIEWED: &str = "unreviewed_days";
+
+/// A hundred years.
+const MAX_DAYS: i64 = 36_500;
+
+/// The parameters of one question.
+#[derive(Debug, Default)]
+pub struct Parameters {
+    /// As of when.
+    pub moment: AskedMoment,
+    pairs: Vec<(String, String)>,
+}
+
+/// What the parameters of all lists are called.
+const KNOWN: [&str; 9] =
+    ["overdue", "validity", "due_from", "due_to", "ends_from", "ends_to", "sort", "limit", "cursor"];
+
+/// What all questions that are asked as of a moment know.
+const OF_MOMENTS: [&str; 3] = ["as_of", "at", "min_seq"];
+
+/// What is said of a parameter that is not known where it was given: the one place that says it.
+#[must_use]
+pub fn unknown<N: AsRef<str>>(name: &str, known: &[N]) -> AnswerError {
+    let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    AnswerError::Parameter(format!("there is no parameter {name:.64?} here; there are: {known}"))
+}
+
+impl Parameters {
+    /// Sorts pairs of name and text out.
+    ///
+    /// # Errors
+    /// One says something twice, or `min_seq` is no number.
+    pub fn of(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Parameters, AnswerError> {
+        let mut parameters = Parameters::default();
+        let mut seen = BTreeSet::new();
+        for (name, value) in pairs {
+            if !seen.insert(name.clone()) {
+                return Err(AnswerError::parameter(&name, "there once; separate several values with commas"));
+            }
+            match name.as_str() {
+                "as_of" => parameters.moment.as_of = Some(value),
+                "at" => parameters.moment.at = Some(value),
+                "min_seq" => {
+                    let seq = number(&value);
+                    let seq = seq.ok_or_else(|| AnswerError::parameter("min_seq", "an entry's number"))?;
+                    parameters.moment.min_seq = Some(seq);
+                }
+                _ => parameters.pairs.push((name, value)),
+            }
+        }
+        Ok(parameters)
+    }
+
+    /// A parameter's text.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The same, owned.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.get(name).map(str::to_owned)
+    }
+
+    /// A parameter that counts something, or names an entry by its number.
+    ///
+    /// # Errors
+    /// It is no whole number from 0 to 2^64 - 1.
+    pub fn number(&self, name: &str) -> Result<Option<u64>, AnswerError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let expected = || AnswerError::parameter(name, "a whole number");
+        number(text).map(Some).ok_or_else(expected)
+    }
+
+    /// A number without which there is no question.
+    ///
+    /// # Errors
+    /// It is not there, or no whole number.
+    pub fn required_number(&self, name: &str) -> Result<u64, AnswerError> {
+        self.number(name)?.ok_or_else(|| AnswerError::parameter(name, "there, a whole number"))
+    }
+
+    /// A parameter that is one of some words.
+    ///
+    /// # Errors
+    /// It is another one.
+    pub fn word<'w>(&self, name: &str, words: &[&'w str]) -> Result<Option<&'w str>, AnswerError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let word = words.iter().find(|word| **word == text);
+        word.map(|word| Some(*word)).ok_or_else(|| AnswerError::parameter(name, &words.join(" or ")))
+    }
+
+    /// A parameter that is true or false.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn flag(&self, name: &str) -> Result<Option<bool>, AnswerError> {
+        match self.get(name) {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(_) => Err(AnswerError::parameter(name, "true or false")),
+        }
+    }
+
+    /// How many rows at most.
+    ///
+    /// # Errors
+    /// Not from 1 to 500.
+    pub fn limit(&self) -> Result<usize, AnswerError> {
+        let limit = self.get("limit").map_or(Some(DEFAULT_LIMIT), |text| text.parse().ok());
+        limit
+            .filter(|limit| (1..=MAX_LIMIT).contains(limit))
+            .ok_or_else(|| AnswerError::parameter("limit", "a number from 1 to 500"))
+    }
+
+    /// The question to a view. Which query a cursor belongs to is in the second.
+    ///
+    /// # Errors
+    /// A parameter is not of its form, or none that the view knows.
+    pub fn ask(&self, view: &dyn View, moment: &Moment) -> Result<(Ask, String), AnswerError> {
+        let when = moment.when;
+        let fields = view.fields();
+        let mut filters = Vec::new();
+        for (name, value) in &self.pairs {
+            if KNOWN.contains(&name.as_str()) || (name == UNREVIEWED && view.name() == "access") {
+                continue;
+            }
+            if !(fields.iter().any(|field| field == name)
+                || matches!(name.as_str(), "state" | "owner" | "id"))
+            {
+                let own = (view.name() == "access").then_some(UNREVIEWED);
+                let mut known: Vec<&str> = ["state", "owner", "id"].into_iter().chain(KNOWN).collect();
+                known.extend(fields.iter().map(AsRef::<str>::as_ref).chain(own).chain(OF_MOMENTS));
+                return Err(unknown(name, &known));
+            }
+            let values: Vec<String> = value.split(',').map(str::to_owned).collect();
+            if values.len() > MAX_VALUES || values.iter().any(String::is_empty) {
+                return Err(AnswerError::parameter(name, "1 to 64 values, with commas between them"));
+            }
+            if view.flags().contains(&name.as_str()) && !matches!(value.as_str(), "true" | "false") {
+                return Err(AnswerError::parameter(name, "true or false"));
+            }
+            let level = |value: &String| value.parse::<u8>().is_ok_and(|level| (1..=9).contains(&level));
+            if name == LEVEL && !values.iter().all(level) {
+                return Err(AnswerError::parameter(name, "a number from 1 to 9"));
+            }
+            filters.push((name.clone(), values));
+        }
+        let date = |name: &str| self.get(name).map(|text| time(name, text)).transpose();
+        let validity = self.get("validity").map(str::to_owned);
+        if validity.as_deref().is_some_and(|word| !matches!(word, "not-yet" | "in-force" | EXPIRED)) {
+            return Err(AnswerError::parameter("validity", "not-yet, in-force or expired"));
+        }
+        let overdue = self.flag("overdue")?;
+        let default = if overdue == Some(true) { "due" } else { "-opened" };
+        let sort = self.get("sort").unwrap_or(default);
+        let (descending, word) = sort.strip_prefix('-').map_or((false, sort), |word| (true, word));
+        let sort = match word {
+            "opened" => Sort::Opened,
+            "due" => Sort::Due,
+            "ends" => Sort::Until,
+            _ => {
+                return Err(AnswerError::parameter(
+                    "sort",
+                    "opened, due or ends, with a minus for descending",
+                ));
+            }
+        };
+        let mut ask = Ask {
+            filters,
+            overdue,
+            validity,
+            due: (date("due_from")?, date("due_to")?),
+            until: (date("ends_from")?, date("ends_to")?),
+            sort,
+            descending,
+            ..moment.all(self.limit()?)
+        };
+        if let Some(text) = self.get(UNREVIEWED).filter(|_| view.name() == "access") {
+            let days = text.parse::<i64>().ok().filter(|days| (0..=MAX_DAYS).contains(days));
+            let days = days.ok_or_else(|| AnswerError::parameter(UNREVIEWED, "a number of days"))?;
+            ask.before = Some(("review_basis_at".to_owned(), when.at.saturating_add(-days * MICROS_PER_DAY)));
+            ask.filters.push(("state".to_owned(), vec!["granted".to_owned()]));
+            ask.validity = Some("in-force".to_owned());
+        }
+        let mut of_query: Vec<_> =
+            self.pairs.iter().filter(|(name, _)| !matches!(name.as_str(), "limit" | "cursor")).collect();
+        of_query.sort();
+        let identity = format!("{} {of_query:?} {:?} {:?}", view.name(), self.moment.as_of, self.moment.at);
+        ask.after = self.get("cursor").map(|text| cursor::decode_place(&identity, text)).transpose()?;
+        Ok((ask, identity))
+    }
+}
+
+fn number(text: &str) -> Option<u64> {
+    Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &str, value: &str) -> Parameters {
+        Parameters::of([(name.to_owned(), value.to_owned())]).unwrap()
+    }
+
+    #[test]
+    fn values_are_of_their_kind() {
+        assert_eq!(read("n", "007").number("n").unwrap(), Some(7));
+        for wrong in ["", "-1", "+1", "1.0", "18446744073709551616", "x"] {
+            let said = read("n", wrong).number("n").unwrap_err().to_string();
+            assert_eq!(said, "\"n\" must be a whole number", "{wrong}");
+            assert!(Parameters::of([("min_seq".to_owned(), wrong.to_owned())]).is_err(), "{wrong}");
+        }
+        assert!(Parameters::default().required_number("n").is_err());
+        assert_eq!(Parameters::default().limit().unwrap(), 50);
+        assert_eq!(read("limit", "500").limit().unwrap(), 500);
+        for wrong in ["0", "501", "", "x", "-1"] {
+            assert!(read("limit", wrong).limit().is_err(), "{wrong}");
+        }
+        assert_eq!(read("f", "true").flag("f").unwrap(), Some(true));
+        assert!(read("f", "True").flag("f").is_err());
+        assert_eq!(read("order", "desc").word("order", &["asc", "desc"]).unwrap(), Some("desc"));
+        let said = read("order", "up").word("order", &["asc", "desc"]).unwrap_err().to_string();
+        assert_eq!(said, "\"order\" must be asc or desc");
+    }
+
+    #[test]
+    fn what_is_said_twice_is_refused_even_if_it_is_the_same() {
+        let twice = ["a", "min_seq", "as_of"]
+            .map(|name| [(name.to_owned(), "1".to_owned()), (name.to_owned(), "1".to_owned())]);
+        for pairs in twice {
+            let said = Parameters::of(pairs).unwrap_err().to_string();
+            assert!(said.ends_with("must be there once; separate several values with commas"), "{said}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! `/v1/registers`: every other family, each a register of the catalogue.
+
+use super::answering::answer;
+use super::filters::{CountsQuery, RowsQuery};
+use super::links;
+use super::moment::MomentQuery;
+use super::row::{CountsView, HistoryView, RowDetail, RowList};
+use crate::answers::parameters::Parameters;
+use crate::answers::{Inquiry, registers, rows};
+use crate::api::problems::OfQuestions;
+use crate::catalog::Register;
+use crate::web::auth::Reader;
+use crate::web::parameters::{Nothing, Query};
+use crate::web::{Problem, Service};
+use actix_web::{HttpResponse, get, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A register, and how many rows it has.
+#[derive(Serialize, ToSchema)]
+pub struct RegisterSummary {
+    /// The last part of its address.
+    #[schema(example = "models")]
+    pub name: String,
+    /// What its rows are.
+    #[schema(example = "Models, from their registration to the archive.")]
+    pub summary: String,
+    /// The domain that it belongs to.
+    #[schema(example = "model")]
+    pub domain: String,
+    /// What its rows are, as links name it.
+    #[schema(example = "model")]
+    pub family: String,
+    /// The fields that a row's id is made of, joined by `@`.
+    pub key: Vec<String>,
+    /// The states that a row can be in.
+    pub states: Vec<String>,
+    /// The fields that a row carries, by which rows can be asked.
+    pub fields: Vec<String>,
+    /// Rows that it has.
+    #[schema(example = 3)]
+    pub rows: u64,
+    /// Rows whose due date has passed and that are not done.
+    #[schema(example = 0)]
+    pub overdue: u64,
+    /// Where they are.
+    #[schema(example = "/v1/registers/models")]
+    pub link: String,
+}
+
+/// All registers.
+#[derive(Serialize, ToSchema)]
+pub struct RegisterList {
+    /// By name.
+    pub items: Vec<RegisterSummary>,
+}
+
+/// All registers of the catalogue, and how many rows each has.
+#[utoipa::path(tag = "compliance", responses(
+    (status = 200, description = "All registers", body = RegisterList),
+    OfQuestions,
+))]
+#[get("/registers")]
+pub async fn list_registers(
+    service: web::Data<Service>,
+    reader: Reader,
+    _query: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    answer(service, reader, registers::list, |counted, _| {
+        let items = counted.into_iter().map(summary).collect();
+        RegisterList { items }
+    })
+    .await
+}
+
+fn summary(counted: registers::CountedRegister) -> RegisterSummary {
+    let registers::CountedRegister { register, rows, overdue } = counted;
+    let Register { name, summary, domain, family, key, states, fields, .. } = register;
+    RegisterSummary {
+        link: links::rows(&name),
+        name,
+        summary,
+        domain,
+        family,
+        key,
+        states: states.into_iter().collect(),
+        fields,
+        rows,
+        overdue,
+    }
+}
+
+/// A register: the rows that fit. Beside the parameters below it knows each field of its rows, such as `owner`.
+#[utoipa::path(tag = "compliance", operation_id = "list_register", params(("name" = String, Path, description = "The register", example = "models"), RowsQuery, MomentQuery), responses(
+    (status = 200, description = "A page of rows", body = RowList),
+    OfQuestions,
+))]
+#[get("/registers/{name}")]
+pub async fn list_register(
+    service: web::Data<Service>,
+    reader: Reader,
+    name: web::Path<String>,
+    parameters: Parameters,
+) -> Result<HttpResponse, Problem> {
+    let question = move |inquiry: &Inquiry<'_>| {
+        registers::known(inquiry, &name)?;
+        rows::list(inquiry, &name, &parameters)
+    };
+    answer(service, reader, question, RowList::of_rows).await
+}
+
+/// A register: how many rows are in which state, or have which owner.
+#[utoipa::path(tag = "compliance", operation_id = "count_register", params(
+    ("name" = String, Path, description = "The register", example = "models"), CountsQuery), responses(
+    (status = 200, description = "Counts", body = CountsView),
+    OfQuestions,
+))]
+#[get("/registers/{name}/counts")]
+pub async fn count_register(
+    service: web::Data<Service>,
+    reader: Reader,
+    name: web::Path<String>,
+    query: Query<CountsQuery>,
+) -> Result<HttpResponse, Problem> {
+    let parameters = query.into_inner();
+    let question = move |inquiry: &Inquiry<'_>| {
+        registers::known(inquiry, &name)?;
+        rows::counts(inquiry, &name, &parameters)
+    };
+    answer(service, reader, question, CountsView::of).await
+}
+
+/// A register: one row.
+#[utoipa::path(tag = "compliance", operation_id = "get_register_row", params(
+    ("name" = String, Path, description = "The register", example = "models"),
+    ("id" = String, Path, description = "The row's id", example = "credit-line"),
+    MomentQuery,
+), responses(
+    (status = 200, description = "The row", body = RowDetail),
+    OfQuestions,
+))]
+#[get("/registers/{name}/{id}")]
+pub async fn get_register_row(
+    service: web::Data<Service>,
+    reader: Reader,
+    path: web::Path<(String, String)>,
+    query: Query<MomentQuery>,
+) -> Result<HttpResponse, Problem> {
+    let moment = query.into_inner().moment;
+    let question = move |inquiry: &Inquiry<'_>| {
+        registers::known(inquiry, &path.0)?;
+        rows::one(inquiry, &path.0, &path.1, &moment)
+    };
+    answer(service, reader, question, RowDetail::of).await
+}
+
+/// A register: what made one row what it is, entry by entry.
+#[utoipa::path(tag = "compliance", operation_id = "history_of_register_row", params(
+    ("name" = String, Path, description = "The register", example = "models"),
+    ("id" = String, Path, description = "The row's id", example = "credit-line"),
+    MomentQuery,
+), responses(
+    (status = 200, description = "The row's history, by effective time", body = HistoryView),
+    OfQuestions,
+))]
+#[get("/registers/{name}/{id}/history")]
+pub async fn history_of_register_row(
+    service: web::Data<Service>,
+    reader: Reader,
+    path: web::Path<(String, String)>,
+    query: Query<MomentQuery>,
+) -> Result<HttpResponse, Problem> {
+    let moment = query.into_inner().moment;
+    let question = move |inquiry: &Inquiry<'_>| {
+        registers::known(inquiry, &path.0)?;
+        rows::history(inquiry, &path.0, &path.1, &moment)
+    };
+    answer(service, reader, question, HistoryView::of).await
+}
