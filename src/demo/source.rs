@@ -135,13 +135,15 @@ fn count(pending: &mut [Pending]) {
     let posted: Vec<(String, DateTime<Utc>)> =
         pending.iter().map(|event| (event.source.clone(), event.happened_at)).collect();
     for event in pending.iter_mut().filter(|event| event.event_type == "source.reconciled") {
-        let text = |name: &str| event.data[name].as_str().unwrap_or_default().to_owned();
+        let text = |name: &str| event.data.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let Some(more) = text("count").strip_prefix("counted").map(str::to_owned) else { continue };
         let time = |name: &str| text(name).parse::<DateTime<Utc>>().unwrap_or_default();
         let (source, from, to) = (text("source"), time("from"), time("to"));
         let within = |(of, at): &&(String, DateTime<Utc>)| *of == source && from <= *at && *at < to;
         let count = posted.iter().filter(within).count() as i64;
-        event.data["count"] = json!(count + more.parse::<i64>().unwrap_or(0));
+        if let Some(data) = event.data.as_object_mut() {
+            data.insert("count".to_owned(), json!(count + more.parse::<i64>().unwrap_or(0)));
+        }
     }
 }
 

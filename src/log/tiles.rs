@@ -13,16 +13,13 @@ pub struct TileTree(Box<[Hash; 2 * WIDTH]>);
 impl TileTree {
     /// The tree over a full tile's 256 hashes; none if there are more or fewer.
     #[must_use]
+    #[expect(clippy::indexing_slicing, reason = "twice a place below the middle, and the next, are places")]
     pub fn over(hashes: &[Hash]) -> Option<Self> {
         if hashes.len() != WIDTH {
             return None;
         }
         let mut nodes = Box::new([[0; 32]; 2 * WIDTH]);
         nodes[WIDTH..].copy_from_slice(hashes);
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "twice a place below the middle, and the next, are places"
-        )]
         for at in (1..WIDTH).rev() {
             nodes[at] = node_hash(&nodes[2 * at], &nodes[2 * at + 1]);
         }
@@ -32,13 +29,14 @@ impl TileTree {
     /// The hash over the whole tile.
     #[must_use]
     pub fn root(&self) -> Hash {
-        self.0[1]
+        let [_, root, ..] = &*self.0;
+        *root
     }
 
     /// The tile's hashes.
     #[must_use]
     pub fn hashes(&self) -> &[Hash] {
-        &self.0[WIDTH..]
+        self.0.split_at(WIDTH).1
     }
 
     /// The hash over those of the tile's hashes, a power of two of them from a multiple of that on; none for other ranges.

@@ -87,19 +87,20 @@ impl FjallStore {
         let mut keyspaces = [const { None }; Table::ALL.len()];
         for table in tables {
             let (name, options) = keyspace(*table);
-            keyspaces[*table as usize] = Some(db.keyspace(name, || options)?);
+            if let Some(place) = keyspaces.get_mut(*table as usize) {
+                *place = Some(db.keyspace(name, || options)?);
+            }
         }
         Ok(FjallStore { db, keyspaces, tables, dir: dir.to_owned() })
     }
 
     fn table(&self, table: Table) -> Result<&Keyspace, StoreError> {
-        // There are as many places as there are tables.
-        let keyspace = self.keyspaces[table as usize].as_ref();
+        let keyspace = self.keyspaces.get(table as usize).and_then(Option::as_ref);
         keyspace.ok_or_else(|| StoreError::Engine(format!("this store has no table {table:?}").into()))
     }
 
     fn keyspaces(&self) -> impl Iterator<Item = &Keyspace> {
-        self.tables.iter().filter_map(|table| self.keyspaces[*table as usize].as_ref())
+        self.tables.iter().filter_map(|table| self.keyspaces.get(*table as usize)?.as_ref())
     }
 
     /// Waits while flushing or merging is behind. fjall waits by itself at higher limits, but for ever if the thread it waits

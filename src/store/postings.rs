@@ -43,13 +43,13 @@ const LARGEST_READ: usize = 1_024;
 pub(crate) struct Offsets([u64; 4]);
 
 impl Offsets {
+    #[expect(clippy::indexing_slicing, reason = "a byte divided by 64 is at most 3")]
     pub(crate) fn insert(&mut self, offset: u8) {
-        // offset / 64 is at most 3.
         self.0[usize::from(offset / 64)] |= 1 << (offset % 64);
     }
 
+    #[expect(clippy::indexing_slicing, reason = "as in `insert`")]
     pub(crate) fn contains(self, offset: u8) -> bool {
-        // As in `insert`.
         self.0[usize::from(offset / 64)] >> (offset % 64) & 1 == 1
     }
 
