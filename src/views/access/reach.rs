@@ -90,7 +90,7 @@ pub fn ways(grant: &Found, holders: &[String]) -> Vec<Reach> {
     let text = |name: &str| row.text(name).map(str::to_owned);
     let way = |principal: &str, through_role: Option<String>| Reach {
         principal: principal.to_owned(),
-        resource: row.value("resource").and_then(super::resource).unwrap_or_default(),
+        resource: row.value("resource").and_then(super::listed::resource).unwrap_or_default(),
         environment: text("resource.environment").unwrap_or_default(),
         operations: operations(row),
         purpose: text("purpose").unwrap_or_default(),

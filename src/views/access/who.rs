@@ -184,7 +184,7 @@ pub fn uncovered_uses(engine: &Engine, ask: &Ask) -> Result<Part<UncoveredUse>> 
     for usage in page.rows {
         let row = &usage.row;
         let (Some(principal), Some(resource)) =
-            (row.text("principal"), row.value("resource").and_then(super::resource))
+            (row.text("principal"), row.value("resource").and_then(super::listed::resource))
         else {
             continue;
         };
