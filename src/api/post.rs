@@ -135,7 +135,13 @@ fn expected_version(headers: &HeaderMap, mode: Mode) -> Result<Option<u64>, Prob
 impl From<intake::Recorded> for Recorded {
     fn from(recorded: intake::Recorded) -> Self {
         let intake::Recorded { seq, time, leaf, replayed } = recorded;
-        Recorded { seq, time: time.to_string(), hash: to_base64(&leaf), receipt: links::receipt(seq), replayed }
+        Recorded {
+            seq,
+            time: time.to_string(),
+            hash: to_base64(&leaf),
+            receipt: links::receipt(seq),
+            replayed,
+        }
     }
 }
 

@@ -67,7 +67,7 @@ impl View for Grants {
     }
 
     fn lists(&self, row: &Row) -> Vec<(&'static str, String)> {
-        let mut lists = super::lists(row);
+        let mut lists = super::listed::lists(row);
         for name in ["approval", "agreement", "request"] {
             lists.extend(row.text(name).map(|value| (name, value.to_owned())));
         }
