@@ -1,7 +1,7 @@
 //! `POST /v1/events`: the reason for everything else. What HTTP carries becomes what the door takes, and its answer JSON; all
 //! that is decided is decided behind the door.
 
-use crate::api::event_view::receipt_path;
+use crate::api::links;
 use crate::intake::{self, Form, Incoming, MAX_BATCH_BYTES, MAX_EVENT_BYTES, Mode, RecordError, may_record};
 use crate::spec::encoding::to_base64;
 use crate::web::auth::Caller;
@@ -141,7 +141,13 @@ fn expected_version(headers: &HeaderMap, mode: Mode) -> Result<Option<u64>, Prob
 impl From<intake::Recorded> for Recorded {
     fn from(recorded: intake::Recorded) -> Self {
         let intake::Recorded { seq, time, leaf, replayed } = recorded;
-        Recorded { seq, time: time.to_string(), hash: to_base64(&leaf), receipt: receipt_path(seq), replayed }
+        Recorded {
+            seq,
+            time: time.to_string(),
+            hash: to_base64(&leaf),
+            receipt: links::receipt(seq),
+            replayed,
+        }
     }
 }
 
