@@ -1,6 +1,7 @@
 //! A ledger put together: its log, what is derived from it, and the door. Opened here, it can be recorded in and asked
 //! without any HTTP.
 
+use crate::answers::Desk;
 use crate::app::catalogue::{self, Publications, Reader};
 use crate::app::config::{Config, passphrase};
 use crate::catalog::CatalogHistory;
@@ -21,7 +22,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use crate::app::catalogue::catalog;
+pub use crate::answers::Desk;
+use crate::app::catalogue::catalog;
 
 /// Which index a ledger runs with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,6 +196,18 @@ impl Ledger {
     #[must_use]
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
+    }
+
+    /// What questions are answered from.
+    #[must_use]
+    pub fn desk(&self) -> Desk<'_> {
+        Desk {
+            store: self.log.store(),
+            index: self.index.as_deref(),
+            views: self.views.as_deref(),
+            clock: &*self.clock,
+            catalog: &self.catalog,
+        }
     }
 
     /// The log: its entries, proofs and keys, and what it records of itself.

@@ -2,8 +2,8 @@
 //! answers (FORMATS.md section 8). Whatever crashes between any two of these, the next start finds the batch whole
 //! or not at all.
 
-use crate::log::clock::LedgerTime;
 use crate::log::append::{AppendError, Listener, Outcome, Reply, SignedEntry};
+use crate::log::clock::LedgerTime;
 use crate::log::disk::{File, Mode};
 use crate::log::own_events::Rotation;
 use crate::log::segment;

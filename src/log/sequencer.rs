@@ -2,8 +2,8 @@
 //! `prev`, has the batch signed, and hands it to the committer. While that one syncs, the next batch is prepared.
 
 use crate::clock::Clock;
-use crate::log::clock::{ClockJumped, LedgerTime};
 use crate::log::append::{AppendError, Identities, Item, Outcome, Reply, Submission, satisfies};
+use crate::log::clock::{ClockJumped, LedgerTime};
 use crate::log::committer::{Batch, Committed, Cursor};
 use crate::log::own_events::{OwnEvent, Place, Rotation, own_item};
 use crate::log::recent::{MAX_INDEX_LAG, Recent};

@@ -109,12 +109,6 @@ impl From<Blocked> for Problem {
 }
 
 impl Problem {
-    /// Why the index of identities cannot be asked.
-    #[must_use]
-    pub fn append(error: &AppendError) -> Self {
-        error.clone().into()
-    }
-
     /// Whoever asks has not this role.
     #[must_use]
     pub fn needs_role(role: Role) -> Self {
