@@ -32,6 +32,7 @@ mod publishing;
 mod rotating;
 mod rotting;
 mod schema_fuzz;
+mod stopping;
 mod strace;
 mod streaming;
 mod tampering;
