@@ -3,6 +3,7 @@
 use crate::spec::time::Timestamp;
 use crate::views::engine::row::Row;
 use crate::views::engine::view::View;
+use std::time::Instant;
 
 /// The state that a row is shown in once its time is over, where its view says so.
 pub const EXPIRED: &str = "expired";
@@ -63,6 +64,8 @@ pub struct Ask {
     pub after: Option<Place>,
     /// Rows at most.
     pub limit: usize,
+    /// From when on nobody waits for the answer any more; none: it is worked on to its end.
+    pub ends: Option<Instant>,
 }
 
 impl Ask {
@@ -81,6 +84,7 @@ impl Ask {
             descending: false,
             after: None,
             limit,
+            ends: None,
         }
     }
 

@@ -4,16 +4,22 @@ use super::asked::{Ask, Found, Page, When};
 use super::reading::Reading;
 use super::source::Source;
 use crate::spec::time::Timestamp;
-use crate::views::engine::error::Result;
+use crate::views::engine::error::{EngineError, Result};
 use crate::views::engine::keys::DateKind;
 use crate::views::engine::state::Engine;
 use crate::views::engine::view::View;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Rows looked at for one page, at most.
 ///
 /// Reason: some tens of milliseconds. A filter that fits next to nothing gives a short page and where to go on.
 const MAX_SCANNED: usize = 20_000;
+
+/// Rows looked at between two looks at the clock.
+///
+/// Reason: some tens of microseconds each, where a row is folded again; the clock costs less than one.
+const BETWEEN_LOOKS: usize = 64;
 
 impl Engine {
     /// The definition of a view, as it answers now.
@@ -93,6 +99,9 @@ impl Reading<'_> {
                 if page.rows.len() == ask.limit || scanned >= MAX_SCANNED {
                     page.next = last;
                     return Ok(page);
+                }
+                if scanned % BETWEEN_LOOKS == 0 && ask.ends.is_some_and(|ends| Instant::now() >= ends) {
+                    return Err(EngineError::TookTooLong);
                 }
                 scanned += 1;
                 last = Some(place);
