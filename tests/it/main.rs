@@ -36,6 +36,7 @@ mod stopping;
 mod strace;
 mod streaming;
 mod tampering;
+mod telling;
 mod told;
 mod verifying;
 mod viewing;
