@@ -2,7 +2,7 @@
 
 use crate::catalog::PUBLISHED;
 use crate::clock::ManualClock;
-use crate::demo::DemoEvent;
+use crate::demo::event::DemoEvent;
 use crate::identity::{Principal, Role};
 use crate::intake::{Form, Incoming, RecordError, Recorder};
 use crate::spec::time::Timestamp;

@@ -33,6 +33,7 @@ mod resources;
 mod rotating;
 mod rotting;
 mod schema_fuzz;
+mod stopping;
 mod strace;
 mod streaming;
 mod tampering;

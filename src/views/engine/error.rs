@@ -33,7 +33,7 @@ pub enum EngineError {
     /// The engine failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The question took longer than it may; see [`super::Ask::ends`].
+    /// The question took longer than it may; see [`Ask::ends`](crate::views::engine::Ask::ends).
     #[error("the question took longer than it may")]
     TookTooLong,
     /// A record that was never written so.
