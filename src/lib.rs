@@ -8,6 +8,7 @@
     reason = "the rooms are gone through one by one"
 )]
 
+pub mod answers;
 pub mod api;
 pub mod app;
 pub mod catalog;
