@@ -22,7 +22,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use crate::answers::Desk;
 use crate::app::catalogue::catalog;
 
 /// Which index a ledger runs with.
