@@ -1,6 +1,6 @@
 //! The description as it is served: written once for each catalogue, for it has all types in it.
 
-use super::describe;
+use super::whole::describe;
 use crate::catalog::Catalog;
 use serde_json::Value;
 use std::sync::{Mutex, PoisonError};
@@ -27,7 +27,7 @@ impl Description {
     /// Which methods a path knows.
     #[must_use]
     pub fn methods(&self, path: &str) -> Vec<String> {
-        super::methods(&self.paths, path)
+        super::methods::methods(&self.paths, path)
     }
 
     /// Its text, with the catalogue in force.

@@ -3,7 +3,7 @@
 //! A component is named after what it is, not after where it was found first: the name of the parameter, the types of the
 //! problem. So a new operation changes no name.
 
-use super::operations;
+use super::operations::operations;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 

@@ -54,7 +54,7 @@ fn no_reference_points_nowhere_and_no_component_is_unused() {
 fn every_operation_has_a_name_and_a_summary_of_its_own() {
     let mut api = description();
     let (mut ids, mut summaries) = (BTreeSet::new(), BTreeSet::new());
-    for operation in super::operations(&mut api) {
+    for operation in super::operations::operations(&mut api) {
         let id = operation["operationId"].as_str().unwrap().to_owned();
         let summary = operation["summary"].as_str().unwrap_or_default().to_owned();
         assert!(

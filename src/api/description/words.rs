@@ -1,6 +1,6 @@
 //! What is said of each operation: a summary of one sentence, and everything else in the description.
 
-use super::operations;
+use super::operations::operations;
 use serde_json::{Value, json};
 
 /// Gives each operation a summary of one sentence.
