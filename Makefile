@@ -5,7 +5,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: run cc test soak deps fmt clippy unit core protocol deny fuzz fuzz-seeds openapi packages bench
+.PHONY: run cc test soak deps fmt clippy unit core protocol deny unused fuzz fuzz-seeds openapi packages bench
 
 # A ledger with a bank's year in it, on http://127.0.0.1:8080. `make run ARGS="--listen 0.0.0.0:9000"` for other arguments.
 run: cc
@@ -16,7 +16,7 @@ cc:
 	@command -v cc >/dev/null || { if [ "$$(id -u)" = 0 ]; then sudo=""; else sudo=sudo; fi; \
 	  $$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends gcc libc6-dev; }
 
-test: deps fmt clippy core deny protocol fuzz unit
+test: deps fmt unused clippy core deny protocol fuzz unit
 
 # The long forms of the campaigns that try to break the ledger, one after the other so that each has the machine: some
 # six hours on two cores. DAYBOOK_SEED repeats what chance did in a run that failed.
@@ -27,8 +27,8 @@ soak: deps
 	$(CARGO) test --locked --all-features --lib log::tests
 	$(MAKE) fuzz FUZZ_SECONDS=600
 
-# Debian's packages that building and testing need, where they are missing; cargo-deny from crates.io, schemathesis from
-# PyPI (its versions are in the file).
+# Debian's packages that building and testing need, where they are missing; cargo-deny and cargo-machete from crates.io,
+# schemathesis from PyPI (its versions are in the file).
 APT := gcc g++ libc6-dev make python3 python3-cryptography python3-venv chromium strace faketime
 SCHEMATHESIS := target/schemathesis
 PINS := tests/schemathesis/requirements.txt
@@ -39,6 +39,7 @@ deps:
 	  if [ "$$(id -u)" = 0 ]; then sudo=""; else sudo=sudo; fi; \
 	  $$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; fi
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked --quiet cargo-deny
+	@command -v cargo-machete >/dev/null || $(CARGO) install --locked --quiet cargo-machete
 	@cmp -s $(PINS) $(SCHEMATHESIS)/installed || { \
 	  /usr/bin/python3 -m venv --clear $(SCHEMATHESIS) && \
 	  $(SCHEMATHESIS)/bin/pip install --quiet --disable-pip-version-check -r $(PINS) && \
@@ -59,6 +60,10 @@ core:
 deny:
 	cargo-deny --all-features --workspace check --hide-inclusion-graph licenses bans sources
 	cargo-deny --config deny.toml --manifest-path fuzz/Cargo.toml check --hide-inclusion-graph licenses bans sources
+
+# Dependencies that nothing uses, of all packages and of the fuzz targets.
+unused:
+	cargo-machete
 
 # Every fuzz target for some seconds, two at a time, on stable Rust: the flags make rustc count what is reached, as
 # cargo-fuzz would ask of it. One build for all. What a run finds beyond the seeds stays in target/fuzz/corpus.
@@ -101,6 +106,6 @@ packages:
 # `make bench BENCHES=append ARGS=--quick`.
 BENCHES := micro verify index startup query append views
 bench:
-	$(CARGO) bench --no-run --features sled $(addprefix --bench ,$(BENCHES))
+	$(CARGO) bench --no-run $(addprefix --bench ,$(BENCHES))
 	@set -e; for bench in $(BENCHES); do echo; echo "== $$bench"; \
-	  $(CARGO) bench --quiet --features sled --bench $$bench -- --results benches/RESULTS.md $(if $(FULL),--full) $(ARGS); done
+	  $(CARGO) bench --quiet --bench $$bench -- --results benches/RESULTS.md $(if $(FULL),--full) $(ARGS); done

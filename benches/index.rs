@@ -1,8 +1,8 @@
 //! The index engines side by side, each under the ledger's own index code and in a process of its own.
 //!
 //! ```text
-//! cargo bench --features sled --bench index            400,000 entries
-//! cargo bench --features sled --bench index -- --full  4,000,000 entries
+//! cargo bench --bench index            400,000 entries
+//! cargo bench --bench index -- --full  4,000,000 entries
 //! ```
 //!
 //! The entries come from a generator, not from a log, so that what is measured is the index alone.
@@ -23,13 +23,14 @@ use common::event::{CASES, subject};
 use common::ledger::ACTOR;
 use common::machine::{Machine, disk_bytes, own_cpu_s, peak_memory_bytes, resident_bytes};
 use common::table::{Table, mib, quantile, thousands};
-use daybook::follow::{Feed, FeedEntry, FeedError, catch_up};
+use daybook::follow::{Event, FeedError, Portion, Source, catch_up};
 use daybook::index::{Filter, Index};
 use daybook::store::EngineKind;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 /// Lookups and queries of each kind.
 const LOOKUPS: u64 = 50_000;
@@ -39,11 +40,7 @@ const PAGE: usize = 100;
 /// A prime, so that the lookups reach every part.
 const STRIDE: u64 = 2_654_435_761;
 
-const ENGINES: &[EngineKind] = &[
-    EngineKind::Fjall,
-    #[cfg(feature = "sled")]
-    EngineKind::Sled,
-];
+const ENGINES: &[EngineKind] = EngineKind::ALL;
 
 /// Measures the index engines under the ledger's own index.
 #[derive(Parser)]
@@ -122,9 +119,6 @@ fn main() -> Result<()> {
          Latencies after a reopen,\nwith what the engine keeps in memory warm as it comes. peak: while applying; after: \
          reopened, all queries asked.\n",
     );
-    if ENGINES.len() == 1 {
-        text.push_str("Built without the feature `sled`.\n");
-    }
     println!("\n{text}");
     options.results.as_ref().map_or(Ok(()), |path| common::results::keep(path, "index", &machine, &text))
 }
@@ -230,30 +224,41 @@ fn type_of(seq: u64) -> &'static str {
 /// A history made up from the numbers of its entries: few types, one source and actor, about a million cases.
 struct Made(u64);
 
-impl Feed for Made {
-    fn committed(&self) -> u64 {
-        self.0
-    }
-
-    fn wait_committed(&self, _: u64, _: Duration) -> u64 {
-        self.0
-    }
-
-    fn read(&self, from: u64, max: usize, out: &mut Vec<FeedEntry>) -> Result<(), FeedError> {
-        out.extend((from..self.0.min(from + max as u64)).map(|seq| FeedEntry {
+impl Made {
+    fn made(&self, seq: u64) -> Event {
+        Event {
             seq,
+            recorded_at: 0,
+            happened_at: 0,
             source: SOURCE.to_owned(),
             id: id_of(seq),
             ty: type_of(seq).to_owned(),
             subject: Some(subject(seq, CASES)),
+            sequence: None,
             actor: ACTOR.to_owned(),
             text_hash: hash(seq),
-        }));
+            data: Arc::default(),
+        }
+    }
+}
+
+impl Source for Made {
+    fn ledger(&self) -> Result<[u8; 32], FeedError> {
+        Ok([7; 32])
+    }
+
+    fn committed(&self) -> u64 {
+        self.0
+    }
+
+    fn read(&self, from: u64, portion: Portion, out: &mut Vec<Arc<Event>>) -> Result<(), FeedError> {
+        let to = self.0.min(from + portion.entries as u64);
+        out.extend((from..to).map(|seq| Arc::new(self.made(seq))));
         Ok(())
     }
 
-    fn text_hash(&self, seq: u64) -> Result<[u8; 32], FeedError> {
-        Ok(hash(seq))
+    fn event(&self, seq: u64) -> Result<Event, FeedError> {
+        Ok(self.made(seq))
     }
 }
 

@@ -6,6 +6,7 @@
 use crate::common::data_dir;
 use crate::common::event::{Event, subject};
 use anyhow::{Context, Result, bail};
+use daybook::follow::Feed;
 use daybook::identity::{NewToken, Role, Tokens};
 use daybook::index::LogIndex;
 use daybook::log::bulk::{Builder, read_entries};
@@ -170,7 +171,8 @@ fn index(data: &Path) -> Result<()> {
     let mut options = options(data, Arc::new(ManualClock::new(Timestamp::EPOCH)));
     options.read_only = true;
     let opened = daybook::log::open(options)?;
-    let (index, _) = LogIndex::start(&data.join("index"), EngineKind::Fjall, &opened.store, Duration::MAX)?;
+    let (index, _) =
+        LogIndex::start(&data.join("index"), EngineKind::Fjall, &Feed::of(&opened.store), Duration::MAX)?;
     while !index.wait_applied(opened.store.size(), Duration::from_secs(1)) {
         if let Some(problem) = index.problem() {
             bail!(problem);

@@ -7,7 +7,7 @@ use crate::common;
 use crate::common::table::{Table, quantile, thousands};
 use anyhow::Result;
 use daybook::catalog::Catalog;
-use daybook::follow::FeedError;
+use daybook::follow::{FeedError, Portion, Source};
 use daybook::store::EngineKind;
 use daybook::views::access::reach::Wanted;
 use daybook::views::access::who;
@@ -15,7 +15,7 @@ use daybook::views::engine::{Engine, Event, EventFeed, Micros, When, time_text};
 use daybook::views::projections;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const DATASETS: u64 = 1_000;
 const PEOPLE: u64 = 50_000;
@@ -87,18 +87,18 @@ impl Grants {
     }
 }
 
-impl EventFeed for Grants {
+impl Source for Grants {
+    fn ledger(&self) -> Result<[u8; 32], FeedError> {
+        Ok([7; 32])
+    }
+
     fn committed(&self) -> u64 {
         self.entries()
     }
 
-    fn wait_committed(&self, _: u64, _: Duration) -> u64 {
-        self.entries()
-    }
-
-    fn read(&self, from: u64, max: usize, out: &mut Vec<Event>) -> Result<(), FeedError> {
-        for seq in from..self.entries().min(from + max as u64) {
-            out.push(self.event(seq)?);
+    fn read(&self, from: u64, portion: Portion, out: &mut Vec<Arc<Event>>) -> Result<(), FeedError> {
+        for seq in from..self.entries().min(from + portion.entries as u64) {
+            out.push(Arc::new(self.event(seq)?));
         }
         Ok(())
     }
@@ -106,6 +106,8 @@ impl EventFeed for Grants {
     fn event(&self, seq: u64) -> Result<Event, FeedError> {
         let (ty, data) = self.data(seq);
         let recorded_at = self.recorded_at(seq);
+        let mut text_hash = [0; 32];
+        text_hash[..8].copy_from_slice(&seq.to_be_bytes());
         Ok(Event {
             seq,
             recorded_at,
@@ -116,16 +118,13 @@ impl EventFeed for Grants {
             subject: None,
             sequence: None,
             actor: "app:access".into(),
+            text_hash,
             data: Arc::new(data),
         })
     }
+}
 
-    fn text_hash(&self, seq: u64) -> Result<[u8; 32], FeedError> {
-        let mut hash = [0; 32];
-        hash[..8].copy_from_slice(&seq.to_be_bytes());
-        Ok(hash)
-    }
-
+impl EventFeed for Grants {
     fn find(&self, _: &[u8; 16], _: u64) -> Result<Option<u64>, FeedError> {
         Ok(None)
     }
@@ -142,7 +141,11 @@ pub fn who_could_read(grants: u64) -> Result<String> {
     let mut events = Vec::new();
     while engine.applied() < feed.entries() {
         events.clear();
-        feed.read(engine.applied(), BATCH as usize, &mut events)?;
+        feed.read(
+            engine.applied(),
+            Portion { entries: BATCH as usize, bytes: usize::MAX, data: true },
+            &mut events,
+        )?;
         engine.apply(&events)?;
     }
     println!("applied      {} entries in {:.0} s", feed.entries(), start.elapsed().as_secs_f64());

@@ -22,6 +22,7 @@ use common::ledger::{Prepared, open, prepare};
 use common::machine::{Machine, disk_bytes, own_cpu_s, resident_bytes};
 use common::table::{Table, mib, thousands};
 use daybook::catalog::Catalog;
+use daybook::follow::Feed;
 use daybook::index::LogIndex;
 use daybook::store::EngineKind;
 use daybook::views::LogViews;
@@ -86,7 +87,8 @@ fn make(ledger: &Prepared) -> Result<Vec<String>> {
     let opened = open(ledger)?;
     let store = opened.store.clone();
     let size = store.size();
-    let (index, _) = LogIndex::start(&ledger.data.join("index"), EngineKind::Fjall, &store, Duration::MAX)?;
+    let feed = Feed::of(&store);
+    let (index, _) = LogIndex::start(&ledger.data.join("index"), EngineKind::Fjall, &feed, Duration::MAX)?;
     if !index.wait_applied(size, Duration::from_secs(60)) {
         bail!("the index is behind");
     }
@@ -96,8 +98,8 @@ fn make(ledger: &Prepared) -> Result<Vec<String>> {
     }
     let catalog = Arc::new(Catalog::embedded()?);
     let (start, cpu) = (Instant::now(), own_cpu_s()?);
-    let views = LogViews::start(&dir, EngineKind::Fjall, &store, index.identities())?;
-    views.set_catalog(catalog)?;
+    let views = LogViews::start(&dir, EngineKind::Fjall, &feed, index.identities())?;
+    views.set_catalog(catalog);
     let mut at_nine_tenths = None;
     while !views.wait_applied(size, Duration::from_millis(50)) {
         if let (Some(problem), Ok(_)) = (views.problem(), views.now()) {

@@ -2,7 +2,7 @@
 
 use daybook::spec::note::VerifierKey;
 use daybook::spec::time::Timestamp;
-use daybook::spec::{canonical, encoding, layout};
+use daybook::spec::{encoding, layout, strings};
 
 /// Whatever is accepted prints to the same text.
 pub fn check(data: &[u8]) {
@@ -32,13 +32,13 @@ pub fn check(data: &[u8]) {
     if let Some(number) = encoding::from_decimal(text) {
         assert_eq!(number.to_string(), text);
     }
-    if let Some((string, rest)) = canonical::read_string(text) {
+    if let Some((string, rest)) = strings::read_string(text) {
         let mut printed = String::new();
-        canonical::write_string(&string, &mut printed);
+        strings::write_string(&string, &mut printed);
         assert_eq!(printed + rest, text);
     }
     let mut quoted = String::new();
-    canonical::write_string(text, &mut quoted);
-    assert_eq!(canonical::read_string(&quoted), Some((text.to_owned(), "")));
+    strings::write_string(text, &mut quoted);
+    assert_eq!(strings::read_string(&quoted), Some((text.to_owned(), "")));
     assert_eq!(serde_json::from_str::<String>(&quoted).ok().as_deref(), Some(text));
 }

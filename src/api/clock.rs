@@ -1,7 +1,8 @@
 //! Confirming the clock after a jump forward.
 
 use crate::identity::Role;
-use crate::log::append::{AppendError, Outcome, OwnEvent};
+use crate::log::append::{AppendError, Outcome};
+use crate::log::own_events::OwnEvent;
 use crate::web::auth::Caller;
 use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, post, web};

@@ -197,7 +197,7 @@ fn list(service: &Service, query: &ListQuery) -> Result<Page, Problem> {
         subject: query.subject.clone(),
         actor: query.actor.clone(),
     };
-    let index = service.index.as_ref().filter(|_| !wanted.is_anything());
+    let index = service.index.as_deref().filter(|_| !wanted.is_anything());
     if index.is_none() && !wanted.is_anything() {
         return Err(Problem::new(ProblemType::IndexUnavailable, "this server was started without an index"));
     }

@@ -3,8 +3,8 @@
 use crate::api::clock::{Done, done};
 use crate::identity::Role;
 use crate::log::RotateError;
-use crate::log::append::Rotation;
 use crate::log::keys::KeyFileError;
+use crate::log::own_events::Rotation;
 use crate::log::store::{ReadError, Store};
 use crate::spec::encoding::hash_from_base64;
 use crate::spec::note::Signer as _;

@@ -17,8 +17,8 @@ pub mod post;
 mod prepare;
 mod proofs;
 mod publish;
-mod server;
+mod routes;
 pub mod stream;
 pub mod views;
 
-pub use server::{Running, ServeError, start};
+pub use routes::routes;

@@ -82,9 +82,9 @@ async fn record(service: &web::Data<Service>, posted: &Posted) -> Result<Outcome
         tracing::info!(seq, version = published.publications(), "the catalogue has changed");
         service.catalog.publish(seq, published);
         if let Some(views) = &service.views
-            && let Err(error) = views.set_catalog(service.catalog.current())
+            && !views.set_catalog(service.catalog.current())
         {
-            tracing::error!(%error, "the views do not know the catalogue yet");
+            tracing::warn!("the views do not go by the new catalogue yet");
         }
     }
     Ok(outcome)

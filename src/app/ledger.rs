@@ -1,11 +1,14 @@
 //! Putting a ledger together and running it: what `serve` and `demo` have in common.
 
 use crate::api::post::large_at_once;
+use crate::api::routes;
 use crate::api::stream::MAX_STREAMS;
 use crate::app::config::{Config, passphrase};
+use crate::app::outgrown::warn_when_outgrown;
 use crate::catalog::{Catalog, CatalogHistory};
+use crate::follow::Feed;
 use crate::identity::Tokens;
-use crate::index::LogIndex;
+use crate::index::{LogIndex, read_publications};
 use crate::log::clock::SystemClock;
 use crate::log::disk::RealDisk;
 use crate::log::keys::KeyFolder;
@@ -14,10 +17,10 @@ use crate::log::recovery::Recovered;
 use crate::log::{self, NoIndex, Options};
 use crate::spec::note::VerifierKey;
 use crate::store::EngineKind;
-use crate::views::{LogViews, read_publications};
+use crate::views::LogViews;
 use crate::web::body::Budget;
 use crate::web::rate::Rates;
-use crate::web::{Service, Settings};
+use crate::web::{Service, Settings, server};
 use actix_web::web;
 use anyhow::{Context as _, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -30,6 +33,20 @@ pub enum IndexChoice {
     Engine(EngineKind),
     /// None: for measuring the log alone. Repeated events are noticed only for a while.
     None,
+}
+
+impl IndexChoice {
+    /// The one given on the command line, else that of `daybook.toml`, else fjall.
+    ///
+    /// # Errors
+    /// The file names one that there is not.
+    pub fn of(given: Option<Self>, config: &Config) -> anyhow::Result<Self> {
+        match (given, &config.index) {
+            (Some(choice), _) => Ok(choice),
+            (None, Some(name)) => name.parse().map_err(anyhow::Error::msg),
+            (None, None) => Ok(IndexChoice::Engine(EngineKind::default())),
+        }
+    }
 }
 
 impl std::str::FromStr for IndexChoice {
@@ -118,15 +135,17 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
         passphrase: log_options.passphrase.clone(),
     };
     let clock = log_options.clock.clone();
-    let opened = log::open(log_options)?;
+    let mut opened = log::open(log_options)?;
     report(&opened.recovered, opened.read_only.as_deref());
     let read_only = opened.read_only.clone();
     let store = opened.store.clone();
+    let feed = Feed::of(&store);
     let index = match run.index {
         IndexChoice::Engine(kind) => {
+            opened.tell(feed.listen()?);
             let dir = data_dir.join("index");
-            let (index, _) = LogIndex::start(&dir, kind, &store, INDEX_PATIENCE).context("the index")?;
-            Some(index)
+            let (index, _) = LogIndex::start(&dir, kind, &feed, INDEX_PATIENCE).context("the index")?;
+            Some(Arc::new(index))
         }
         IndexChoice::None => None,
     };
@@ -134,16 +153,17 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
     if let Some(index) = &index {
         let _ = index.wait_applied(store.size(), INDEX_PATIENCE);
     }
-    let identities = index.as_ref().map_or_else(|| Arc::new(NoIndex) as _, LogIndex::identities);
+    let identities = index.as_ref().map_or_else(|| Arc::new(NoIndex) as _, |index| index.identities());
     let catalog = Arc::new(CatalogHistory::begin(catalog(data_dir, &run.config)?, CATALOG_UNREAD));
     let views = match (&run.index, &index) {
         (IndexChoice::Engine(kind), Some(index)) => {
             let dir = data_dir.join("views");
-            Some(LogViews::start(&dir, *kind, &store, index.identities()).context("the views")?)
+            let views = LogViews::start(&dir, *kind, &feed, index.identities()).context("the views")?;
+            Some(Arc::new(views))
         }
         _ => None,
     };
-    let log = opened.start(identities)?;
+    let log = Arc::new(opened.start(identities)?);
     let first_key = store.keys().first().map(|key| key.key.clone()).context("the log has no key")?;
     let sinks = run.config.publish.file.iter().map(|path| Sink::File(data_dir.join(path)));
     let sinks = sinks.chain(run.config.publish.url.iter().cloned().map(Sink::Url));
@@ -170,7 +190,10 @@ pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) ->
     let reader = read_catalog(&service)?;
     let failed = actix_web::rt::System::new().block_on(async {
         let told_to_end = told_to_end();
-        let running = crate::api::start(service.clone(), &run.listen)?;
+        if let IndexChoice::Engine(kind) = run.index {
+            actix_web::rt::spawn(warn_when_outgrown(kind, store.watch()));
+        }
+        let running = server::start(service.clone(), &run.listen, routes(&service.catalog.current()))?;
         let handle = running.handle.clone();
         ready(&format!("http://{}", running.address), &first_key);
         let mut server = std::pin::pin!(running.wait());
@@ -225,13 +248,15 @@ fn read_catalog(service: &web::Data<Service>) -> anyhow::Result<std::thread::Joi
             if !index.wait_applied(size, CATALOG_PATIENCE) {
                 continue;
             }
-            match read_publications(&service.catalog, service.log.store(), index, size) {
+            let read = |index: Arc<crate::index::Index>| {
+                read_publications(&service.catalog, service.log.store(), &index, size)
+            };
+            match index.now().and_then(read) {
                 Ok(()) => {
                     service.catalog.complete(None);
-                    if let Some(views) = &service.views
-                        && let Err(error) = views.set_catalog(service.catalog.current())
-                    {
-                        tracing::error!(%error, "the views do not know the catalogue");
+                    if let Some(views) = &service.views {
+                        // They are not open before they have one.
+                        views.set_catalog(service.catalog.current());
                     }
                 }
                 Err(why) => {

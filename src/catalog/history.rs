@@ -1,6 +1,6 @@
 //! The catalogue as it was in force over time: each publication with the entry that made it.
 
-use super::Catalog;
+use super::compiled::Catalog;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// A catalogue, and from where on it is in force.

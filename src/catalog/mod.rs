@@ -9,6 +9,7 @@
 
 mod cadence;
 mod compatible;
+mod compiled;
 mod control;
 mod error;
 mod event_type;
@@ -23,12 +24,8 @@ mod register_source;
 mod source;
 mod value;
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
-
 pub use cadence::{Cadence, Span};
-use control::RawControl;
+pub use compiled::Catalog;
 pub use control::{CORE_VIEWS, Control, CoreView, Evidence, Member, Population};
 pub use error::CatalogError;
 pub use event_type::{Entity, EventType, Link, LinkTarget, Violation};
@@ -36,172 +33,7 @@ pub use filter::Filter;
 pub use history::{CatalogHistory, InForce};
 pub use publish::{PUBLISHED, PublishRefusal};
 pub use register::{KEY_JOINER, Moves, Next, Reaction, Register, UNOPENED};
-use register_source::RawRegister;
-use source::{Declared, Everywhere};
 pub use value::to_value;
-
-/// The event types that a ledger accepts, and the registers and controls that stand on them, by name. Immutable once
-/// loaded, so that it can be shared between threads without a lock; a change of the catalogue is a new `Catalog`, and a
-/// clone shares the compiled types.
-#[derive(Clone)]
-pub struct Catalog {
-    types: BTreeMap<String, Arc<EventType>>,
-    registers: BTreeMap<String, Register>,
-    controls: BTreeMap<String, Control>,
-    // Kept as declared: a type that is renewed later has to bear what stands on it.
-    declared_registers: Vec<Declared<RawRegister>>,
-    declared_controls: Vec<Declared<RawControl>>,
-    everywhere: Everywhere,
-    publications: u64,
-}
-
-impl Catalog {
-    /// What comes with the program.
-    ///
-    /// # Errors
-    /// Only if the program was built with a broken catalogue, which the tests of this module rule out.
-    pub fn embedded() -> Result<Catalog, CatalogError> {
-        let files = source::embedded_files()?;
-        let everywhere = source::everywhere(&files)?;
-        let mut catalog = Catalog {
-            types: BTreeMap::new(),
-            registers: BTreeMap::new(),
-            controls: BTreeMap::new(),
-            declared_registers: Vec::new(),
-            declared_controls: Vec::new(),
-            everywhere,
-            publications: 0,
-        };
-        for file in files {
-            catalog.add(file)?;
-        }
-        catalog.resolve()?;
-        Ok(catalog)
-    }
-
-    /// Adds what every `*.yaml` file in `dir` holds, in the order of the file names. A file may replace a type that is
-    /// already known only by a higher `version` of it, and only so that what stands on the type still holds.
-    ///
-    /// # Errors
-    /// If the folder cannot be read, or a file in it is not a valid catalogue file: then nothing of `dir` counts.
-    pub fn with_dir(mut self, dir: &Path) -> Result<Catalog, CatalogError> {
-        for file in source::files_in(dir)? {
-            if let Some(line) = file.everywhere_line() {
-                let cause = "`everywhere` belongs to the built-in common.yaml; use `shared` here";
-                return Err(CatalogError::invalid(&file.name, Some(line), cause));
-            }
-            self.add(file)?;
-        }
-        self.resolve()?;
-        Ok(self)
-    }
-
-    /// The type of this exact name.
-    pub fn get(&self, type_name: &str) -> Option<&EventType> {
-        self.types.get(type_name).map(Arc::as_ref)
-    }
-
-    /// All types, in the order of their names.
-    pub fn types(&self) -> impl Iterator<Item = &EventType> {
-        self.types.values().map(Arc::as_ref)
-    }
-
-    /// The register of this name.
-    pub fn register(&self, name: &str) -> Option<&Register> {
-        self.registers.get(name)
-    }
-
-    /// The register whose rows are of this family, as links name it.
-    pub fn register_of_family(&self, family: &str) -> Option<&Register> {
-        self.registers.values().find(|register| register.family == family)
-    }
-
-    /// All registers, in the order of their names.
-    pub fn registers(&self) -> impl Iterator<Item = &Register> {
-        self.registers.values()
-    }
-
-    /// The control of this id.
-    pub fn control(&self, id: &str) -> Option<&Control> {
-        self.controls.get(id)
-    }
-
-    /// All controls, in the order of their ids.
-    pub fn controls(&self) -> impl Iterator<Item = &Control> {
-        self.controls.values()
-    }
-
-    /// The known type whose name is nearest to `type_name`, for a "did you mean". `None` if nothing is near.
-    pub fn suggest(&self, type_name: &str) -> Option<&str> {
-        nearest::nearest(type_name, self.types.keys().map(String::as_str))
-    }
-
-    fn add(&mut self, file: source::CatalogFile) -> Result<(), CatalogError> {
-        let name = file.name.clone();
-        let source::Contents { types, registers, controls } = file.into_contents(&self.everywhere)?;
-        self.declared_registers.extend(registers);
-        self.declared_controls.extend(controls);
-        for (line, event_type) in types {
-            if let Some(known) = self.types.get(&event_type.name)
-                && known.version >= event_type.version
-            {
-                let cause = format!(
-                    "`{}` is already known in version {}: a replacement needs a higher version",
-                    event_type.name, known.version
-                );
-                return Err(CatalogError::invalid(&name, Some(line), cause));
-            }
-            self.types.insert(event_type.name.clone(), Arc::new(event_type));
-        }
-        Ok(())
-    }
-
-    /// Holds all registers against the types, and all controls against both.
-    fn resolve(&mut self) -> Result<(), CatalogError> {
-        let mut registers: BTreeMap<String, Register> = BTreeMap::new();
-        let mut places: BTreeMap<String, String> = BTreeMap::new();
-        for declared in &self.declared_registers {
-            let Declared { file, line, domain, raw } = declared;
-            let refused = |line: u64, cause: String| {
-                CatalogError::invalid(file, Some(line), format!("register `{}`: {cause}", raw.name))
-            };
-            let core = CORE_VIEWS.iter().find(|view| view.name == raw.name || view.family == raw.family);
-            if let Some(view) = core {
-                return Err(refused(
-                    *line,
-                    format!("`{}` and its family are a view of the program's own", view.name),
-                ));
-            }
-            if let Some(place) = places.insert(raw.name.clone(), format!("{file}:{line}")) {
-                return Err(refused(*line, format!("is declared at {place} already")));
-            }
-            if let Some(other) = registers.values().find(|other| other.family == raw.family) {
-                return Err(refused(
-                    *line,
-                    format!("its family `{}` is that of `{}` already", raw.family, other.name),
-                ));
-            }
-            let register = register_source::resolve(raw, domain, &self.types)
-                .map_err(|(inner, cause)| refused(inner.unwrap_or(*line), cause))?;
-            registers.insert(raw.name.clone(), register);
-        }
-        let mut controls = BTreeMap::new();
-        let mut places: BTreeMap<String, String> = BTreeMap::new();
-        for Declared { file, line, domain, raw } in &self.declared_controls {
-            let refused = |cause: String| {
-                CatalogError::invalid(file, Some(*line), format!("control `{}`: {cause}", raw.id))
-            };
-            if let Some(place) = places.insert(raw.id.clone(), format!("{file}:{line}")) {
-                return Err(refused(format!("is declared at {place} already")));
-            }
-            let control = control::resolve(raw, domain, &self.types, &registers).map_err(refused)?;
-            controls.insert(raw.id.clone(), control);
-        }
-        self.registers = registers;
-        self.controls = controls;
-        Ok(())
-    }
-}
 
 #[cfg(test)]
 mod content_tests;

@@ -1,8 +1,9 @@
 //! A change of the catalogue at run time: what an event `catalog.published` holds, held against the catalogue in force.
 
 use super::compatible::incompatible;
+use super::compiled::Catalog;
 use super::error::CatalogError;
-use super::{Catalog, source};
+use super::source;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;

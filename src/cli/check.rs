@@ -1,31 +1,26 @@
-//! `daybook check` and `daybook rebuild`.
+//! `daybook check`.
 
 use crate::app::config::Config;
-use crate::app::ledger::{IndexChoice, catalog, options};
-use crate::catalog::CatalogHistory;
-use crate::cli::check_views::{self, Ground};
+use crate::app::ledger::IndexChoice;
+use crate::cli::check_derived::{Look, Looked};
 use crate::cli::progress::Progress;
-use crate::index::{Filter, LogIndex};
-use crate::log::check::{Checked, check, without_head};
+use crate::log::check::{Checked, Difference, check, without_head};
 use crate::log::disk::RealDisk;
 use crate::log::home::Lock;
-use crate::log::recovery::RecoverError;
-use crate::log::store::Store;
-use crate::log::{self, identity};
-use crate::spec::entry::Entry;
+use crate::log::recovery::{RecoverError, recover};
 use crate::spec::layout::LOG_DIR;
-use crate::store::EngineKind;
-use crate::store::opening::{OpenReport, Opened};
 use crate::verify::{Options, Outcome, Quiet, Source, verify};
-use crate::views::read_publications;
 use anyhow::{Context as _, bail};
 use clap::Args;
+use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Derive everything again from the entries and say what differs. Exit code 0: nothing; 1: something; 2: could not look.
+///
+/// Without --repair nothing in the data folder is changed: the index and the views are looked at in copies, for which the
+/// folder for temporary files (TMPDIR) needs twice their size.
 #[derive(Debug, Args)]
 pub struct Check {
     /// The data folder.
@@ -44,8 +39,7 @@ pub struct Check {
 impl Check {
     pub fn run(self) -> ExitCode {
         match self.look() {
-            Ok(0) => ExitCode::SUCCESS,
-            Ok(_) => ExitCode::from(1),
+            Ok(code) => ExitCode::from(code),
             Err(error) => {
                 eprintln!("daybook: {error:#}");
                 ExitCode::from(2)
@@ -53,9 +47,11 @@ impl Check {
         }
     }
 
-    fn look(&self) -> anyhow::Result<usize> {
+    /// Looks, says what was found, and answers with the exit code.
+    fn look(&self) -> anyhow::Result<u8> {
         let log_dir = self.data.join(LOG_DIR);
-        let lock = Lock::take(&self.data).with_context(|| self.data.display().to_string())?;
+        let lock = if self.repair { Lock::take(&self.data) } else { Lock::look(&self.data) };
+        let lock = lock.with_context(|| self.data.display().to_string())?;
         if lock.is_none() && self.repair {
             bail!("the ledger is being served; stop it before a repair");
         }
@@ -74,19 +70,18 @@ impl Check {
                 if checked.differences.is_empty() {
                     return Err(error.into());
                 }
-                return Ok(self.print(&checked));
+                return Ok(self.print(&checked, &Looked::default()));
             }
             Err(error) => return Err(error.into()),
         };
         self.add_verdict(&mut checked);
-        // The index is looked at by opening it, which needs the folder to ourselves.
-        if lock.is_some() && self.data.join("index").exists() {
-            drop(lock);
-            self.check_index(&mut checked)?;
-        } else if lock.is_none() && !self.json {
-            println!("The ledger is being served: its index is not looked at.");
-        }
-        Ok(self.print(&checked))
+        let looked = if lock.is_some() {
+            self.check_derived(&mut checked)?
+        } else {
+            let why = || "the ledger is being served; they are looked at while it is stopped".to_owned();
+            Looked { served: vec![("index", why()), ("views", why())], ..Looked::default() }
+        };
+        Ok(self.print(&checked, &looked))
     }
 
     /// The verifier's word on signatures, chain, root and checkpoint.
@@ -96,74 +91,74 @@ impl Check {
             Outcome::Failed(failure) => failure.to_string(),
             Outcome::CouldNotCheck(why) => why,
         };
-        checked.differences.push(crate::log::check::Difference {
+        checked.differences.push(Difference {
             place: "log".into(),
             what: format!("it does not verify: {difference}"),
             repaired: false,
         });
     }
 
-    fn check_index(&self, checked: &mut Checked) -> anyhow::Result<()> {
+    /// Looks at the index and the views of a ledger that nobody serves.
+    fn check_derived(&self, checked: &mut Checked) -> anyhow::Result<Looked> {
         let config = Config::read(&self.data)?;
-        let mut log_options = options(&self.data, &config);
-        log_options.read_only = true;
-        let opened = log::open(log_options)?;
-        let differs =
-            |what: String, repaired| crate::log::check::Difference { place: "index".into(), what, repaired };
-        let dir = self.data.join("index");
-        let (index, report) = LogIndex::start(&dir, engine(&config)?, &opened.store, Duration::MAX)?;
-        if let Some(OpenReport { opened: Opened::Rebuilt(why), .. }) = report {
-            checked.differences.push(differs(format!("{why}; it is made anew"), true));
-        }
-        let size = opened.store.size();
-        wait_for(&index, size)?;
-        let wrong = compare(&index, &opened.store)?;
-        if let Some(what) = wrong {
-            drop(index);
-            if self.repair {
-                std::fs::remove_dir_all(self.data.join("index"))?;
-            }
-            checked.differences.push(differs(what, self.repair));
-            return Ok(());
-        }
-        let views = self.data.join("views");
-        if views.exists() {
-            let ground = ground(&self.data, &config, &opened.store, &index)?;
-            let scratch = self.data.join("views.check");
-            let mut wrong = check_views::compare(&views, &scratch, &ground)?;
-            if self.repair && !wrong.is_empty() {
-                std::fs::remove_dir_all(&views)?;
-                wrong.iter_mut().for_each(|difference| difference.repaired = true);
-            }
-            checked.differences.append(&mut wrong);
-        }
-        Ok(())
+        let IndexChoice::Engine(kind) = IndexChoice::of(None, &config)? else {
+            return Ok(Looked::default());
+        };
+        let (store, _) = recover(Arc::new(RealDisk), &self.data.join(LOG_DIR), true)?;
+        let (store, repair) = (Arc::new(store), self.repair);
+        let look = Look { data: &self.data, config: &config, kind, store: &store, repair };
+        let mut looked = look.look();
+        checked.differences.append(&mut looked.differences);
+        Ok(looked)
     }
 
-    fn print(&self, checked: &Checked) -> usize {
+    /// Says what was found, and answers with the exit code.
+    fn print(&self, checked: &Checked, looked: &Looked) -> u8 {
         let open =
             checked.differences.iter().filter(|difference| !(difference.repaired && self.repair)).count();
         if self.json {
-            let differences: Vec<_> = checked
-                .differences
-                .iter()
-                .map(|d| serde_json::json!({"place": d.place, "what": d.what, "repaired": d.repaired}))
-                .collect();
-            println!("{}", serde_json::json!({"entries": checked.entries, "differences": differences}));
-            return open;
+            self.print_json(checked, looked);
+        } else {
+            self.print_lines(checked, looked, open);
         }
+        match (open, looked.unseen.len()) {
+            (0, 0) => 0,
+            (0, _) => 2,
+            _ => 1,
+        }
+    }
+
+    fn print_json(&self, checked: &Checked, looked: &Looked) {
+        let differences: Vec<_> = checked
+            .differences
+            .iter()
+            .map(|d| json!({"place": d.place, "what": d.what, "repaired": d.repaired}))
+            .collect();
+        let not_seen = looked.unseen.iter().chain(&looked.served);
+        let unseen: Vec<_> = not_seen.map(|(place, why)| json!({"place": place, "why": why})).collect();
+        println!("{}", json!({"entries": checked.entries, "differences": differences, "unseen": unseen}));
+    }
+
+    fn print_lines(&self, checked: &Checked, looked: &Looked, open: usize) {
         for difference in &checked.differences {
             let repaired = if difference.repaired { " (made again)" } else { "" };
             println!("{}: {}{repaired}", difference.place, difference.what);
         }
+        for part in &looked.absent {
+            println!("{part}: not there; the next start makes it from the log");
+        }
+        for (part, why) in looked.unseen.iter().chain(&looked.served) {
+            println!("{part}: not looked at: {why}");
+        }
+        let whole = looked.unseen.is_empty() && looked.served.is_empty();
         match checked.differences.len() {
-            0 => println!("{} entries: everything is as they say.", checked.entries),
+            0 if whole => println!("{} entries: everything is as they say.", checked.entries),
+            0 => println!("{} entries: what was looked at is as they say.", checked.entries),
             count => println!("{} entries: {count} differences, {open} of them open.", checked.entries),
         }
-        open
     }
 
-    fn head_lost(&self) -> anyhow::Result<usize> {
+    fn head_lost(&self) -> anyhow::Result<u8> {
         let found = without_head(&RealDisk, &self.data.join(LOG_DIR), self.head)?;
         if let Some(size) = self.head {
             println!("log/head acknowledges {size} entries now. What is above is cut at the next start.");
@@ -186,97 +181,5 @@ impl Check {
             dir = self.data.display(),
         );
         Ok(1)
-    }
-}
-
-fn engine(config: &Config) -> anyhow::Result<EngineKind> {
-    match config.index.as_deref().unwrap_or("fjall").parse::<IndexChoice>().map_err(anyhow::Error::msg)? {
-        IndexChoice::Engine(kind) => Ok(kind),
-        IndexChoice::None => bail!("daybook.toml names no index"),
-    }
-}
-
-fn wait_for(index: &LogIndex, size: u64) -> anyhow::Result<()> {
-    let bar = Progress::start("indexed", size);
-    while !index.wait_applied(size, Duration::from_millis(500)) {
-        if let Some(problem) = index.problem() {
-            bail!(problem);
-        }
-        bar.set(index.applied());
-    }
-    bar.finish();
-    Ok(())
-}
-
-/// The first entry that the index does not know by its identity, or does not list under what it is.
-fn compare(index: &LogIndex, store: &Arc<Store>) -> anyhow::Result<Option<String>> {
-    let size = store.size();
-    let bar = Progress::start("compared", size);
-    for seq in 0..size {
-        let bytes = store.entry(seq)?;
-        let entry = Entry::parse(&bytes)?;
-        let text = |name| entry.attribute(name);
-        let known = index.find(&identity(text("source").unwrap_or_default(), text("id").unwrap_or_default()));
-        if known.map_err(anyhow::Error::msg)? != Some(seq) {
-            return Ok(Some(format!("entry {seq} is not found by its identity")));
-        }
-        let filter = Filter {
-            ty: text("type"),
-            source: text("source"),
-            subject: text("subject"),
-            actor: Some(&entry.actor),
-        };
-        if index.list(filter, seq, seq + 1, false, 1)? != [seq] {
-            return Ok(Some(format!("entry {seq} is not listed under its type, source, subject and actor")));
-        }
-        bar.set(seq);
-    }
-    bar.finish();
-    Ok(None)
-}
-
-fn ground(
-    data_dir: &std::path::Path,
-    config: &Config,
-    store: &Arc<Store>,
-    index: &LogIndex,
-) -> anyhow::Result<Ground> {
-    let history = CatalogHistory::begin(catalog(data_dir, config)?, "");
-    read_publications(&history, store, index, store.size()).map_err(anyhow::Error::msg)?;
-    Ok(Ground {
-        kind: engine(config)?,
-        store: store.clone(),
-        identities: index.identities(),
-        catalog: history.current(),
-    })
-}
-
-/// Make the index and the views anew from the log.
-#[derive(Debug, Args)]
-pub struct Rebuild {
-    /// The data folder.
-    data: PathBuf,
-}
-
-impl Rebuild {
-    pub fn run(self) -> anyhow::Result<()> {
-        let config = Config::read(&self.data)?;
-        let mut log_options = options(&self.data, &config);
-        log_options.read_only = true;
-        let opened = log::open(log_options)?;
-        let dir = self.data.join("index");
-        if dir.exists() {
-            std::fs::remove_dir_all(&dir).with_context(|| dir.display().to_string())?;
-        }
-        let (index, _) = LogIndex::start(&dir, engine(&config)?, &opened.store, Duration::MAX)?;
-        wait_for(&index, opened.store.size())?;
-        let views = self.data.join("views");
-        if views.exists() {
-            std::fs::remove_dir_all(&views).with_context(|| views.display().to_string())?;
-        }
-        let ground = ground(&self.data, &config, &opened.store, &index)?;
-        check_views::build(&views, &ground, "views made")?;
-        println!("{} entries indexed, and all views made.", opened.store.size());
-        Ok(())
     }
 }

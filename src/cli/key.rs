@@ -2,8 +2,9 @@
 
 use crate::app::config::Config;
 use crate::app::ledger::options;
-use crate::log::append::{Outcome, Rotation};
+use crate::log::append::Outcome;
 use crate::log::keys::{KeyFolder, read};
+use crate::log::own_events::Rotation;
 use crate::log::{self, NoIndex};
 use crate::spec::encoding::hash_from_base64;
 use crate::spec::note::Signer as _;

@@ -5,12 +5,15 @@
 
 mod backup;
 mod check;
-mod check_views;
+mod check_derived;
+mod copies;
 mod demo;
+mod derive;
 mod export;
 mod key;
 mod keygen;
 mod progress;
+mod rebuild;
 mod scratch;
 mod serve;
 mod token;
@@ -38,7 +41,7 @@ enum Command {
     /// Derive everything again from the entries and say what differs.
     Check(check::Check),
     /// Make the index and the views anew.
-    Rebuild(check::Rebuild),
+    Rebuild(rebuild::Rebuild),
     /// Make a signing key.
     Keygen(keygen::Keygen),
     /// Make, list and revoke tokens.

@@ -1,7 +1,7 @@
 //! The token file: `tokens.json` in the data folder, mode 0600. It holds SHA-256 hashes of tokens, never tokens; a
 //! token has 256 random bits, so a plain hash cannot be guessed back. A running server notices when it changes.
 
-use super::{Principal, Role};
+use super::principal::{Principal, Role};
 use crate::spec::encoding::to_hex;
 use crate::spec::entry::is_actor;
 use serde::{Deserialize, Serialize};

@@ -3,11 +3,10 @@
 //! Each case runs in a process of its own. An engine may take a damaged number for a size and be aborted for want of
 //! memory, which no code in the process can help; that the next start but one succeeds is part of the promise.
 
+use super::lookup::*;
 use super::tests::{check_answers, open, opened};
-use super::*;
-use crate::follow::feed::Feed;
-use crate::follow::projector::catch_up;
 use crate::follow::testing::{ENGINES, MemoryLog, copy_folder, history};
+use crate::follow::{Source, catch_up};
 use crate::store::EngineKind;
 use crate::store::opening::{Opened, RebuildReason};
 use proptest::prelude::*;
@@ -112,7 +111,7 @@ fn apply_damage(path: &Path, damage: Damage, place: prop::sample::Index) {
 
 /// Whether the child found everything right; nothing if it did not come to an end of its own.
 fn run_child(dir: &Path, kind: EngineKind, makes: bool) -> Option<bool> {
-    let test = "views::index::damage_tests::damaged_files_never_give_a_wrong_answer";
+    let test = "index::damage_tests::damaged_files_never_give_a_wrong_answer";
     let child = Command::new("sh")
         .args(["-c", &format!("ulimit -v {CHILD_KIB}; exec \"$0\" --exact {test}")])
         .arg(std::env::current_exe().unwrap())

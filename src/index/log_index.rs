@@ -1,176 +1,93 @@
 //! The index over the real log: the two joined, for the API and for the sequencer.
 
-use crate::follow::{Feed, FeedEntry, FeedError, Projector, ProjectorState};
-use crate::index::{Filter, Index, IndexError, IndexState};
+use crate::follow::{
+    Current, Derived, Event, Feed, Follower, FollowerState, Portion, Stop, Supervise, Supervised,
+};
+use crate::index::lookup::{Filter, Index, IndexError, IndexState};
 use crate::log::append::Identities;
-use crate::log::store::{ReadError, Store};
-use crate::spec::entry::Entry;
-use crate::spec::merkle::Hash;
 use crate::store::EngineKind;
 use crate::store::opening::{OpenReport, Opened};
-use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
 
-/// The log as projections see it.
-struct LogFeed(Arc<Store>);
+impl Derived for Index {
+    type Error = IndexError;
 
-fn feed_error(error: ReadError) -> FeedError {
-    FeedError(Box::new(error))
+    const NAME: &'static str = "index";
+
+    /// 32 bundles: beyond, a batch gains nothing more, and its memory (a few MB) does grow. Large entries come in smaller
+    /// batches.
+    const PORTION: Portion = Portion { entries: 8_192, bytes: 16 << 20, data: false };
+
+    /// Two bundles, so that a list's record is written about once.
+    const FULL_ENOUGH: u64 = 512;
+
+    fn applied(&self) -> u64 {
+        Index::applied(self)
+    }
+
+    fn apply(&self, events: &[Arc<Event>]) -> Result<(), IndexError> {
+        Index::apply(self, events)
+    }
 }
 
-/// Entries whose bytes are read at once.
-///
-/// Reason: one bundle, which stands in one piece in one file.
-const BUNDLE: u64 = crate::spec::tile::TILE_WIDTH;
+/// An index that follows its log.
+type Running = Follower<Index>;
 
-impl Feed for LogFeed {
-    fn committed(&self) -> u64 {
-        self.0.size()
+/// Where the index is, and what it follows.
+struct Place {
+    dir: PathBuf,
+    kind: EngineKind,
+    feed: Arc<Feed>,
+}
+
+impl Supervise for Place {
+    type Running = Running;
+    type Report = OpenReport;
+    type Error = IndexError;
+
+    const WATCH: &'static str = "index-watch";
+    const OPENING: &'static str = "the index is being opened";
+    const REPLACING: &'static str = "the index is being made anew";
+
+    fn open(&self, install: &mut dyn FnMut(Running)) -> Result<OpenReport, IndexError> {
+        let log = &**self.feed.source();
+        let (index, report) = Index::open(&self.dir, self.kind, log.ledger()?, log)?;
+        install(Follower::start(Arc::new(index), &self.feed, Stop::default())?);
+        Ok(report)
     }
 
-    fn wait_committed(&self, beyond: u64, timeout: Duration) -> u64 {
-        self.0.wait_beyond(beyond, timeout)
-    }
-
-    fn read(&self, from: u64, max: usize, out: &mut Vec<FeedEntry>) -> Result<(), FeedError> {
-        let end = self.0.size().min(from.saturating_add(max as u64));
-        let mut seq = from;
-        while seq < end {
-            let to = end.min((seq / BUNDLE + 1) * BUNDLE);
-            let framed = self.0.framed(seq..to).map_err(feed_error)?;
-            let mut rest = &framed[..];
-            while let Some((bytes, after)) = crate::spec::tile::split_framed(rest) {
-                let entry = Entry::parse(bytes).map_err(|_| feed_error(ReadError::Damaged { seq }))?;
-                out.push(feed_entry(&entry));
-                (rest, seq) = (after, seq + 1);
-            }
+    fn tell(&self, report: &OpenReport) {
+        if let Opened::Rebuilt(why) = &report.opened {
+            tracing::warn!(%why, "the index is made anew from the log");
         }
-        Ok(())
+        if report.behind > 0 {
+            tracing::info!(
+                behind = report.behind,
+                "the index catches up with the log; posting waits while it is far behind"
+            );
+        }
     }
 
-    fn text_hash(&self, seq: u64) -> Result<Hash, FeedError> {
-        let bytes = self.0.entry(seq).map_err(feed_error)?;
-        let entry = Entry::parse(&bytes).map_err(|_| feed_error(ReadError::Damaged { seq }))?;
-        Ok(entry.text_hash())
-    }
-}
-
-fn feed_entry(entry: &Entry<'_>) -> FeedEntry {
-    let text = |name| entry.attribute(name).unwrap_or_default().to_owned();
-    FeedEntry {
-        seq: entry.seq,
-        source: text("source"),
-        id: text("id"),
-        ty: text("type"),
-        subject: entry.attribute("subject").map(str::to_owned),
-        actor: entry.actor.clone(),
-        text_hash: entry.text_hash(),
-    }
-}
-
-/// Said while an engine reads its files.
-const OPENING: &str = "the index is being opened";
-
-/// How often a failed index is tried again.
-///
-/// Reason: what makes one fail is most often a full disk; a second more or less does not matter then.
-const RETRY: Duration = Duration::from_secs(1);
-
-/// One index and the thread that feeds it.
-struct Running {
-    index: Arc<Index>,
-    projector: Projector,
-}
-
-impl Running {
-    fn start(place: &Place) -> Result<(Self, OpenReport), IndexError> {
-        let feed = Arc::new(LogFeed(place.store.clone()));
-        // Entry 0 holds the origin and the first key: no two ledgers have the same.
-        let first = feed.0.entry(0).map_err(|error| IndexError::Feed(feed_error(error)))?;
-        let (index, report) = Index::open(&place.dir, place.kind, Sha256::digest(first).into(), &*feed)?;
-        let index = Arc::new(index);
-        let projector = Projector::start(index.clone(), feed)?;
-        Ok((Self { index, projector }, report))
-    }
-
-    fn problem(&self) -> Option<String> {
-        match (self.index.state(), self.projector.state()) {
-            (IndexState::Failed(why), _) | (_, ProjectorState::Failed(why)) => {
+    fn problem(&self, running: &Running) -> Option<String> {
+        match (running.derived().state(), running.state()) {
+            (IndexState::Failed(why), _) | (_, FollowerState::Failed(why)) => {
                 Some(format!("the index failed: {why}"))
             }
             _ => None,
         }
     }
-}
 
-struct Place {
-    dir: PathBuf,
-    kind: EngineKind,
-    store: Arc<Store>,
-}
-
-struct Shared {
-    place: Place,
-    /// While there is none: why.
-    running: RwLock<Result<Arc<Running>, String>>,
-}
-
-impl Shared {
-    fn running(&self) -> Result<Arc<Running>, String> {
-        self.running.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, running: Result<Arc<Running>, String>) {
-        *self.running.write().unwrap_or_else(PoisonError::into_inner) = running;
-    }
-
-    /// Replaces a failed index by a new one, made from the log, until that succeeds. Posting waits meanwhile.
-    fn replace_if_failed(&self) {
-        let why = match self.running() {
-            Ok(running) => match running.problem() {
-                Some(problem) => problem,
-                None => return,
-            },
-            Err(why) => why,
-        };
-        tracing::warn!(%why, "the index is made anew");
-        // The old one is closed first: its folder is locked. Whoever still asks it keeps it alive for a moment.
-        self.set(Err(format!("the index is being made anew: {why}")));
-        if let Err(error) = self.open() {
-            self.set(Err(error.to_string()));
-        }
-    }
-
-    fn open(&self) -> Result<OpenReport, IndexError> {
-        let (running, report) = Running::start(&self.place)?;
-        self.set(Ok(Arc::new(running)));
-        Ok(report)
+    fn end(&self, running: &Running) {
+        running.stop();
     }
 }
 
-/// What opening came to, for whoever reads the program's own log.
-fn tell(report: &OpenReport) {
-    if let Opened::Rebuilt(why) = &report.opened {
-        tracing::warn!(%why, "the index is made anew from the log");
-    }
-    if report.behind > 0 {
-        tracing::info!(
-            behind = report.behind,
-            "the index catches up with the log; posting waits while it is far behind"
-        );
-    }
-}
-
-/// The index of a ledger, following its log. One that fails, as on a full disk, is replaced while the ledger runs.
-pub struct LogIndex {
-    shared: Arc<Shared>,
-    stop: Option<Sender<()>>,
-    supervisor: Option<JoinHandle<()>>,
-}
+/// The index of a ledger, following its log. One that fails, as on a full disk, is replaced while the ledger runs; posting
+/// waits meanwhile.
+pub struct LogIndex(Supervised<Place>);
 
 impl LogIndex {
     /// Opens or makes the index in `dir`, and begins to follow the log. What an engine has to read back after a crash
@@ -182,30 +99,16 @@ impl LogIndex {
     pub fn start(
         dir: &Path,
         kind: EngineKind,
-        store: &Arc<Store>,
+        feed: &Arc<Feed>,
         patience: Duration,
     ) -> Result<(Self, Option<OpenReport>), IndexError> {
-        let place = Place { dir: dir.to_owned(), kind, store: store.clone() };
-        let shared = Arc::new(Shared { place, running: RwLock::new(Err(OPENING.into())) });
-        let (stop, stopped) = channel::<()>();
-        let (opened, report) = channel();
-        let watched = shared.clone();
-        let supervisor = std::thread::Builder::new().name("index-watch".into()).spawn(move || {
-            let first = watched.open();
-            match &first {
-                Ok(report) => tell(report),
-                Err(error) => watched.set(Err(error.to_string())),
-            }
-            let _ = opened.send(first);
-            while stopped.recv_timeout(RETRY) == Err(RecvTimeoutError::Timeout) {
-                watched.replace_if_failed();
-            }
-        })?;
-        let index = Self { shared, stop: Some(stop), supervisor: Some(supervisor) };
-        match report.recv_timeout(patience) {
+        let place = Place { dir: dir.to_owned(), kind, feed: feed.clone() };
+        let (supervised, first) = Supervised::start(place)?;
+        supervised.begin();
+        let index = Self(supervised);
+        match first.recv_timeout(patience) {
             Ok(first) => Ok((index, Some(first?))),
             Err(RecvTimeoutError::Timeout) => Ok((index, None)),
-            // The thread panicked.
             Err(RecvTimeoutError::Disconnected) => {
                 Err(IndexError::Failed("opening the index ended without a result".into()))
             }
@@ -215,29 +118,30 @@ impl LogIndex {
     /// The same index for the sequencer.
     #[must_use]
     pub fn identities(&self) -> Arc<dyn Identities> {
-        Arc::new(IndexIdentities(self.shared.clone()))
+        Arc::new(IndexIdentities(self.0.current().clone()))
     }
 
     /// Entries that the index has.
     #[must_use]
     pub fn applied(&self) -> u64 {
-        self.shared.running().map_or(0, |running| running.index.applied())
+        self.0.now().map_or(0, |running| running.derived().applied())
     }
 
-    /// Waits in a thread until the index has this many entries.
+    /// Waits in a thread until the index has this many entries, at most `timeout`; while it is being opened, for that too.
     #[must_use]
     pub fn wait_applied(&self, size: u64, timeout: Duration) -> bool {
-        let running = self.shared.running();
-        size == 0 || running.is_ok_and(|running| running.projector.wait_applied(size - 1, timeout))
+        if size == 0 {
+            return true;
+        }
+        let began = Instant::now();
+        let running = self.0.current().wait(timeout);
+        running.is_ok_and(|running| running.wait_applied(size, timeout.saturating_sub(began.elapsed())))
     }
 
     /// Why the index does not answer, or does not follow; none if it does both.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
-        match self.shared.running() {
-            Ok(running) => running.problem(),
-            Err(why) => Some(why),
-        }
+        self.0.problem()
     }
 
     /// The index as it is now, for several questions that must go to the same one.
@@ -245,7 +149,7 @@ impl LogIndex {
     /// # Errors
     /// Why there is none at the moment.
     pub fn now(&self) -> Result<Arc<Index>, String> {
-        self.shared.running().map(|running| running.index.clone())
+        self.0.now().map(|running| running.derived().clone())
     }
 
     /// The entry of an identity.
@@ -274,32 +178,22 @@ impl LogIndex {
     }
 }
 
-impl Drop for LogIndex {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(supervisor) = self.supervisor.take() {
-            let _ = supervisor.join();
-        }
-        self.shared.set(Err("the ledger is closed".into()));
-    }
-}
-
-struct IndexIdentities(Arc<Shared>);
+struct IndexIdentities(Arc<Current<Running>>);
 
 impl Identities for IndexIdentities {
     fn applied(&self) -> u64 {
-        self.0.running().map_or(0, |running| running.index.applied())
+        self.0.now().map_or(0, |running| running.derived().applied())
     }
 
     fn find(&self, identity: &[u8; 16]) -> Result<(Option<u64>, u64), String> {
-        let running = self.0.running()?;
-        let applied = running.index.applied();
-        Ok((running.index.find(identity).map_err(|error| error.to_string())?, applied))
+        let running = self.0.now()?;
+        let applied = running.derived().applied();
+        Ok((running.derived().find(identity).map_err(|error| error.to_string())?, applied))
     }
 
     fn version(&self, subject: &str) -> Result<(u64, u64), String> {
-        let running = self.0.running()?;
-        running.index.version(subject).map_err(|error| error.to_string())
+        let running = self.0.now()?;
+        running.derived().version(subject).map_err(|error| error.to_string())
     }
 }
 
@@ -308,7 +202,9 @@ mod tests {
     use super::*;
     use crate::log::clock::SystemClock;
     use crate::log::disk::RealDisk;
+    use crate::log::store::Store;
     use crate::log::{self, Options};
+    use crate::spec::entry::Entry;
 
     /// The folder and the log of a ledger with entry 0 alone.
     fn ledger() -> (tempfile::TempDir, Arc<Store>) {
@@ -332,7 +228,8 @@ mod tests {
     fn who_does_not_wait_for_the_opening_gets_an_index_that_answers_later() {
         let (dir, store) = ledger();
         let dir = dir.path().join("index");
-        let (index, report) = LogIndex::start(&dir, EngineKind::Fjall, &store, Duration::ZERO).unwrap();
+        let (index, report) =
+            LogIndex::start(&dir, EngineKind::Fjall, &Feed::of(&store), Duration::ZERO).unwrap();
         assert!(report.is_none());
         let first =
             Entry::parse(&store.entry(0).unwrap()).map(|entry| entry.attribute("id").map(str::to_owned));
@@ -344,7 +241,7 @@ mod tests {
                 }
                 Ok(_) => panic!("it opened and never caught up: {:?}", index.problem()),
                 // It is not taken for an index that knows nothing.
-                Err(why) => assert_eq!((why.as_str(), index.applied()), (OPENING, 0)),
+                Err(why) => assert_eq!((why.as_str(), index.applied()), (Place::OPENING, 0)),
             }
         };
         assert_eq!(found, Some(0));
@@ -354,8 +251,8 @@ mod tests {
     fn what_goes_wrong_while_somebody_waits_is_said_at_once() {
         let (dir, store) = ledger();
         let dir = dir.path().join("index");
-        let first = LogIndex::start(&dir, EngineKind::Fjall, &store, Duration::MAX).unwrap();
-        let second = LogIndex::start(&dir, EngineKind::Fjall, &store, Duration::MAX);
+        let first = LogIndex::start(&dir, EngineKind::Fjall, &Feed::of(&store), Duration::MAX).unwrap();
+        let second = LogIndex::start(&dir, EngineKind::Fjall, &Feed::of(&store), Duration::MAX);
         assert!(matches!(second, Err(IndexError::InUse)));
         drop(first);
     }

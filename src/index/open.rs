@@ -2,14 +2,14 @@
 //!
 //! Its folder holds the engine's own folder, a `lock`, and two markers: `rebuild` (it must not be used again, and why)
 //! and `opening` (an engine is being opened; a byte for each time). Nothing is repaired. An index that is not beyond
-//! doubt this ledger's, up to an entry that the log has, is wiped; the projector then applies the log from 0.
+//! doubt this ledger's, up to an entry that the log has, is wiped; the follower then applies the log from 0.
 
 use super::keys::{FORMAT_VERSION, read_seq};
-use super::{Index, IndexError, Result, Tail, bundle_of, lists_of, put_seal};
-use crate::follow::feed::{Feed, FeedEntry, FeedError};
+use super::lookup::{Index, IndexError, Result, Tail, lists_of, put_seal};
+use crate::follow::{FeedError, Portion, Source};
 use crate::store::folder::{Folder, remove_folder};
 use crate::store::opening::{OpenReport, Opened, RebuildReason, UNFINISHED_OPENS};
-use crate::store::postings::{BUNDLE, Offsets, posting_key};
+use crate::store::postings::{BUNDLE, Offsets, bundle_of, posting_key};
 use crate::store::seal::{HEADER_KEY, SEAL_KEY, Seal, header_record, read_header};
 use crate::store::{self, Batch, EngineKind, Store, StoreError, Table};
 use std::io;
@@ -65,7 +65,7 @@ impl Index {
         dir: &Path,
         kind: EngineKind,
         ledger_id: [u8; 32],
-        log: &dyn Feed,
+        log: &dyn Source,
     ) -> Result<(Index, OpenReport)> {
         let folder = Folder::take(dir)?;
         for other in ENGINE_FOLDERS.iter().filter(|name| **name != kind.name()) {
@@ -100,7 +100,7 @@ fn finish(
     seal: Seal,
     tail: Tail,
     opened: Opened,
-    log: &dyn Feed,
+    log: &dyn Source,
 ) -> (Index, OpenReport) {
     let applied = seal.applied;
     let report = OpenReport { opened, applied, behind: log.committed().saturating_sub(applied) };
@@ -133,7 +133,7 @@ fn examine(
     kind: EngineKind,
     engine_dir: &Path,
     ledger: &[u8; 32],
-    log: &dyn Feed,
+    log: &dyn Source,
 ) -> std::result::Result<(Arc<dyn Store>, Seal, Tail), Unusable> {
     if let Some(reason) = folder.marked()? {
         return Err(Unusable::Wipe(RebuildReason::FailedBefore(reason)));
@@ -154,7 +154,7 @@ fn examine(
 }
 
 /// Reads what the index says of itself, and compares it with the log.
-fn check(store: &dyn Store, ledger: &[u8; 32], log: &dyn Feed) -> std::result::Result<Seal, Unusable> {
+fn check(store: &dyn Store, ledger: &[u8; 32], log: &dyn Source) -> std::result::Result<Seal, Unusable> {
     let header = store.get(Table::Meta, HEADER_KEY)?.ok_or_else(|| damaged("no header"))?;
     match read_header(&header) {
         Some((version, _)) if version != FORMAT_VERSION => {
@@ -181,7 +181,7 @@ fn check(store: &dyn Store, ledger: &[u8; 32], log: &dyn Feed) -> std::result::R
     }
     match seal.applied.checked_sub(1) {
         None if seal != Seal::EMPTY => Err(damaged("an empty index with an anchor")),
-        Some(last) if log.text_hash(last)? != seal.anchor => {
+        Some(last) if log.event(last)?.text_hash != seal.anchor => {
             Err(Unusable::Wipe(RebuildReason::OtherHistory { seq: last }))
         }
         _ => Ok(seal),
@@ -192,23 +192,18 @@ fn check(store: &dyn Store, ledger: &[u8; 32], log: &dyn Feed) -> std::result::R
 /// `version/recovery.rs`): damaged in the wrong place, it names fewer files, and what they held is silently gone. A file
 /// holds entries of all ages or those of one age, so half of the samples are spread evenly, and half get denser towards
 /// the end. Some hundred lookups: a few milliseconds, tens from a cold disk.
-fn spot_check(store: &dyn Store, applied: u64, log: &dyn Feed) -> std::result::Result<(), Unusable> {
+fn spot_check(store: &dyn Store, applied: u64, log: &dyn Source) -> std::result::Result<(), Unusable> {
     let step = (applied / SPREAD_SAMPLES).max(1);
     let spread = (0..applied).step_by(usize::try_from(step).unwrap_or(usize::MAX));
     let ages = std::iter::successors(Some(1_u64), |age| Some(age + age.div_ceil(4)));
     let recent = ages.map_while(|age| applied.checked_sub(age));
-    let mut entries = Vec::new();
     for seq in spread.chain(recent) {
-        entries.clear();
-        log.read(seq, 1, &mut entries)?;
-        let Some(entry) = entries.first().filter(|entry| entry.seq == seq) else {
-            return Err(FeedError(format!("entry {seq} is not there").into()).into());
-        };
+        let entry = log.event(seq)?;
         let id = store.get(Table::Ids, &crate::log::identity(&entry.source, &entry.id))?;
         if id.as_deref().and_then(read_seq) != Some(seq) {
             return Err(damaged(format!("entry {seq} is not found by its identity")));
         }
-        for list in lists_of(entry) {
+        for list in lists_of(&entry) {
             let record = store.get(Table::Postings, &posting_key(&list, bundle_of(seq)))?;
             let offsets = record.as_deref().and_then(Offsets::read);
             if !offsets.is_some_and(|offsets| offsets.contains((seq % BUNDLE) as u8)) {
@@ -220,14 +215,15 @@ fn spot_check(store: &dyn Store, applied: u64, log: &dyn Feed) -> std::result::R
 }
 
 /// The lists of the last bundle, if it is not full, from the log: at most 255 entries.
-fn read_tail(applied: u64, log: &dyn Feed) -> std::result::Result<Tail, FeedError> {
+fn read_tail(applied: u64, log: &dyn Source) -> std::result::Result<Tail, FeedError> {
     let mut tail = Tail::default();
     let mut next = applied - applied % BUNDLE;
-    let mut entries: Vec<FeedEntry> = Vec::new();
+    let mut entries = Vec::new();
     while next < applied {
         entries.clear();
         // Fewer than a bundle.
-        log.read(next, (applied - next) as usize, &mut entries)?;
+        let portion = Portion { entries: (applied - next) as usize, bytes: usize::MAX, data: false };
+        log.read(next, portion, &mut entries)?;
         if entries.is_empty() {
             return Err(FeedError(format!("entry {next} is not there").into()));
         }

@@ -1,22 +1,25 @@
 //! The index against a model that reads the whole log, and against everything that may happen to its files.
 
-use super::*;
-use crate::follow::feed::Feed;
-use crate::follow::projector::catch_up;
+use super::keys::{Field, list_key};
+use super::lookup::*;
 use crate::follow::testing::{ENGINES, MemoryLog, entry, history};
+use crate::follow::{Event, Source, catch_up};
 use crate::log::identity;
-use crate::store::EngineKind;
 use crate::store::opening::{OpenReport, Opened, RebuildReason};
+use crate::store::postings::{BUNDLE, posting_key};
+use crate::store::seal::{SEAL_KEY, Seal};
+use crate::store::{Batch, EngineKind, Table};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use tempfile::TempDir;
 
 pub(super) const LEDGER: [u8; 32] = [7; 32];
 
-pub(super) fn open(dir: &Path, kind: EngineKind, log: &dyn Feed) -> (Index, OpenReport) {
+pub(super) fn open(dir: &Path, kind: EngineKind, log: &dyn Source) -> (Index, OpenReport) {
     Index::open(dir, kind, LEDGER, log).unwrap()
 }
 
@@ -27,7 +30,7 @@ pub(super) fn opened(dir: &Path, kind: EngineKind, log: &MemoryLog) -> (Index, O
     (index, report.opened)
 }
 
-fn matches(entry: &FeedEntry, filter: &Filter<'_>) -> bool {
+fn matches(entry: &Event, filter: &Filter<'_>) -> bool {
     filter.ty.is_none_or(|ty| ty == entry.ty)
         && filter.source.is_none_or(|source| source == entry.source)
         && filter.subject.is_none_or(|subject| Some(subject) == entry.subject.as_deref())
@@ -48,7 +51,7 @@ const FILTERS: &[Filter<'_>] = &[
 ];
 
 /// An index answers as the log does, or not at all.
-pub(super) fn check_answers(index: &Index, log: &[FeedEntry], windows: &[(u64, u64)]) -> Result<()> {
+pub(super) fn check_answers(index: &Index, log: &[Arc<Event>], windows: &[(u64, u64)]) -> Result<()> {
     assert_eq!(index.applied(), log.len() as u64);
     for entry in log {
         assert_eq!(index.find(&identity(&entry.source, &entry.id))?, Some(entry.seq));
@@ -61,7 +64,7 @@ pub(super) fn check_answers(index: &Index, log: &[FeedEntry], windows: &[(u64, u
     }
     for filter in FILTERS {
         for (from, to) in windows {
-            let inside = |entry: &&FeedEntry| (*from..*to).contains(&entry.seq) && matches(entry, filter);
+            let inside = |entry: &&Arc<Event>| (*from..*to).contains(&entry.seq) && matches(entry, filter);
             let mut expected: Vec<u64> = log.iter().filter(inside).map(|entry| entry.seq).collect();
             for newest_first in [false, true] {
                 for limit in [0, 1, 7, usize::MAX] {
@@ -115,7 +118,7 @@ fn an_index_answers_like_the_log_however_it_was_fed() {
 fn long_lists_are_read_in_leaps_in_both_directions() {
     // More bundles than a cursor reads at once, and a rare subject among them.
     let mut all = history(1, 0..300 * BUNDLE);
-    for entry in &mut all {
+    for entry in all.iter_mut().map(Arc::make_mut) {
         let rare = entry.seq % 9_973 == 5;
         entry.subject = Some(if rare { "case/1".to_owned() } else { format!("other/{}", entry.seq) });
     }
@@ -150,8 +153,8 @@ fn entries_out_of_order_are_refused_and_change_nothing() {
 
 #[test]
 fn a_version_is_consistent_while_entries_are_applied() {
-    let log =
-        MemoryLog::of((0..40_000).map(|seq| FeedEntry { subject: Some("case".to_owned()), ..entry(seq, 1) }));
+    let of_one = |seq| Arc::new(Event { subject: Some("case".to_owned()), ..entry(seq, 1) });
+    let log = MemoryLog::of((0..40_000).map(of_one));
     for kind in ENGINES {
         let dir = TempDir::new().unwrap();
         let (index, _) = open(dir.path(), *kind, &log);

@@ -2,9 +2,8 @@
 
 use crate::spec::entry::Draft;
 use crate::spec::merkle::Hash;
-use crate::spec::note::{Signer, VerifierKey};
+use crate::spec::note::VerifierKey;
 use crate::spec::time::Timestamp;
-use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// One event, made ready by a handler.
@@ -91,47 +90,6 @@ pub type Answer = Result<Vec<Outcome>, AppendError>;
 /// Where the answer goes.
 pub type Reply = oneshot::Sender<Answer>;
 
-/// A new key coming into force.
-pub struct Rotation {
-    /// Who decided it: an actor, or `operator` for whoever has the folder itself.
-    pub by: String,
-    pub signer: Arc<dyn Signer>,
-    /// The commitment to the key after it.
-    pub next: Option<Hash>,
-    /// Until when checkpoints are signed by the old key too.
-    pub overlap_until: Option<Timestamp>,
-    /// The old key is lost: the new one signs alone, on the strength of the commitment made before.
-    pub old_key_lost: bool,
-}
-
-/// Events of the ledger's own.
-pub enum OwnEvent {
-    /// Entry 0.
-    Created {
-        next: Option<Hash>,
-    },
-    KeyRotated(Rotation),
-    /// This folder, a copy, goes on as the ledger.
-    Restored {
-        checkpoint: String,
-    },
-    /// The operator says that the clock is right now.
-    ClockConfirmed {
-        by: String,
-    },
-}
-
-impl std::fmt::Debug for OwnEvent {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            OwnEvent::Created { .. } => "Created",
-            OwnEvent::KeyRotated(_) => "KeyRotated",
-            OwnEvent::Restored { .. } => "Restored",
-            OwnEvent::ClockConfirmed { .. } => "ClockConfirmed",
-        })
-    }
-}
-
 /// What the sequencer needs of the index of identities, which stands above the log.
 pub trait Identities: Send + Sync {
     /// Entries applied.
@@ -146,6 +104,22 @@ pub trait Identities: Send + Sync {
     /// # Errors
     /// The index cannot be read.
     fn version(&self, subject: &str) -> Result<(u64, u64), String>;
+}
+
+/// A signed entry and its leaf hash.
+#[derive(Clone, Debug)]
+pub struct SignedEntry {
+    /// As it is written: text and signature lines.
+    pub bytes: Vec<u8>,
+    pub leaf: Hash,
+}
+
+/// Who hears of entries as soon as they are the log's, so that they need not be read back.
+pub trait Listener: Send + Sync {
+    /// These entries are durable, and readers see them; `first` is the number of the first one. Called in the order of
+    /// the log by the thread that commits: it must return at once, whatever becomes of the entries. Whoever cannot take
+    /// them reads them from the log.
+    fn committed(&self, first: u64, entries: Vec<SignedEntry>);
 }
 
 /// The key that a commitment was made to, with the vkey as `SHA-256` input; see

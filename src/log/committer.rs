@@ -2,11 +2,11 @@
 //! answers (FORMATS.md section 8). Whatever crashes between any two of these, the next start finds the batch whole
 //! or not at all.
 
-use crate::log::append::{AppendError, Outcome, Reply, Rotation};
+use crate::log::append::{AppendError, Listener, Outcome, Reply, SignedEntry};
 use crate::log::clock::LedgerTime;
 use crate::log::disk::{File, Mode};
+use crate::log::own_events::Rotation;
 use crate::log::segment;
-use crate::log::signing::SignedEntry;
 use crate::log::store::{KeyInForce, SignedCheckpoint, Store};
 use crate::spec::checkpoint::Checkpoint;
 use crate::spec::layout::{CHECKPOINT_FILE, HEAD_FILE, Head, SEGMENT_ENTRIES, SLOT_BYTES};
@@ -113,6 +113,7 @@ pub struct Committer {
     checkpoints: watch::Sender<Option<SignedCheckpoint>>,
     failure: watch::Sender<Failure>,
     wake_sealer: SyncSender<()>,
+    listener: Option<Arc<dyn Listener>>,
 }
 
 impl Committer {
@@ -127,6 +128,7 @@ impl Committer {
         checkpoints: watch::Sender<Option<SignedCheckpoint>>,
         failure: watch::Sender<Failure>,
         wake_sealer: SyncSender<()>,
+        listener: Option<Arc<dyn Listener>>,
     ) -> io::Result<Self> {
         let head_file = store.disk.open(&store.log_dir.join(HEAD_FILE), Mode::Write)?;
         let checkpoint_file = store.disk.open(&store.log_dir.join(CHECKPOINT_FILE), Mode::Write).ok();
@@ -149,6 +151,7 @@ impl Committer {
             checkpoints,
             failure,
             wake_sealer,
+            listener,
         })
     }
 
@@ -173,7 +176,10 @@ impl Committer {
             }
             let result = if batch.entries.is_empty() { Ok(()) } else { self.commit(&batch) };
             match result {
-                Ok(()) => answer_all(batch.answers, None),
+                Ok(()) => {
+                    answer_all(batch.answers, None);
+                    self.tell(batch.after.size, batch.entries);
+                }
                 Err(CommitError::NoRoom(error)) => {
                     tracing::error!(%error, "no room for {} entries; nothing of them is recorded", batch.entries.len());
                     if let Err(error) = self.cut_back() {
@@ -188,6 +194,13 @@ impl Committer {
                     return;
                 }
             }
+        }
+    }
+
+    /// Hands on what was written. After the answers, which nobody who only follows the log may delay.
+    fn tell(&self, size: u64, entries: Vec<SignedEntry>) {
+        if let Some(listener) = self.listener.as_ref().filter(|_| !entries.is_empty()) {
+            listener.committed(size - entries.len() as u64, entries);
         }
     }
 

@@ -19,7 +19,7 @@ const MAX_HOME_BYTES: u64 = 1024;
 
 /// Holds the data folder until it is dropped or the process ends, however it ends.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "the lock is held by the open file")] fs::File);
+pub struct Lock(#[expect(dead_code, reason = "the lock is held by the open file")] Option<fs::File>);
 
 impl Lock {
     /// Takes the folder, or answers none if another process has it.
@@ -29,8 +29,26 @@ impl Lock {
     pub fn take(data_dir: &Path) -> io::Result<Option<Self>> {
         let path = data_dir.join(LOCK_FILE);
         let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Self(file))),
+        Self::locked(file, FlockOperation::NonBlockingLockExclusive)
+    }
+
+    /// Takes the folder for looking at it, which others may do at the same time, and changes nothing in it. Answers none
+    /// if another process has it for itself.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn look(data_dir: &Path) -> io::Result<Option<Self>> {
+        match fs::File::open(data_dir.join(LOCK_FILE)) {
+            Ok(file) => Self::locked(file, FlockOperation::NonBlockingLockShared),
+            // Nobody has ever had it, or it is a copy without its lock.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(Self(None))),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn locked(file: fs::File, how: FlockOperation) -> io::Result<Option<Self>> {
+        match flock(&file, how) {
+            Ok(()) => Ok(Some(Self(Some(file)))),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -101,7 +119,12 @@ mod tests {
         let first = Lock::take(dir.path()).unwrap();
         assert!(first.is_some());
         assert!(Lock::take(dir.path()).unwrap().is_none());
+        assert!(Lock::look(dir.path()).unwrap().is_none());
         drop(first);
         assert!(Lock::take(dir.path()).unwrap().is_some());
+        let looking = (Lock::look(dir.path()).unwrap(), Lock::look(dir.path()).unwrap());
+        assert!(looking.0.is_some() && looking.1.is_some() && Lock::take(dir.path()).unwrap().is_none());
+        let empty = tempfile::tempdir().unwrap();
+        assert!(Lock::look(empty.path()).unwrap().is_some() && !empty.path().join(LOCK_FILE).exists());
     }
 }

@@ -1,14 +1,15 @@
 //! Making and opening a ledger: its folder, its key, who may go on writing, and the adoption of a copy.
 
-use crate::log::append::{Identities, OwnEvent};
+use crate::log::append::{Identities, Listener};
 use crate::log::clock::Clock;
 use crate::log::committer::Keys;
 use crate::log::disk::{Disk, RealDisk, create_dir_durably, replace};
 use crate::log::home::{self, Lock};
 use crate::log::keys::{self, KeyFileError};
+use crate::log::own_events::OwnEvent;
 use crate::log::recovery::{self, RecoverError, Recovered};
+use crate::log::running::{Log, NoIndex, Parts};
 use crate::log::store::Store;
-use crate::log::{Log, NoIndex, Parts};
 use crate::spec::checkpoint::{Checkpoint, is_origin};
 use crate::spec::entry::{Entry, FIRST_PREV};
 use crate::spec::layout::{COPIES, HEAD_FILE, Head, LOG_DIR};
@@ -19,15 +20,6 @@ use crate::sync::wait_for;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Names the first damaged entry of a data folder, for the operator who is told that it does not open.
-pub(crate) fn locate_damage(data_dir: &Path) -> Option<String> {
-    use crate::verify::{Options, Outcome, Quiet, Source, verify};
-    match verify(Source::Folder(data_dir.to_owned()), &Options::default(), &Quiet) {
-        Outcome::Failed(failure) => Some(failure.to_string()),
-        Outcome::Verified(_) | Outcome::CouldNotCheck(_) => None,
-    }
-}
 
 /// Where a ledger is and who it is.
 pub struct Options {
@@ -78,6 +70,7 @@ pub struct Opened {
     /// The checkpoint on whose strength a copy goes on.
     adopting: Option<String>,
     lock: Lock,
+    listener: Option<Arc<dyn Listener>>,
 }
 
 /// Whether a folder holds a ledger: one with its first entry, whatever state it is in.
@@ -143,7 +136,7 @@ pub(super) fn begin(
     home::settle(&*options.disk, &options.data_dir, 0).map_err(io_error(&options.data_dir))?;
     let store = Arc::new(store.with_history(origin, Vec::new(), Timestamp::EPOCH, None));
     let keys = Keys { current: key, next, usable: true, overlap: None };
-    let parts = Parts { store, keys, clock: options.clock.clone(), lock };
+    let parts = Parts { store, keys, clock: options.clock.clone(), lock, listener: None };
     let log = Log::start(parts, Arc::new(NoIndex)).map_err(|error| OpenError::Start(error.to_string()))?;
     let recorded = log.own(OwnEvent::Created { next }).map(wait_for);
     if !matches!(recorded, Ok(Ok(Ok(_)))) {
@@ -186,10 +179,15 @@ pub fn open(mut options: Options) -> Result<Opened, OpenError> {
         None => None,
     };
     let (store, recovered) = recovery::recover(options.disk.clone(), &log_dir, read_only.is_some())?;
-    Ok(Opened { store: Arc::new(store), recovered, read_only, options, adopting, lock })
+    Ok(Opened { store: Arc::new(store), recovered, read_only, options, adopting, lock, listener: None })
 }
 
 impl Opened {
+    /// Has this one hear of all entries that are committed from now on.
+    pub fn tell(&mut self, listener: Arc<dyn Listener>) {
+        self.listener = Some(listener);
+    }
+
     /// Begins appending, unless the ledger is open for reading only.
     ///
     /// # Errors
@@ -211,7 +209,8 @@ impl Opened {
         let keys = Keys { current, next: last.next, usable, overlap };
         let adopting = self.adopting;
         let data_dir = self.options.data_dir;
-        let parts = Parts { store: self.store, keys, clock: self.options.clock, lock: self.lock };
+        let (clock, lock, listener) = (self.options.clock, self.lock, self.listener);
+        let parts = Parts { store: self.store, keys, clock, lock, listener };
         let mut log = Log::start(parts, identities).map_err(|error| OpenError::Start(error.to_string()))?;
         if let Some(checkpoint) = adopting {
             let recorded = log.own(OwnEvent::Restored { checkpoint }).map(wait_for);

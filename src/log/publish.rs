@@ -10,7 +10,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// Where checkpoints go.
@@ -22,15 +22,26 @@ pub enum Sink {
     Url(String),
 }
 
-/// How long a URL may take to answer.
+/// How long a URL may take to answer, and of that, to be reached: a connection that is being made cannot be cut off.
 const TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a stop waits for the newest checkpoint to go out before it cuts off what hangs.
+///
+/// Reason: a sink that works takes a moment; one that does not must not keep the ledger from ending.
+const LAST: Duration = Duration::from_secs(2);
+
+/// How often it looks.
+const LAST_RETRY: Duration = Duration::from_millis(5);
 
 /// How long to wait after a failure before the newest checkpoint is tried again, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
 
-/// Publishes until the ledger is closed.
+/// Publishes until the ledger is closed: until this is dropped, which waits for all its threads.
 pub struct Publisher {
     threads: Vec<JoinHandle<()>>,
+    /// One a URL, by which a request that hangs is cut off.
+    agents: Vec<ureq::Agent>,
     stop: watch::Sender<bool>,
 }
 
@@ -44,21 +55,31 @@ impl Publisher {
         checkpoints: &watch::Receiver<Option<SignedCheckpoint>>,
     ) -> io::Result<Self> {
         let stop = watch::Sender::new(false);
-        let spawn = |sink: Sink| {
-            let (checkpoints, stopped) = (checkpoints.clone(), stop.subscribe());
+        let mut publisher = Self { threads: Vec::new(), agents: Vec::new(), stop };
+        for sink in sinks {
+            let config = ureq::Agent::config_builder()
+                .timeout_global(Some(TIMEOUT))
+                .timeout_connect(Some(CONNECT_TIMEOUT))
+                .build();
+            let agent: ureq::Agent = config.into();
+            publisher.agents.push(agent.clone());
+            let (checkpoints, stopped) = (checkpoints.clone(), publisher.stop.subscribe());
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-            std::thread::Builder::new()
-                .name("publish".into())
-                .spawn(move || runtime.block_on(follow(sink, checkpoints, stopped)))
-        };
-        let threads = sinks.into_iter().map(spawn).collect::<io::Result<_>>()?;
-        Ok(Self { threads, stop })
+            let run = move || runtime.block_on(follow(sink, agent, checkpoints, stopped));
+            publisher.threads.push(std::thread::Builder::new().name("publish".into()).spawn(run)?);
+        }
+        Ok(publisher)
     }
 }
 
 impl Drop for Publisher {
     fn drop(&mut self) {
         self.stop.send_replace(true);
+        let until = Instant::now() + LAST;
+        while !self.threads.iter().all(JoinHandle::is_finished) && Instant::now() < until {
+            std::thread::sleep(LAST_RETRY);
+        }
+        self.agents.drain(..).for_each(ureq::Agent::shutdown);
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
@@ -67,6 +88,7 @@ impl Drop for Publisher {
 
 async fn follow(
     sink: Sink,
+    agent: ureq::Agent,
     mut checkpoints: watch::Receiver<Option<SignedCheckpoint>>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -75,10 +97,13 @@ async fn follow(
     loop {
         let newest = checkpoints.borrow_and_update().as_ref().map(|signed| signed.note.clone());
         if let Some(note) = newest.filter(|note| published.as_ref() != Some(note)) {
-            match publish(&sink, &note) {
+            match publish(&sink, &agent, &note) {
                 Ok(()) => (published, wait) = (Some(note), RETRY.0),
                 Err(error) => {
                     tracing::warn!(?sink, %error, "a checkpoint is not published yet");
+                    if *stop.borrow() {
+                        return;
+                    }
                     tokio::select! {
                         () = tokio::time::sleep(wait) => {}
                         _ = stop.changed() => return,
@@ -99,7 +124,7 @@ async fn follow(
     }
 }
 
-fn publish(sink: &Sink, note: &Arc<str>) -> io::Result<()> {
+fn publish(sink: &Sink, agent: &ureq::Agent, note: &Arc<str>) -> io::Result<()> {
     match sink {
         Sink::File(path) => {
             let mut file = fs::OpenOptions::new().create(true).append(true).open(path)?;
@@ -107,11 +132,30 @@ fn publish(sink: &Sink, note: &Arc<str>) -> io::Result<()> {
             file.sync_data()
         }
         Sink::Url(url) => {
-            let agent: ureq::Agent =
-                ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).build().into();
             let sent =
                 agent.post(url).header("content-type", "text/plain; charset=utf-8").send(note.as_bytes());
             sent.map(|_| ()).map_err(io::Error::other)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::checkpoint::Checkpoint;
+    use crate::spec::merkle::empty_root;
+
+    #[test]
+    fn a_sink_that_never_answers_does_not_keep_the_ledger_from_ending() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/checkpoints", silent.local_addr().unwrap());
+        let checkpoint = Checkpoint { origin: "log.example".into(), size: 0, root: empty_root() };
+        let newest = watch::Sender::new(Some(SignedCheckpoint { checkpoint, note: "a note".into() }));
+        let publisher = Publisher::start(vec![Sink::Url(url)], &newest.subscribe()).unwrap();
+        // It is asked, and does not answer.
+        let (_connection, _) = silent.accept().unwrap();
+        let begun = Instant::now();
+        drop(publisher);
+        assert!(begun.elapsed() < LAST + Duration::from_secs(2), "{:?}", begun.elapsed());
     }
 }

@@ -119,7 +119,7 @@ pub fn recover(
 
 /// The refusal, with the first bad entry named where one can be found.
 fn damage(log_dir: &Path, what: &str) -> RecoverError {
-    let place = log_dir.parent().and_then(crate::log::opening::locate_damage);
+    let place = log_dir.parent().and_then(crate::log::damage::locate_damage);
     RecoverError::Damaged(place.map_or_else(|| what.to_owned(), |place| format!("{what}; {place}")))
 }
 

@@ -1,18 +1,15 @@
 //! The one thread that owns the log's order. It takes whatever waits, answers for identities, gives number, time and
 //! `prev`, has the batch signed, and hands it to the committer. While that one syncs, the next batch is prepared.
 
-use crate::log::append::{
-    AppendError, Identities, Item, Outcome, OwnEvent, Reply, Rotation, Submission, satisfies,
-};
+use crate::log::append::{AppendError, Identities, Item, Outcome, Reply, Submission, satisfies};
 use crate::log::clock::{Clock, ClockJumped, LedgerTime};
 use crate::log::committer::{Batch, Committed, Cursor};
+use crate::log::own_events::{OwnEvent, Place, Rotation, own_item};
 use crate::log::recent::{MAX_INDEX_LAG, Recent};
 use crate::log::signing::{Signers, SigningPool};
 use crate::log::store::Store;
 use crate::spec::canonical;
-use crate::spec::encoding::to_base64;
-use crate::spec::entry::{Draft, Entry as LogEntry, LEDGER_ACTOR, TYPE_CREATED, TYPE_KEY_ROTATED, text_hash};
-use crate::spec::json::Json;
+use crate::spec::entry::{Entry as LogEntry, text_hash};
 use crate::spec::merkle::Hash;
 use crate::spec::note::VerifierKey;
 use crate::spec::time::Timestamp;
@@ -252,7 +249,7 @@ impl Sequencer {
         let entry = LogEntry::parse(&bytes).map_err(|error| AppendError::Index(error.to_string()))?;
         Ok(Some((
             Known::Entry(seq),
-            crate::log::fingerprint(&entry.actor, &canonical::to_string(&entry.event)),
+            crate::log::names::fingerprint(&entry.actor, &canonical::to_string(&entry.event)),
         )))
     }
 
@@ -321,7 +318,9 @@ impl Sequencer {
             return true;
         }
         let mut open = Open::default();
-        let item = own_item(self.store.origin(), &event, position, time);
+        let cursor = &position.cursor;
+        let key = cursor.keys.current.verifier();
+        let item = own_item(&event, &Place { origin: self.store.origin(), seq: cursor.size, time, key });
         let planned = take_place(&item, time, position, &mut open);
         open.answers.push((reply, Ok(vec![planned])));
         let mut signers = None;
@@ -363,63 +362,4 @@ fn take_place(item: &Item, time: Timestamp, position: &mut Position, open: &mut 
     open.bytes += text.len();
     open.texts.push(text);
     Planned::New { place: open.texts.len() - 1, seq, time }
-}
-
-/// The CloudEvent of an event of the ledger's own.
-fn own_item(origin: &str, event: &OwnEvent, position: &Position, time: Timestamp) -> Item {
-    let key = |signer: &dyn crate::spec::note::Signer| Json::string(signer.verifier().to_string());
-    let with_next = |mut members: Vec<(std::borrow::Cow<'static, str>, Json<'static>)>,
-                     next: &Option<Hash>| {
-        if let Some(next) = next {
-            members.push(("next".into(), Json::string(to_base64(next))));
-        }
-        members
-    };
-    let (kind, mut data) = match event {
-        OwnEvent::Created { next } => (
-            TYPE_CREATED,
-            with_next(
-                vec![
-                    ("format".into(), Json::Number(1.0)),
-                    ("key".into(), key(&*position.cursor.keys.current)),
-                    ("origin".into(), Json::string(origin.to_owned())),
-                ],
-                next,
-            ),
-        ),
-        OwnEvent::KeyRotated(Rotation { by, signer, next, overlap_until, .. }) => {
-            let members = vec![("by".into(), Json::string(by.clone())), ("key".into(), key(&**signer))];
-            let mut members = with_next(members, next);
-            if let Some(until) = overlap_until {
-                members.push(("overlap_until".into(), Json::string(until.to_string())));
-            }
-            (TYPE_KEY_ROTATED, members)
-        }
-        OwnEvent::Restored { checkpoint } => {
-            ("ledger.restored", vec![("checkpoint".into(), Json::string(checkpoint.clone()))])
-        }
-        OwnEvent::ClockConfirmed { by } => (
-            "ledger.clock_confirmed",
-            vec![("by".into(), Json::string(by.clone())), ("clock".into(), Json::string(time.to_string()))],
-        ),
-    };
-    data.sort_by(|a, b| crate::spec::json::canonical_order(&a.0, &b.0));
-    // The ledger's own events are numbered by their place, which no two share.
-    let id = format!("{kind}-{}", position.cursor.size);
-    let json = Json::object([
-        ("data", Json::Object(data)),
-        ("datacontenttype", Json::string("application/json")),
-        ("id", Json::string(&*id)),
-        ("source", Json::string(origin)),
-        ("specversion", Json::string("1.0")),
-        ("time", Json::string(time.to_string())),
-        ("type", Json::string(kind)),
-    ]);
-    let text = canonical::to_string(&json);
-    Item {
-        draft: Draft::new(LEDGER_ACTOR, &text, origin),
-        identity: crate::log::identity(origin, &id),
-        fingerprint: crate::log::fingerprint(LEDGER_ACTOR, &text),
-        subject: None,
-    }
 }

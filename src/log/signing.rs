@@ -1,20 +1,14 @@
 //! Signing a batch on a small pool. The chain does not wait for signatures, so the entries of a batch are signed
 //! independently of each other.
 
-use crate::spec::merkle::{Hash, leaf_hash};
+use crate::log::append::SignedEntry;
+use crate::spec::merkle::leaf_hash;
 use crate::spec::note::{Signer, sign};
 use crate::sync::mpsc::{Sender, channel};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::collections::VecDeque;
 use std::sync::Arc;
-
-/// A signed entry and its leaf hash.
-#[derive(Clone, Debug)]
-pub struct SignedEntry {
-    pub bytes: Vec<u8>,
-    pub leaf: Hash,
-}
 
 /// The keys that sign: one, or during a rotation the old one first.
 pub type Signers = Vec<Arc<dyn Signer>>;

@@ -1,11 +1,11 @@
 //! Entries: one event in the ledger (FORMATS.md section 2).
 
-use crate::canonical;
 use crate::checkpoint::is_origin;
 use crate::encoding::{from_base64, hash_from_base64, to_base64};
 use crate::json::{Json, JsonError, MAX_EVENT_DEPTH};
 use crate::merkle::Hash;
 use crate::note::{Note, NoteError, VerifierKey};
+use crate::strings;
 use crate::time::Timestamp;
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -309,11 +309,11 @@ impl Draft {
     pub fn new(actor: &str, event: &str, origin: &str) -> Self {
         let mut head = String::with_capacity(event.len() + actor.len() + origin.len() + 64);
         head.push_str("{\"actor\":");
-        canonical::write_string(actor, &mut head);
+        strings::write_string(actor, &mut head);
         head.push_str(",\"event\":");
         head.push_str(event);
         head.push_str(",\"ledger\":");
-        canonical::write_string(origin, &mut head);
+        strings::write_string(origin, &mut head);
         head.push_str(",\"prev\":\"");
         Self { head }
     }
@@ -371,7 +371,7 @@ mod tests {
         let bytes = entry_of(&text());
         let entry = Entry::parse(bytes.as_bytes()).unwrap();
         assert_eq!((entry.actor.as_str(), entry.ledger.as_str(), entry.seq), ("app:x", "log.example", 7));
-        assert_eq!(canonical::to_string(&entry.event), EVENT);
+        assert_eq!(crate::canonical::to_string(&entry.event), EVENT);
         assert!(bytes.len() <= Draft::new("app:x", EVENT, "log.example").entry_bytes("log.example", 1));
     }
 

@@ -4,6 +4,7 @@ use crate::canonical;
 use crate::checkpoint::is_origin;
 use crate::json::Json;
 use crate::note::VerifierKey;
+use crate::strings;
 
 /// Value of the member `daybook` in the first line.
 pub const EXPORT_FORMAT: &str = "export/1";
@@ -78,7 +79,7 @@ impl Line {
     /// The short way for all lines but two: an entry's line is known by its frame, and read once.
     fn parse_entry(line: &[u8]) -> Option<String> {
         let string = std::str::from_utf8(line).ok()?.strip_prefix("{\"entry\":")?;
-        let (entry, rest) = canonical::read_string(string)?;
+        let (entry, rest) = strings::read_string(string)?;
         (rest == "}").then_some(entry)
     }
 }

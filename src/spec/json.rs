@@ -333,7 +333,7 @@ impl<'a> Reader<'a> {
         let mut owned: Option<String> = None;
         let mut plain_from = start;
         loop {
-            self.at += crate::canonical::plain_prefix(self.rest());
+            self.at += crate::strings::plain_prefix(self.rest());
             match self.peek() {
                 Some(b'"') => {
                     let plain = &self.text[plain_from..self.at];
@@ -341,8 +341,7 @@ impl<'a> Reader<'a> {
                     return Ok(match owned {
                         Some(mut text) => {
                             text.push_str(plain);
-                            self.canonical &=
-                                crate::canonical::is_spelt(&text, &self.text[start - 1..self.at]);
+                            self.canonical &= crate::strings::is_spelt(&text, &self.text[start - 1..self.at]);
                             Cow::Owned(text)
                         }
                         None => Cow::Borrowed(plain),

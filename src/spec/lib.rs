@@ -6,7 +6,7 @@
 //!
 //! | module | specification |
 //! | --- | --- |
-//! | [`json`], [`canonical`] | RFC 8259 read strictly, RFC 8785 (JCS) written |
+//! | [`json`], [`canonical`], [`strings`] | RFC 8259 read strictly, RFC 8785 (JCS) written |
 //! | [`note`] | C2SP signed-note |
 //! | [`merkle`] | RFC 6962 §2.1 |
 //! | [`tile`] | C2SP tlog-tiles |
@@ -27,5 +27,6 @@ pub mod layout;
 pub mod merkle;
 pub mod note;
 pub mod receipt;
+pub mod strings;
 pub mod tile;
 pub mod time;

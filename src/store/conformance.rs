@@ -1,11 +1,18 @@
 //! What every engine must do, whichever it is.
 
+use super::guarded::{Guarded, panic_text};
 use super::*;
 use crate::follow::testing::ENGINES;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// Opens the same store again and again.
@@ -247,7 +254,7 @@ fn a_killed_writer_leaves_whole_batches() {
         let mut least = 0;
         for round in 0..6 {
             let mut child = Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "views::store::conformance::a_killed_writer_leaves_whole_batches"])
+                .args(["--exact", "store::conformance::a_killed_writer_leaves_whole_batches"])
                 .envs([(CHILD_DIR, dir.as_os_str()), (CHILD_ENGINE, kind.name().as_ref())])
                 .stdout(Stdio::null())
                 .spawn()
@@ -365,7 +372,7 @@ fn a_panicking_engine_is_an_error() {
             panic!("on purpose")
         }
     }
-    let store = Guarded { inner: Some(Box::new(Panics)) };
+    let store = Guarded { inner: Some(Box::new(Panics)), dir: Path::new("none").to_owned() };
     assert!(matches!(store.get(Table::Ids, b"k"), Err(StoreError::Panicked(why)) if why == "on purpose"));
     let mut visit = |_: &[u8], _: &[u8]| ControlFlow::Continue(());
     let scanned = store.scan(Table::Ids, b"a", b"b", false, &mut visit);

@@ -3,7 +3,9 @@
 //! One keyspace a table; a batch is one checksummed record of the common journal, which recovery replays whole or not at
 //! all. Options are written down when a keyspace is made: to change one, raise the index's format version.
 
-use super::{Batch, Store, StoreError, Table, Visit};
+use super::batch::Batch;
+use super::kv::{Store, StoreError, Visit};
+use super::table::Table;
 use fjall::config::{
     BlockSizePolicy, BloomConstructionPolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry,
     PartitioningPolicy,
@@ -214,7 +216,7 @@ impl Store for FjallStore {
     fn apply(&self, batch: Batch) -> Result<(), StoreError> {
         self.wait_for_room()?;
         // `Buffer` hands the record to the operating system: it outlives this process, and nothing is synced.
-        let mut writes = OwnedWriteBatch::with_capacity(self.db.clone(), batch.writes.len())
+        let mut writes = OwnedWriteBatch::with_capacity(self.db.clone(), batch.len())
             .durability(Some(PersistMode::Buffer));
         for (table, key, value) in batch.writes() {
             match value {

@@ -2,7 +2,9 @@
 //!
 //! One tree, the table's number before each key: sled recovers a batch whole or not at all only within one tree.
 
-use super::{Batch, Store, StoreError, Table, Visit};
+use super::batch::Batch;
+use super::kv::{Store, StoreError, Visit};
+use super::table::Table;
 use sled::{Config, Db, Mode};
 use std::io;
 use std::path::Path;

@@ -9,10 +9,10 @@
 //! of itself. A chunk's answer has a channel of its own, and the merge reads those in the order in which the reader
 //! made them, so nothing is ever reordered in memory either.
 
-use crate::Progress;
 use crate::entries::{Checked, Chunk, check_chunk, key_after};
 use crate::failure::{Code, Failure, Fault, Problem};
 use crate::keys::KeyRing;
+use crate::outcome::Progress;
 use crate::signatures::Signatures;
 use crate::source::EntrySource;
 use daybook_spec::merkle::{Frontier, Hash};

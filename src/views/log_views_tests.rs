@@ -29,7 +29,7 @@ fn a_catalogue_that_comes_while_the_views_are_opened_is_not_forgotten() {
     let opened = crate::log::open(options()).unwrap();
     let start = || {
         let dir = folder.path().join("views");
-        LogViews::start(&dir, EngineKind::Fjall, &opened.store, Arc::new(NoIndex)).unwrap()
+        LogViews::start(&dir, EngineKind::Fjall, &Feed::of(&opened.store), Arc::new(NoIndex)).unwrap()
     };
     let shipped = Arc::new(Catalog::embedded().unwrap());
     let register = json!({
@@ -40,7 +40,7 @@ fn a_catalogue_that_comes_while_the_views_are_opened_is_not_forgotten() {
     let published = Arc::new(published.unwrap_or_else(|refusals| panic!("{refusals:?}")));
 
     let views = start();
-    views.set_catalog(shipped.clone()).unwrap();
+    views.set_catalog(shipped.clone());
     assert!(views.wait_applied(1, PATIENCE));
     let before = version(&views, "programs");
     drop(views);
@@ -48,9 +48,9 @@ fn a_catalogue_that_comes_while_the_views_are_opened_is_not_forgotten() {
     // Opened again, the engine knows its catalogue and reads the last entry that it has applied: there it is stopped.
     faults.reads.close_after(1);
     let views = start();
-    views.set_catalog(shipped).unwrap();
+    views.set_catalog(shipped);
     faults.reads.wait();
-    views.set_catalog(published).unwrap();
+    views.set_catalog(published);
     faults.reads.open();
     let began = Instant::now();
     while version(&views, "programs").is_none() || version(&views, "programs") == before {

@@ -5,6 +5,7 @@ pub mod body;
 pub mod pace;
 pub mod problem;
 pub mod rate;
+pub mod server;
 mod service;
 
 pub use problem::{Problem, ProblemType};

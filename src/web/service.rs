@@ -20,11 +20,11 @@ pub struct Settings {
 
 /// Everything that handlers use.
 pub struct Service {
-    pub log: Log,
+    pub log: Arc<Log>,
     /// None only when measuring the log alone.
-    pub index: Option<LogIndex>,
+    pub index: Option<Arc<LogIndex>>,
     /// None only when measuring the log alone.
-    pub views: Option<LogViews>,
+    pub views: Option<Arc<LogViews>>,
     /// What time it is, where a question depends on it.
     pub clock: Arc<dyn Clock>,
     /// What events are held against, now and at each entry.

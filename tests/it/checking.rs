@@ -1,6 +1,9 @@
 //! Everything but the entries can be deleted and comes back the same; what is wrong is found and named.
 
-use crate::kit::{Ledger, daybook, event, fails, flip, run, succeeds, text, verify};
+use crate::disk_full::SmallDisk;
+use crate::kit::{Ledger, copy_dir, daybook, event, fails, flip, run, succeeds, text, verify};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 fn check(ledger: &Ledger, more: &[&str]) -> (String, i32) {
     let output = run(daybook().arg("check").arg(ledger.data()).args(more));
@@ -113,16 +116,6 @@ fn an_index_that_is_missing_behind_or_garbled_is_made_anew() {
     ledger.restart();
     assert_eq!(ledger.get(query, "auditor").json(), before);
     ledger.stop();
-    fn garble(dir: &std::path::Path) {
-        for entry in std::fs::read_dir(dir).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                garble(&path);
-            } else if let Ok(bytes) = std::fs::read(&path) {
-                std::fs::write(&path, bytes.iter().map(|byte| byte ^ 0x5a).collect::<Vec<_>>()).unwrap();
-            }
-        }
-    }
     garble(&index);
     ledger.restart();
     assert_eq!(ledger.get(query, "auditor").json(), before);
@@ -195,4 +188,137 @@ fn a_lost_head_is_explained_and_decided_by_an_operator() {
     ledger.restart();
     assert_eq!(ledger.size(), 6);
     assert_eq!(ledger.verify().1, 0);
+}
+
+/// Every file and folder of a ledger: its place, its bytes, and when it was changed.
+fn all_of(data: &Path) -> Vec<(PathBuf, Vec<u8>, SystemTime)> {
+    let (mut all, mut folders) = (Vec::new(), vec![data.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let changed = path.metadata().unwrap().modified().unwrap();
+            if path.is_dir() {
+                all.push((path.clone(), Vec::new(), changed));
+                folders.push(path);
+            } else {
+                all.push((path.clone(), std::fs::read(&path).unwrap(), changed));
+            }
+        }
+    }
+    all.push((data.to_owned(), Vec::new(), data.metadata().unwrap().modified().unwrap()));
+    all.sort();
+    all
+}
+
+/// Checks a stopped ledger without `--repair`: what was said, and the exit code, after nothing has changed in its folder.
+fn look(ledger: &Ledger) -> (String, i32) {
+    let before = all_of(&ledger.data());
+    let (said, code) = check(ledger, &[]);
+    let after = all_of(&ledger.data());
+    for (before, after) in before.iter().zip(&after) {
+        assert!(before == after, "{} has changed", before.0.display());
+    }
+    assert_eq!(before.len(), after.len(), "something has come or gone");
+    (said, code)
+}
+
+fn garble(dir: &Path) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            garble(&path);
+        } else if let Ok(bytes) = std::fs::read(&path) {
+            std::fs::write(&path, bytes.iter().map(|byte| byte ^ 0x5a).collect::<Vec<_>>()).unwrap();
+        }
+    }
+}
+
+/// A stopped ledger of some events, whose index and views this engine keeps.
+fn kept_by(engine: &str) -> Ledger {
+    let mut ledger = Ledger::empty_with(&format!("index = \"{engine}\"\n"));
+    for _ in 0..30 {
+        ledger.record(&event());
+    }
+    ledger.wait_until_ready();
+    ledger.stop();
+    ledger
+}
+
+#[test]
+fn a_check_without_repair_changes_nothing_and_says_what_is_wrong() {
+    for engine in ["fjall", "sled"] {
+        let ledger = kept_by(engine);
+        let (said, code) = look(&ledger);
+        assert!(code == 0 && said.contains("everything is as they say"), "{said}");
+        for part in ["index", "views"] {
+            let kept = ledger.data().join(part);
+            let healthy = ledger.dir.path().join("healthy");
+            copy_dir(&kept, &healthy);
+            // Garbled; marked as failed; opened in vain twice.
+            let harms: [(&str, &dyn Fn()); 3] = [
+                ("", &|| garble(&kept.join(engine))),
+                ("it failed while in use", &|| std::fs::write(kept.join("rebuild"), "for a reason").unwrap()),
+                ("opening it did not end", &|| std::fs::write(kept.join("opening"), "..").unwrap()),
+            ];
+            for (why, harm) in harms {
+                harm();
+                for _ in 0..2 {
+                    let (said, code) = look(&ledger);
+                    assert_eq!(code, 1, "{engine} {part}: {said}");
+                    let told = said.lines().any(|line| line.starts_with(part) && line.contains(why));
+                    assert!(told && !said.contains("as they say"), "{engine} {part}: {said}");
+                }
+                let (said, code) = check(&ledger, &["--repair"]);
+                assert!(code == 0 && said.contains("(made again)"), "{engine} {part}: {said}");
+                let (said, code) = look(&ledger);
+                assert!(code == 0 && said.contains("everything is as they say"), "{engine} {part}: {said}");
+            }
+            std::fs::remove_dir_all(&kept).unwrap();
+            let (said, code) = look(&ledger);
+            assert!(code == 0 && said.contains(&format!("{part}: not there")), "{engine}: {said}");
+            std::fs::rename(&healthy, &kept).unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_index_and_views_of_another_ledger_are_told() {
+    let (ledger, other) = (kept_by("fjall"), kept_by("fjall"));
+    for part in ["index", "views"] {
+        let kept = ledger.data().join(part);
+        std::fs::remove_dir_all(&kept).unwrap();
+        copy_dir(&other.data().join(part), &kept);
+    }
+    let (said, code) = look(&ledger);
+    assert_eq!(code, 1, "{said}");
+    for part in ["index", "views"] {
+        assert!(said.contains(&format!("{part}: it belongs to another ledger")), "{said}");
+    }
+    assert_eq!(check(&ledger, &["--repair"]).1, 0);
+    assert_eq!(look(&ledger).1, 0);
+}
+
+#[test]
+fn what_there_is_no_room_to_look_at_is_not_said_to_be_as_it_should() {
+    let ledger = kept_by("fjall");
+    let nowhere = ledger.dir.path().join("nowhere");
+    let output = run(daybook().arg("check").arg(ledger.data()).env("TMPDIR", &nowhere));
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("index: not looked at: ") && said.contains("views: not looked at: "), "{said}");
+    assert!(!said.contains("everything"), "{said}");
+    if let Some(disk) = SmallDisk::mount("20m") {
+        let output = run(daybook().arg("check").arg(ledger.data()).env("TMPDIR", disk.path()));
+        let said = text(&output.stdout);
+        assert!(output.status.code() == Some(2) && said.contains("has room for 2"), "{said}");
+    }
+}
+
+#[test]
+fn a_ledger_on_a_disk_that_can_only_be_read_is_checked() {
+    let ledger = kept_by("fjall");
+    let Some(_disk) = SmallDisk::read_only(&ledger.data()) else { return };
+    assert!(std::fs::write(ledger.data().join("x"), "").is_err(), "it can be written");
+    let (said, code) = look(&ledger);
+    assert!(code == 0 && said.contains("everything is as they say"), "{said}");
 }

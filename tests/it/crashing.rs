@@ -7,8 +7,12 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Rounds of killing.
+/// Rounds of killing, and in the long form.
 const ROUNDS: (usize, usize) = (20, 1_000);
+
+/// Rounds of killing a ledger that holds [`FILLED`] events already, and those.
+const ROUNDS_WHEN_FILLED: (usize, usize) = (6, 100);
+const FILLED: (usize, usize) = (3_000, 100_000);
 
 /// Rounds after which a new ledger is begun.
 ///
@@ -94,9 +98,25 @@ fn checkpoint(ledger: &Ledger) -> Option<Seen> {
     Some(Seen::parse(&answer.text()))
 }
 
-/// A new ledger, killed and started again so often.
-fn kill_and_restart(rounds: usize, chance: &mut Chance) {
-    let mut ledger = Ledger::empty();
+/// A new ledger with this engine under its index and its views, and with so many events.
+fn filled(engine: &str, events: usize) -> Ledger {
+    let ledger = Ledger::empty_with(&format!("index = \"{engine}\"\n"));
+    let all: Vec<Value> = (0..events)
+        .map(|number| {
+            let (mut event, approval) = (event(), format!("FILL-{}", number / 3));
+            event["subject"] = json!(approval);
+            event["data"]["approval"] = json!(approval);
+            event
+        })
+        .collect();
+    for batch in all.chunks(1_000) {
+        assert_eq!(ledger.post_batch(batch).status, 201);
+    }
+    ledger
+}
+
+/// A ledger, killed and started again so often.
+fn kill_and_restart(mut ledger: Ledger, rounds: usize, chance: &mut Chance) {
     let mut clients: Vec<_> = (0..CLIENTS).map(|_| Client::new(chance.split())).collect();
     let (mut listed, mut everything, mut all_seen) = (Listed::default(), Vec::new(), Vec::new());
     for round in 0..rounds {
@@ -152,6 +172,9 @@ fn kill_and_restart(rounds: usize, chance: &mut Chance) {
     for seen in &all_seen {
         seen.must_hold(&ledger);
     }
+    ledger.stop();
+    let checked = crate::kit::run(crate::kit::daybook().arg("check").arg(ledger.data()));
+    assert!(checked.status.success(), "{}", crate::kit::text(&checked.stdout));
     let answered = everything.iter().filter(|sent| sent.told.is_some()).count();
     println!("{rounds} rounds, {} entries, {answered} requests answered", listed.size);
     assert!(answered > rounds, "only {answered} requests were answered: nothing was tested");
@@ -163,8 +186,26 @@ fn an_acknowledged_event_survives_kill_9() {
     let mut left = if soak() { ROUNDS.1 } else { ROUNDS.0 };
     while left > 0 {
         let rounds = left.min(ROUNDS_A_LEDGER);
-        kill_and_restart(rounds, &mut chance);
+        kill_and_restart(Ledger::empty(), rounds, &mut chance);
         left -= rounds;
+    }
+}
+
+#[test]
+fn a_filled_ledger_survives_kill_9_with_sled_too() {
+    let mut chance = Chance::seeded();
+    let (engines, rounds, events) = if soak() {
+        (&["sled", "fjall"][..], ROUNDS_WHEN_FILLED.1, FILLED.1)
+    } else {
+        (&["sled"][..], ROUNDS_WHEN_FILLED.0, FILLED.0)
+    };
+    for engine in engines {
+        let ledger = filled(engine, events);
+        for folder in ["index", "views"] {
+            assert!(ledger.data().join(folder).join(engine).exists(), "{folder} is kept by {engine}");
+        }
+        println!("{engine}: {events} events, {} MB of memory", ledger.resident_bytes() / 1_000_000);
+        kill_and_restart(ledger, rounds, &mut chance);
     }
 }
 

@@ -1,43 +1,56 @@
 //! A full disk refuses what does not fit, loses nothing, and goes on by itself when there is room.
 
 use crate::kit::{Ledger, event, loudly, verify};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use tempfile::TempDir;
 
-/// A small file system in memory, unmounted when dropped.
-struct SmallDisk(tempfile::TempDir);
+/// A mounted file system, unmounted when dropped.
+pub struct SmallDisk(PathBuf, #[expect(dead_code, reason = "the folder is there as long")] Option<TempDir>);
 
 impl SmallDisk {
-    fn mount(size: &str) -> Self {
+    /// A small one in memory; none, and loudly, where this is not run by root.
+    pub fn mount(size: &str) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
-            .arg(dir.path())
-            .status()
-            .unwrap();
-        assert!(mounted.success(), "this test mounts a small file system and needs to be root");
-        Self(dir)
+        let path = dir.path().to_owned();
+        mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"], &path).then(|| Self(path, Some(dir)))
     }
 
-    fn path(&self) -> &Path {
-        self.0.path()
+    /// A folder as if on a disk that can only be read.
+    pub fn read_only(folder: &Path) -> Option<Self> {
+        mount(&["--bind", folder.to_str().unwrap()], folder).then(|| {
+            let disk = Self(folder.to_owned(), None);
+            mount(&["-o", "remount,bind,ro"], folder);
+            disk
+        })
     }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+/// Whether it was mounted, which it must be for root.
+fn mount(how: &[&str], place: &Path) -> bool {
+    let user = Command::new("id").arg("-u").output().unwrap();
+    if crate::kit::text(&user.stdout).trim() != "0" {
+        loudly("NOT RUN: mounting a file system needs root");
+        return false;
+    }
+    assert!(Command::new("mount").args(how).arg(place).status().unwrap().success(), "{how:?}");
+    true
 }
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }
 
 #[test]
 fn appending_stops_with_507_and_resumes_by_itself_when_there_is_room() {
-    let user = Command::new("id").arg("-u").output().unwrap();
-    if crate::kit::text(&user.stdout).trim() != "0" {
-        loudly("NOT RUN: mounting a small file system needs root; log::tests has the same on a faulty disk");
-        return;
-    }
-    let disk = SmallDisk::mount("300m");
+    // log::tests has the same on a faulty disk.
+    let Some(disk) = SmallDisk::mount("300m") else { return };
     let ledger = Ledger::start(tempfile::tempdir_in(disk.path()).unwrap(), &["--empty"]);
     let batch = || (0..200).map(|_| event()).collect::<Vec<_>>();
     // Room is taken by something else, all but a little.

@@ -171,6 +171,14 @@ impl Ledger {
         Self::start(tempfile::tempdir().unwrap(), &["--empty"])
     }
 
+    /// The same, made with this configuration from the beginning.
+    pub fn empty_with(config: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("ledger")).unwrap();
+        std::fs::write(dir.path().join("ledger/daybook.toml"), config).unwrap();
+        Self::start(dir, &["--empty"])
+    }
+
     /// A new ledger with the demo's year in it.
     pub fn demo() -> Self {
         Self::start(tempfile::tempdir().unwrap(), &[])
@@ -244,6 +252,13 @@ impl Ledger {
 
     pub fn pid(&self) -> u32 {
         self.child.as_ref().unwrap().id()
+    }
+
+    /// Memory that the server has at the moment.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
     }
 
     /// Ends the server as an operator does.

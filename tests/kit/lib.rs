@@ -205,7 +205,7 @@ impl Ledger {
     pub fn key_list(&self) -> String {
         let receipt = |seq: u64| {
             let mut text = String::new();
-            daybook_spec::canonical::write_string(&self.receipt(seq).to_text(), &mut text);
+            daybook_spec::strings::write_string(&self.receipt(seq).to_text(), &mut text);
             format!("{{\"seq\":{seq},\"receipt\":{text}}}")
         };
         let mut items = vec![format!("{{\"vkey\":\"{}\",\"from\":0,\"rotation\":null}}", self.first_key())];

@@ -39,7 +39,7 @@ pub fn event(service: &Service, seq: u64) -> Result<Event, Problem> {
 /// This server has none.
 pub fn index(service: &Service) -> Result<&LogIndex, Problem> {
     let detail = "this server was started without an index";
-    service.index.as_ref().ok_or_else(|| Problem::new(ProblemType::IndexUnavailable, detail))
+    service.index.as_deref().ok_or_else(|| Problem::new(ProblemType::IndexUnavailable, detail))
 }
 
 /// Candidates from the index.

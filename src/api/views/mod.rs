@@ -39,7 +39,7 @@ pub fn engine(service: &Service) -> Result<Arc<Engine>, Problem> {
 /// # Errors
 /// This server has none.
 pub fn views(service: &Service) -> Result<&LogViews, Problem> {
-    service.views.as_ref().ok_or_else(|| {
+    service.views.as_deref().ok_or_else(|| {
         let detail = "this server was started without an index, and so without views";
         Problem::new(ProblemType::ViewsUnavailable, detail)
     })

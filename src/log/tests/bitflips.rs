@@ -3,20 +3,23 @@
 //!
 //! `DAYBOOK_SOAK=1` flips each bit of each byte, and looks at many more places of large files.
 
-use crate::log::append::{Item, Rotation, Submission};
+use crate::log::append::{Item, Submission};
 use crate::log::check::check;
 use crate::log::clock::ManualClock;
 use crate::log::disk::RealDisk;
+use crate::log::own_events::Rotation;
 use crate::log::recovery::RecoverError;
-use crate::log::store::ReadError;
+use crate::log::store::{ReadError, Store};
 use crate::log::*;
 use crate::spec::checkpoint::Checkpoint;
 use crate::spec::entry::Draft;
 use crate::spec::layout::SEGMENT_ENTRIES;
+use crate::spec::merkle::Hash;
 use crate::spec::time::Timestamp;
 use std::fs;
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const ORIGIN: &str = "log.example";
 

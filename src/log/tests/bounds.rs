@@ -2,7 +2,7 @@
 
 use super::kit::{Bench, seqs};
 use crate::log::append::AppendError;
-use crate::log::{MAX_WAITING, MAX_WAITING_BYTES};
+use crate::log::running::{MAX_WAITING, MAX_WAITING_BYTES};
 
 #[test]
 fn what_waits_is_bounded_and_what_was_taken_is_answered() {

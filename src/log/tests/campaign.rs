@@ -3,11 +3,12 @@
 
 use super::chance::Chance;
 use super::simulated::{Fault, Lie, Luck, Machine};
-use crate::log::append::{Answer, AppendError, Identities, Item, Outcome, OwnEvent, Rotation, Submission};
+use crate::log::append::{Answer, AppendError, Identities, Item, Listener, Outcome, Submission};
 use crate::log::clock::ManualClock;
 use crate::log::disk::Disk;
 use crate::log::keys;
 use crate::log::opening::is_made_on;
+use crate::log::own_events::{OwnEvent, Rotation};
 use crate::log::recovery::RecoverError;
 use crate::log::store::Store;
 use crate::log::{
@@ -119,6 +120,8 @@ pub struct Campaign {
     pub(super) fault_within: u64,
     /// Whether all signatures are checked at the end.
     pub(super) verify: bool,
+    /// Who hears of what is committed.
+    pub(super) listener: Option<Arc<dyn Listener>>,
 }
 
 /// A prepared disk, for ledgers that begin near the end of a segment.
@@ -363,6 +366,7 @@ impl Campaign {
             most_lives: 4,
             fault_within: 90,
             verify: true,
+            listener: None,
         }
     }
 
@@ -480,7 +484,7 @@ impl Campaign {
                 Err(_) => return Ok(None),
             }
         }
-        let opened = match open(self.options(disk)) {
+        let mut opened = match open(self.options(disk)) {
             Ok(opened) => opened,
             Err(OpenError::Recover(
                 error @ (RecoverError::Damaged(_) | RecoverError::HeadLost | RecoverError::NoLog(_)),
@@ -493,6 +497,9 @@ impl Campaign {
         }
         self.tally.unheard += self.promises.inspect(&opened.store)?;
         let index = self.promises.index(opened.store.size());
+        if let Some(listener) = &self.listener {
+            opened.tell(listener.clone());
+        }
         match opened.start(Arc::new(index)) {
             Ok(log) => Ok(Some(log)),
             Err(error) if self.is_calm() => Err(format!("it does not start: {error}")),

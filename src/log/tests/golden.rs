@@ -13,6 +13,8 @@ use crate::log::*;
 use crate::spec::encoding::to_hex;
 use crate::spec::entry::Draft;
 use crate::spec::time::Timestamp;
+use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
 
 const ORIGIN: &str = "golden.example/segment";
 

@@ -1,8 +1,9 @@
 //! A disk without room.
 
 use super::kit::{Bench, at, seqs};
-use crate::log::append::{AppendError, Outcome, OwnEvent, Submission};
+use crate::log::append::{AppendError, Outcome, Submission};
 use crate::log::open;
+use crate::log::own_events::OwnEvent;
 use std::sync::atomic::Ordering;
 
 #[test]

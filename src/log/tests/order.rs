@@ -1,11 +1,12 @@
 //! Order: time, keys, and the segments that entries stand in.
 
 use super::kit::{Bench, at, seqs};
-use crate::log::append::{Answer, AppendError, Outcome, OwnEvent, Rotation};
+use crate::log::append::{Answer, AppendError, Outcome};
 use crate::log::check::check;
 use crate::log::disk::RealDisk;
 use crate::log::keys::LedgerKey;
 use crate::log::open;
+use crate::log::own_events::{OwnEvent, Rotation};
 use crate::spec::entry::Entry;
 use std::sync::Arc;
 

@@ -4,13 +4,14 @@
 //! decides, where a thread that waits for ever is found at once.
 
 use super::campaign::{Base, Broken, Campaign};
-use super::simulated::{Fault, Luck};
-use crate::log::append::{Answer, AppendError, Outcome, OwnEvent, Rotation, Submission};
+use super::simulated::{Fault, Luck, Machine};
+use crate::log::append::{Answer, AppendError, Listener, Outcome, SignedEntry, Submission};
 use crate::log::keys::LedgerKey;
+use crate::log::own_events::{OwnEvent, Rotation};
 use crate::log::{Log, RotateError};
 use crate::spec::checkpoint::Checkpoint;
 use crate::sync::atomic::Ordering;
-use crate::sync::{thread, wait_for};
+use crate::sync::{Mutex, thread, wait_for};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -86,11 +87,44 @@ fn read(log: &Log, campaign: &Campaign) -> Result<u64, Broken> {
     Ok(seen)
 }
 
+/// Who is told of what is committed: of all of it, once, in order, and of nothing that is not durable.
+struct Told {
+    machine: Arc<Machine>,
+    /// The entry that comes next.
+    next: Mutex<Result<u64, Broken>>,
+}
+
+impl Listener for Told {
+    fn committed(&self, first: u64, entries: Vec<SignedEntry>) {
+        let mut next = self.next.lock().unwrap();
+        let end = first + entries.len() as u64;
+        let durable = self.machine.durable_entries();
+        *next = match &*next {
+            Ok(next) if *next != first => Err(format!("told of entry {first} where {next} should be")),
+            Ok(_) if end > durable => Err(format!("told of {end} entries when {durable} were durable")),
+            Ok(_) => Ok(end),
+            Err(broken) => Err(broken.clone()),
+        };
+    }
+}
+
+impl Told {
+    fn all(&self, size: u64) -> Result<(), Broken> {
+        match self.next.lock().unwrap().clone()? {
+            told if told == size => Ok(()),
+            told => Err(format!("told of {told} entries of {size}")),
+        }
+    }
+}
+
 /// One run of everything at once. `base` is a ledger that was just made.
 pub fn run(seed: u64, base: &Base) -> Result<(), Broken> {
     let mut campaign = Campaign::from_base(seed, base, false);
+    let told = Arc::new(Told { machine: campaign.machine.clone(), next: Mutex::new(Ok(0)) });
+    campaign.listener = Some(told.clone());
     let disk = campaign.machine.start();
     let log = campaign.open(&disk)?.ok_or("it does not open")?;
+    *told.next.lock().unwrap() = Ok(log.store().size());
     let chance = &mut campaign.chance;
     let fault = match chance.below(4) {
         0 => Some(Fault::FailedSync),
@@ -160,7 +194,9 @@ pub fn run(seed: u64, base: &Base) -> Result<(), Broken> {
         ));
     }
     let waiting_bytes = log.waiting_bytes.clone();
+    let store = log.store().clone();
     log.close();
+    told.all(store.size())?;
     if !stopped && waiting_bytes.load(Ordering::SeqCst) != 0 {
         return Err(format!("{waiting_bytes:?} bytes wait in a log that is closed"));
     }

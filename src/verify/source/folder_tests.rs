@@ -1,7 +1,8 @@
 //! Lies in a data folder, told in small segments: what does not depend on their size is tested with few entries.
 
 use super::FolderSource;
-use crate::{Code, Options, Outcome, Problem, Quiet, Report, Source, SourceKind, whole_ledger};
+use crate::judge::whole_ledger;
+use crate::{Code, Options, Outcome, Problem, Quiet, Report, Source, SourceKind};
 use daybook_spec::layout::Head;
 use daybook_testkit::{Ledger, framed, write_head};
 use std::fs;

@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 use std::io::Read as _;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Requests under way at once, and bundles read ahead.
@@ -33,7 +34,11 @@ pub(crate) struct UrlSource {
     /// The next bundle to ask for.
     next_bundle: u64,
     entries: u64,
-    jobs: Sender<Job>,
+    /// None when it is being dropped.
+    jobs: Option<Sender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+    /// By which requests that are under way are cut off.
+    agent: ureq::Agent,
     /// Answers to come, in order.
     pending: VecDeque<Receiver<Result<Bundle, Problem>>>,
     held: Option<Problem>,
@@ -92,19 +97,31 @@ impl UrlSource {
         }
         let (jobs, waiting) = channel::<Job>();
         let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..READ_AHEAD {
+        let mut source = Self {
+            checkpoint,
+            size,
+            next_bundle: 0,
+            entries: 0,
+            jobs: Some(jobs),
+            threads: Vec::with_capacity(READ_AHEAD),
+            agent: client.agent.clone(),
+            pending: VecDeque::with_capacity(READ_AHEAD),
+            held: None,
+            warnings,
+        };
+        for number in 0..READ_AHEAD {
             let (client, waiting) = (Arc::clone(&client), Arc::clone(&waiting));
-            // They end when the source is dropped, after the request that they are at.
-            std::thread::spawn(move || {
+            let ask = move || {
                 loop {
                     let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(job) = job else { return };
                     let _ = job.reply.send(client.bundle(job.number, job.width));
                 }
-            });
+            };
+            let thread = std::thread::Builder::new().name(format!("ask-{number}")).spawn(ask);
+            source.threads.push(thread.map_err(|error| Problem::could_not(error.to_string()))?);
         }
-        let pending = VecDeque::with_capacity(READ_AHEAD);
-        Ok(Self { checkpoint, size, next_bundle: 0, entries: 0, jobs, pending, held: None, warnings })
+        Ok(source)
     }
 
     fn ask_ahead(&mut self) {
@@ -113,9 +130,21 @@ impl UrlSource {
             let width = (self.size - number * TILE_WIDTH).min(TILE_WIDTH);
             let (reply, answer) = sync_channel(1);
             // If nobody takes the job, the answer's channel is closed, which the reader sees.
-            let _ = self.jobs.send(Job { number, width, reply });
+            let _ = self.jobs.as_ref().map(|jobs| jobs.send(Job { number, width, reply }));
             self.pending.push_back(answer);
             self.next_bundle += 1;
+        }
+    }
+}
+
+impl Drop for UrlSource {
+    /// Whoever has seen enough waits for no answer that is still to come.
+    fn drop(&mut self) {
+        self.jobs = None;
+        self.pending.clear();
+        self.agent.clone().shutdown();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
         }
     }
 }

@@ -1,59 +1,11 @@
-//! An entry as views see it, and the log as the engine follows it.
+//! What views read from an entry, and the log as the engine looks back into it.
 
 use super::row::{Assurance, Micros, RowEvent};
 use crate::catalog::Catalog;
-use crate::follow::feed::FeedError;
-use crate::spec::entry::Entry;
+use crate::follow::{Event, FeedError, Source};
 use serde_json::Value;
-use std::sync::Arc;
-use std::time::Duration;
-
-/// An entry of the log, read for views.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Event {
-    /// The entry's number.
-    pub seq: u64,
-    /// When the ledger recorded it.
-    pub recorded_at: Micros,
-    /// When it happened: CloudEvents `time`, or when it was recorded where there is none.
-    pub happened_at: Micros,
-    /// CloudEvents `source`.
-    pub source: String,
-    /// CloudEvents `id`.
-    pub id: String,
-    /// CloudEvents `type`.
-    pub ty: String,
-    /// CloudEvents `subject`, where there is one.
-    pub subject: Option<String>,
-    /// The extension attribute `sequence`, where there is one.
-    pub sequence: Option<String>,
-    /// Who submitted it, as authenticated.
-    pub actor: String,
-    /// CloudEvents `data`; null where there is none, or none in JSON.
-    pub data: Arc<Value>,
-}
 
 impl Event {
-    /// Reads an entry.
-    #[must_use]
-    pub fn of(entry: &Entry<'_>) -> Event {
-        let text = |name| entry.attribute(name).map(str::to_owned);
-        let recorded_at = entry.time.micros();
-        let happened_at = entry.attribute("time").and_then(super::row::parse_time).unwrap_or(recorded_at);
-        Event {
-            seq: entry.seq,
-            recorded_at,
-            happened_at,
-            source: text("source").unwrap_or_default(),
-            id: text("id").unwrap_or_default(),
-            ty: text("type").unwrap_or_default(),
-            subject: text("subject"),
-            sequence: text("sequence"),
-            actor: entry.actor.clone(),
-            data: Arc::new(entry.event.get("data").map_or(Value::Null, crate::catalog::to_value)),
-        }
-    }
-
     /// Who acted: `data.by`, and otherwise who posted it.
     #[must_use]
     pub fn by(&self) -> &str {
@@ -85,32 +37,8 @@ impl Event {
     }
 }
 
-/// A log whose events can be followed and read one by one.
-pub trait EventFeed: Send + Sync {
-    /// How many entries are durable.
-    fn committed(&self) -> u64;
-
-    /// Waits until more than `beyond` entries are durable, at most `timeout`, and says how many are.
-    fn wait_committed(&self, beyond: u64, timeout: Duration) -> u64;
-
-    /// Appends to `out` the events `from`, `from + 1` …, at most `max`, at least one if there is one.
-    ///
-    /// # Errors
-    /// The log cannot be read.
-    fn read(&self, from: u64, max: usize, out: &mut Vec<Event>) -> Result<(), FeedError>;
-
-    /// One event, which must be below [`EventFeed::committed`].
-    ///
-    /// # Errors
-    /// The log cannot be read, or has no such entry.
-    fn event(&self, seq: u64) -> Result<Event, FeedError>;
-
-    /// SHA-256 of the text of an entry, which must be below [`EventFeed::committed`].
-    ///
-    /// # Errors
-    /// As [`EventFeed::event`].
-    fn text_hash(&self, seq: u64) -> Result<[u8; 32], FeedError>;
-
+/// The log as the engine looks back into it.
+pub trait EventFeed: Source {
     /// The entry that has this identity ([`crate::log::identity`]) among those below `before`; waits until it can be
     /// known.
     ///

@@ -14,7 +14,7 @@ mod audit;
 mod corrections;
 mod digest;
 mod event;
-mod follower;
+mod following;
 mod history;
 mod keys;
 mod lists;
@@ -31,9 +31,9 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+pub use crate::follow::Event;
 pub use corrections::CORRECTION;
-pub use event::{Event, EventFeed};
-pub use follower::Follower;
+pub use event::EventFeed;
 pub use history::{Change, History};
 pub use keys::DateKind;
 pub use lists::{Counted, EntryLists};
@@ -44,12 +44,13 @@ pub use tally::Tallier;
 pub use view::{RowName, View, fold};
 
 use crate::catalog::Catalog;
-use crate::follow::feed::FeedError;
+use crate::follow::{FeedError, Portion};
 use crate::store::folder::Folder;
 use crate::store::postings::ListError;
 use crate::store::seal::{SEAL_KEY, Seal};
 use crate::store::{Batch, Store, StoreError, Table};
 use digest::Digest;
+use following::Wish;
 use keys::Slot;
 use lists::Tail;
 use session::Session;
@@ -113,6 +114,11 @@ pub type Result<T> = std::result::Result<T, EngineError>;
 /// Reason: a batch of this many keys takes some milliseconds, in which nothing else is applied.
 const MAX_DELETED: usize = 4_096;
 
+/// Bytes of entries after which no more are read into a batch.
+///
+/// Reason: a thousand large events would take a quarter of a gigabyte; this many ordinary ones are a full batch.
+pub const MAX_BATCH_BYTES: usize = 4 << 20;
+
 /// How a view stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
@@ -138,6 +144,8 @@ pub struct Engine {
     /// Readers hold it while they ask, the writer while a batch is written: nobody sees half a batch.
     state: RwLock<State>,
     applying: Mutex<Applying>,
+    /// What the views are to be from the next batch on.
+    wish: Mutex<Option<Arc<Wish>>>,
     applied: AtomicU64,
     /// When the last entry applied was recorded.
     recorded_at: AtomicI64,
@@ -228,12 +236,12 @@ impl Engine {
     ///
     /// # Errors
     /// The log cannot be read, and nothing was applied; or the store failed, and the views answer no more.
-    pub fn apply(&self, events: &[Event]) -> Result<()> {
+    pub fn apply(&self, events: &[Arc<Event>]) -> Result<()> {
         self.check()?;
         let Some(last) = events.last() else { return Ok(()) };
         let mut applying =
             self.applying.lock().map_err(|_| self.fail("a panic while applying".to_owned()))?;
-        let seal = Seal { applied: last.seq + 1, anchor: self.feed.text_hash(last.seq)? };
+        let seal = Seal { applied: last.seq + 1, anchor: last.text_hash };
         let (catalog, mut members) = {
             let state = self.state();
             (state.catalog.clone(), state.members.clone())
@@ -250,11 +258,20 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether there is something to build beside the views that answer, or to clear away.
+    /// Whether there is something to build beside the views that answer, or to clear away, or another catalogue.
     #[must_use]
     pub fn has_more_to_do(&self) -> bool {
+        if self.has_wish() {
+            return true;
+        }
         let state = self.state();
         !state.building.is_empty() || !state.unused.is_empty()
+    }
+
+    /// Whether versions are being built beside those that answer.
+    #[must_use]
+    pub fn is_building(&self) -> bool {
+        !self.state().building.is_empty()
     }
 
     /// Builds newer versions on, by at most `max` entries, or clears away some of what nobody needs any more.
@@ -279,7 +296,8 @@ impl Engine {
         let mut events = Vec::new();
         let room = usize::try_from(until.saturating_sub(from)).unwrap_or(usize::MAX).min(max);
         if room > 0 {
-            self.feed.read(from, room, &mut events)?;
+            let portion = Portion { entries: room, bytes: MAX_BATCH_BYTES, data: true };
+            self.feed.read(from, portion, &mut events)?;
         }
         let mut members: Vec<Member> = building.iter().filter(|member| is_next(member)).cloned().collect();
         let reached = events.last().map_or(from, |event| event.seq + 1);
@@ -348,7 +366,7 @@ impl Engine {
     /// What the entries come to, in one batch; the members' digests and numbers of rows go along.
     fn work(
         &self,
-        events: &[Event],
+        events: &[Arc<Event>],
         catalog: &Catalog,
         members: &mut [Member],
         applying: &mut Applying,

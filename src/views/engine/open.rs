@@ -1,11 +1,12 @@
 //! How the views are opened, and when all of them are thrown away: as the index is (see `index/open.rs`).
 
-use super::event::{Event, EventFeed};
+use super::event::EventFeed;
 use super::keys;
 use super::row::Micros;
 use super::slots::{self, Member, Projection, SlotRecord};
 use super::{Applying, Engine, EngineError, Result, State};
 use crate::catalog::Catalog;
+use crate::follow::Event;
 use crate::store::folder::{Folder, FolderError, remove_folder};
 use crate::store::opening::{OpenReport, Opened, RebuildReason, UNFINISHED_OPENS};
 use crate::store::seal::{HEADER_KEY, SEAL_KEY, Seal, header_record, read_header};
@@ -79,6 +80,7 @@ impl Engine {
             feed,
             state: RwLock::new(State { catalog, members, building, unused }),
             applying: Mutex::new(Applying::default()),
+            wish: Mutex::new(None),
             applied: AtomicU64::new(seal.applied),
             recorded_at: AtomicI64::new(last.map_or(Micros::MIN, |last| last.recorded_at)),
             failed: OnceLock::new(),
@@ -161,7 +163,7 @@ fn check(
         return Ok(Err(Some(RebuildReason::BeyondLog { applied: seal.applied, committed })));
     }
     if let Some(last) = seal.applied.checked_sub(1)
-        && feed.text_hash(last)? != seal.anchor
+        && feed.event(last)?.text_hash != seal.anchor
     {
         return Ok(Err(Some(RebuildReason::OtherHistory { seq: last })));
     }

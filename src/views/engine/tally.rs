@@ -1,7 +1,7 @@
 //! Sums over entries, by name: for what is no row of anything.
 
-use super::event::Event;
 use crate::catalog::Catalog;
+use crate::follow::Event;
 use serde_json::Value;
 
 /// Adds entries up under names.

@@ -4,7 +4,7 @@ mod finish;
 mod marks;
 
 use super::corrections::{CORRECTION, Corrections};
-use super::event::{Event, EventFeed};
+use super::event::EventFeed;
 use super::keys::{self, Slot};
 use super::lists::{Counted, Tail};
 use super::row::{Micros, RowEvent};
@@ -14,6 +14,7 @@ use super::tally::Tallier;
 use super::view::{RowName, View, advance};
 use super::{EngineError, Result};
 use crate::catalog::Catalog;
+use crate::follow::Event;
 use crate::store::{Batch, Store, Table};
 use crate::views::stats::DayStats;
 use std::collections::hash_map::Entry;
@@ -91,7 +92,7 @@ impl<'a> Session<'a> {
         store: &'a dyn Store,
         feed: &'a dyn EventFeed,
         catalog: &'a Catalog,
-        events: &[Event],
+        events: &[Arc<Event>],
     ) -> Session<'a> {
         Session {
             store,

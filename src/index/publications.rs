@@ -1,7 +1,7 @@
 //! The publications of the catalogue that a log holds.
 
+use super::lookup::{Filter, Index};
 use crate::catalog::{CatalogHistory, PUBLISHED, to_value};
-use crate::index::{Filter, LogIndex};
 use crate::log::store::Store;
 use crate::spec::entry::Entry;
 
@@ -16,13 +16,13 @@ const PAGE: usize = 256;
 pub fn read_publications(
     history: &CatalogHistory,
     store: &Store,
-    index: &LogIndex,
+    index: &Index,
     size: u64,
 ) -> Result<(), String> {
     let filter = Filter { ty: Some(PUBLISHED), ..Filter::default() };
     let mut from = 0;
     loop {
-        let found = index.list(filter, from, size, false, PAGE).map_err(|error| error.to_string())?;
+        let found = index.list(&filter, from, size, false, PAGE).map_err(|error| error.to_string())?;
         for seq in &found {
             let bytes = store.entry(*seq).map_err(|error| error.to_string())?;
             let entry = Entry::parse(&bytes).map_err(|error| error.to_string())?;

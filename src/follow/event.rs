@@ -1,0 +1,110 @@
+//! An entry as everything that follows the log sees it: read once, shared by all.
+
+use crate::spec::entry::Entry;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// An entry of the log, read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// The entry's number: 0, 1, 2 … without gaps.
+    pub seq: u64,
+    /// When the ledger recorded it, in microseconds since 1970-01-01T00:00:00Z.
+    pub recorded_at: i64,
+    /// When it happened, in the same: CloudEvents `time`, or when it was recorded where there is none.
+    pub happened_at: i64,
+    /// CloudEvents `source`.
+    pub source: String,
+    /// CloudEvents `id`.
+    pub id: String,
+    /// CloudEvents `type`.
+    pub ty: String,
+    /// CloudEvents `subject`, where there is one.
+    pub subject: Option<String>,
+    /// The extension attribute `sequence`, where there is one.
+    pub sequence: Option<String>,
+    /// Who submitted it, as authenticated.
+    pub actor: String,
+    /// SHA-256 of the entry's text: `prev` of the next entry (FORMATS.md, section 2).
+    pub text_hash: [u8; 32],
+    /// CloudEvents `data`; null where there is none, or none in JSON, or where the reader asked for none.
+    pub data: Arc<Value>,
+}
+
+impl Event {
+    /// Reads an entry.
+    #[must_use]
+    pub fn of(entry: &Entry<'_>) -> Event {
+        let data = entry.event.get("data").map_or(Value::Null, crate::catalog::to_value);
+        Event { data: Arc::new(data), ..Event::without_data(entry) }
+    }
+
+    /// Reads an entry but for its `data`, which is most of the work.
+    #[must_use]
+    pub fn without_data(entry: &Entry<'_>) -> Event {
+        let text = |name| entry.attribute(name).map(str::to_owned);
+        let recorded_at = entry.time.micros();
+        Event {
+            seq: entry.seq,
+            recorded_at,
+            happened_at: entry.attribute("time").and_then(micros).unwrap_or(recorded_at),
+            source: text("source").unwrap_or_default(),
+            id: text("id").unwrap_or_default(),
+            ty: text("type").unwrap_or_default(),
+            subject: text("subject"),
+            sequence: text("sequence"),
+            actor: entry.actor.clone(),
+            text_hash: entry.text_hash(),
+            data: Arc::new(Value::Null),
+        }
+    }
+
+    /// About how many bytes of memory it takes.
+    pub(super) fn weight(&self) -> usize {
+        let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let texts = self.source.len() + self.id.len() + self.ty.len() + self.actor.len();
+        let texts = texts + optional(&self.subject) + optional(&self.sequence);
+        size_of::<Event>() + texts + weight_of(&self.data)
+    }
+}
+
+/// Reads an RFC 3339 time.
+fn micros(text: &str) -> Option<i64> {
+    chrono::DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_micros())
+}
+
+/// Bytes of a node of a map, which has room for eleven members. Nodes that have been split are half full.
+const NODE_BYTES: usize = 11 * (size_of::<String>() + size_of::<Value>()) + 16;
+const NODE_MEMBERS: usize = 6;
+
+/// About how many bytes of memory a value takes. It nests no deeper than an event may, so this does not either.
+fn weight_of(value: &Value) -> usize {
+    let within = match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight_of).sum(),
+        Value::Object(members) => {
+            let nodes = if members.is_empty() { 0 } else { members.len() / NODE_MEMBERS + 1 };
+            let inside =
+                members.iter().map(|(name, value)| name.len() + weight_of(value) - size_of::<Value>());
+            nodes * NODE_BYTES + inside.sum::<usize>()
+        }
+    };
+    size_of::<Value>() + within
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_value_weighs_at_least_what_its_parts_do() {
+        assert_eq!(weight_of(&json!(1)), size_of::<Value>());
+        assert_eq!(weight_of(&json!([1, 2, 3])), 4 * size_of::<Value>());
+        assert_eq!(weight_of(&json!("abc")), size_of::<Value>() + 3);
+        // A map takes a whole node for a single member.
+        assert!(weight_of(&json!({"a": 1})) > NODE_BYTES);
+        assert!(weight_of(&json!({"a": {"b": {"c": {}}}})) > 3 * NODE_BYTES);
+    }
+}
