@@ -94,13 +94,15 @@ pub fn scenario(now: DateTime<Utc>) -> Result<Vec<DemoEvent>, DemoError> {
     events.sort_by_key(|event| event.recorded_at);
     let mut next: BTreeMap<String, u64> = BTreeMap::new();
     for one in &mut events {
-        let source = one.event["source"].as_str().unwrap_or_default().to_owned();
+        let source = one.event.get("source").and_then(Value::as_str).unwrap_or_default().to_owned();
         let Some(skip) = numbered.get(&source) else { continue };
         let number = next.entry(source).or_insert(1);
         if Some(*number) == *skip {
             *number += 1;
         }
-        one.event["sequence"] = json!(number.to_string());
+        if let Some(event) = one.event.as_object_mut() {
+            event.insert("sequence".to_owned(), json!(number.to_string()));
+        }
         *number += 1;
     }
     Ok(events)
