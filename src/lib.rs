@@ -9,6 +9,7 @@ pub mod api;
 pub mod app;
 pub mod catalog;
 pub mod cli;
+pub mod clock;
 pub mod demo;
 pub mod follow;
 pub mod identity;

@@ -6,11 +6,11 @@
 use crate::common::data_dir;
 use crate::common::event::{Event, subject};
 use anyhow::{Context, Result, bail};
+use daybook::clock::ManualClock;
 use daybook::follow::Feed;
 use daybook::identity::{NewToken, Role, Tokens};
 use daybook::index::LogIndex;
 use daybook::log::bulk::{Builder, read_entries};
-use daybook::log::clock::ManualClock;
 use daybook::log::disk::RealDisk;
 use daybook::log::keys::find;
 use daybook::log::{Opened, Options, create, home};

@@ -8,10 +8,11 @@ use crate::common::table::{Table, quantile, thousands};
 use anyhow::Result;
 use daybook::catalog::Catalog;
 use daybook::follow::{FeedError, Portion, Source};
+use daybook::spec::time::{MICROS_PER_DAY, Timestamp};
 use daybook::store::EngineKind;
 use daybook::views::access::reach::Wanted;
 use daybook::views::access::who;
-use daybook::views::engine::{Engine, Event, EventFeed, Micros, When, time_text};
+use daybook::views::engine::{Engine, Event, EventFeed, When};
 use daybook::views::projections;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -25,8 +26,7 @@ const HOLDERS: u64 = 10;
 const REVOKED: u64 = 10;
 /// A prime, so that what is asked reaches every part.
 const STRIDE: u64 = 2_654_435_761;
-const START: Micros = 1_750_000_000_000_000;
-const DAY: Micros = 86_400_000_000;
+const START: Timestamp = Timestamp::clamped(1_750_000_000_000_000);
 /// Entries applied at once.
 const BATCH: u64 = 2_048;
 /// Questions of each kind.
@@ -45,19 +45,20 @@ impl Grants {
         Self::assignments() + self.grants + self.grants / REVOKED
     }
 
-    fn recorded_at(&self, seq: u64) -> Micros {
+    fn recorded_at(&self, seq: u64) -> Timestamp {
         // A year, whatever there is in it.
-        START + (seq as i128 * 365 * i128::from(DAY) / i128::from(self.entries())) as Micros
+        let year = 365 * i128::from(MICROS_PER_DAY);
+        START.saturating_add((i128::from(seq) * year / i128::from(self.entries())) as i64)
     }
 
     fn data(&self, seq: u64) -> (&'static str, Value) {
-        let text = |time: Micros| time_text(time).unwrap_or_default();
         let now = self.recorded_at(seq);
+        let days_later = |days: i64| now.saturating_add(days * MICROS_PER_DAY).to_string();
         let Some(after) = seq.checked_sub(Self::assignments()) else {
             let (role, holder) = (seq / HOLDERS, seq * 7_919 % PEOPLE);
             let data = json!({
                 "by": "user:u-0", "principal": format!("user:p-{holder}"), "role": format!("role-{role}"),
-                "valid_from": text(START),
+                "valid_from": START.to_string(),
             });
             return ("role.assigned", data);
         };
@@ -66,7 +67,7 @@ impl Grants {
         if place == REVOKED {
             let grant = (group * REVOKED).saturating_sub(5_000);
             let data = json!({
-                "by": "user:u-0", "grant": format!("G-{grant}"), "reason": "moved on", "effective_at": text(now - 7 * DAY),
+                "by": "user:u-0", "grant": format!("G-{grant}"), "reason": "moved on", "effective_at": days_later(-7),
             });
             return ("access.revoked", data);
         }
@@ -80,7 +81,7 @@ impl Grants {
             "by": "user:u-0", "request": format!("R-{number}"), "grant": format!("G-{number}"),
             "resource": {"kind": "dataset", "id": format!("ds-{}", number * 7_919 % DATASETS), "environment": "production"},
             "grantee": grantee, "operations": ["read"], "purpose": "modelling", "legal_basis": "gdpr-6-1-f",
-            "valid_from": text(now), "valid_until": text(now + 120 * DAY), "grantee_unit": "risk", "owner_unit": "lending",
+            "valid_from": now.to_string(), "valid_until": days_later(120), "grantee_unit": "risk", "owner_unit": "lending",
             "agreement": "AGR-1",
         });
         ("access.granted", data)

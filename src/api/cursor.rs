@@ -2,6 +2,7 @@
 //! refused instead of answering nonsense.
 
 use crate::spec::encoding::{from_hex, to_hex};
+use crate::spec::time::Timestamp;
 use crate::views::engine::Place;
 use crate::web::{Problem, ProblemType};
 use sha2::{Digest as _, Sha256};
@@ -35,7 +36,7 @@ const PLACE_VERSION: u8 = 2;
 #[must_use]
 pub fn encode_place(query: &str, place: Place) -> String {
     let mut bytes = vec![PLACE_VERSION];
-    bytes.extend_from_slice(&place.date.to_be_bytes());
+    bytes.extend_from_slice(&place.date.micros().to_be_bytes());
     bytes.extend_from_slice(&place.number.to_be_bytes());
     bytes.extend_from_slice(&digest(query));
     to_hex(&bytes)
@@ -50,7 +51,8 @@ pub fn decode_place(query: &str, cursor: &str) -> Result<Place, Problem> {
         from_hex::<21>(cursor).filter(|bytes| bytes[0] == PLACE_VERSION && bytes[17..] == digest(query));
     let bytes = bytes.ok_or_else(other_query)?;
     let number = |from: usize| bytes[from..from + 8].iter().fold(0, |n, byte| n << 8 | u64::from(*byte));
-    Ok(Place { date: number(1) as i64, number: number(9) })
+    let date = Timestamp::from_micros(number(1) as i64).ok_or_else(other_query)?;
+    Ok(Place { date, number: number(9) })
 }
 
 /// First byte of a cursor into a list in the order of names.
@@ -102,7 +104,7 @@ mod tests {
         assert!(decode("type=b", &cursor).is_err());
         assert!(decode("type=a", "").is_err());
         assert!(decode("type=a", &cursor[2..]).is_err());
-        let place = Place { date: -7, number: u64::MAX };
+        let place = Place { date: Timestamp::EPOCH.saturating_add(-7), number: u64::MAX };
         let cursor = encode_place("state=open", place);
         assert_eq!(decode_place("state=open", &cursor).ok(), Some(place));
         assert!(decode_place("state=shut", &cursor).is_err());

@@ -6,9 +6,8 @@ use crate::index::{Filter, LogIndex};
 use crate::log::append::AppendError;
 use crate::log::store::Store;
 use crate::spec::entry::Entry;
-use crate::spec::time::Timestamp;
 use crate::web::auth::Caller;
-use crate::web::{Problem, ProblemType, Service};
+use crate::web::{Problem, ProblemType, Service, time_parameter};
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, get, web};
@@ -290,10 +289,7 @@ pub fn place(store: &Store, name: &str, text: &str) -> Result<u64, Problem> {
     if let Some(seq) = crate::spec::encoding::from_decimal(text) {
         return Ok(seq);
     }
-    let time = chrono::DateTime::parse_from_rfc3339(text)
-        .ok()
-        .and_then(|time| Timestamp::from_micros(time.timestamp_micros()));
-    let time = time.ok_or_else(|| {
+    let time = time_parameter(text).ok_or_else(|| {
         Problem::parameter(name, "an entry's number or an RFC 3339 time such as 2026-03-01T00:00:00Z")
     })?;
     Ok(store.first_at_or_after(time)?)

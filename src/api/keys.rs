@@ -8,7 +8,7 @@ use crate::log::own_events::Rotation;
 use crate::log::store::{ReadError, Store};
 use crate::spec::encoding::hash_from_base64;
 use crate::spec::note::Signer as _;
-use crate::spec::time::Timestamp;
+use crate::spec::time::Rfc3339;
 use crate::web::auth::{Caller, LogReader};
 use crate::web::{Problem, ProblemType, Service};
 use actix_web::{HttpResponse, get, post, web};
@@ -145,8 +145,7 @@ pub async fn rotate_key(
             .ok_or_else(|| Problem::parameter("next", "base64 of 32 bytes, as `daybook keygen` prints it"))
     });
     let overlap_until = request.overlap_until.as_deref().map(|until| {
-        let time = chrono::DateTime::parse_from_rfc3339(until).ok();
-        let time = time.and_then(|time| Timestamp::from_micros(time.timestamp_micros()));
+        let time = Rfc3339::read(until).and_then(Rfc3339::exact);
         time.ok_or_else(|| Problem::parameter("overlap_until", "an RFC 3339 time"))
     });
     let (next, overlap_until) = (next.transpose()?, overlap_until.transpose()?);

@@ -39,7 +39,7 @@ pub(super) fn incompatible(old: &EventType, new: &EventType) -> Option<(String, 
         return Some((format!("/schema{at}"), reason));
     }
     // The rules above see to it; this is a second opinion.
-    let violation = new.check(&old.example, 1).into_iter().next();
+    let violation = new.schema_violations(&old.example, 1).into_iter().next();
     violation
         .map(|wrong| (format!("/schema{}", wrong.pointer), format!("the old example: {}", wrong.message)))
 }

@@ -1,8 +1,10 @@
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
+use std::sync::OnceLock;
 
 use super::field::{field, texts_at, value_at};
+use super::instant::{Times, has_one_beyond};
 use super::nearest::nearest;
 
 /// A message is for one line of a terminal or a log; the schema has the long version.
@@ -11,6 +13,8 @@ const MAX_MESSAGE_CHARS: usize = 120;
 const MAX_POINTER_BYTES: usize = 512;
 /// Names that the client chose are repeated no longer than this.
 const MAX_NAME_CHARS: usize = 40;
+/// Said of a time that an offset brings out of what can be written.
+const BEYOND: &str = "must be a time in the years 0000 to 9999 in UTC";
 
 /// A kind of event that the ledger accepts.
 pub struct EventType {
@@ -37,6 +41,8 @@ pub struct EventType {
     /// Fields of `data` that hold the id of something else.
     pub links: Vec<Link>,
     pub(super) validator: Validator,
+    /// The schema again, for times in range; compiled when an event first holds one that is not.
+    pub(super) in_range: OnceLock<Option<Validator>>,
 }
 
 /// Whose history an event belongs to.
@@ -81,6 +87,12 @@ impl EventType {
     ///
     /// The common case, valid data, is the fast one: reasons are looked for only once it is known that there are some.
     pub fn check(&self, data: &Value, limit: usize) -> Vec<Violation> {
+        let violations = self.schema_violations(data, limit);
+        if violations.is_empty() { self.times_beyond(data, limit) } else { violations }
+    }
+
+    /// As [`EventType::check`], without what is no matter of the schema: what a schema accepted once, it accepts.
+    pub(super) fn schema_violations(&self, data: &Value, limit: usize) -> Vec<Violation> {
         if self.validator.is_valid(data) {
             return Vec::new();
         }
@@ -99,6 +111,22 @@ impl EventType {
                 .push(Violation { pointer: String::new(), message: "does not fit the schema".to_owned() });
         }
         violations
+    }
+
+    /// Where data that fits the schema has times that the ledger cannot hold.
+    fn times_beyond(&self, data: &Value, limit: usize) -> Vec<Violation> {
+        if !has_one_beyond(data) {
+            return Vec::new();
+        }
+        // The schema was compiled before, so that it can be compiled again.
+        let Some(in_range) = self.in_range.get_or_init(|| Times::InRange.validator(&self.schema).ok()) else {
+            return vec![Violation { pointer: String::new(), message: BEYOND.to_owned() }];
+        };
+        let beyond = in_range.iter_errors(data).map(|error| Violation {
+            pointer: bounded_pointer(error.instance_path().as_str()),
+            message: BEYOND.to_owned(),
+        });
+        beyond.take(limit.max(1)).collect()
     }
 
     /// The id of the entity that this event is about.

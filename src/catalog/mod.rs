@@ -16,6 +16,7 @@ mod event_type;
 mod field;
 mod filter;
 mod history;
+mod instant;
 mod lint;
 mod nearest;
 mod publish;

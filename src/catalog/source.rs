@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use include_dir::{Dir, include_dir};
-use jsonschema::{Draft, PatternOptions};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use serde_saphyr::Spanned;
@@ -14,6 +14,7 @@ use super::control::RawControl;
 use super::error::CatalogError;
 use super::event_type::{Entity, EventType, Link, LinkTarget};
 use super::field::field;
+use super::instant::Times;
 use super::lint::lint;
 use super::register_source::RawRegister;
 
@@ -25,8 +26,6 @@ const SEEDS_NAME: &str = "seeds/catalog";
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Type names end up in index keys and in metrics labels.
 const MAX_TYPE_NAME_BYTES: usize = 128;
-/// A compiled pattern, at most: one that is published must not take the memory of all others.
-const MAX_PATTERN_BYTES: usize = 64 * 1024;
 /// What the loader itself puts into each schema.
 const ADDED_BY_LOADER: [&str; 6] =
     ["$defs", "$schema", "additionalProperties", "description", "title", "type"];
@@ -245,15 +244,7 @@ fn compile(
     let schema = complete(&raw, everywhere, defs)?;
     lint(&schema)?;
     check_concerns(raw.concerns, &schema)?;
-    let validator = jsonschema::options()
-        .with_draft(Draft::Draft202012)
-        .should_validate_formats(true)
-        .with_format("date-time", is_instant)
-        // Linear in the input whatever the pattern: a published type must not be able to stall the intake.
-        .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN_BYTES))
-        .offline()
-        .build(&schema)
-        .map_err(|error| format!("schema{}: {error}", error.instance_path()))?;
+    let validator = Times::Plain.validator(&schema)?;
 
     // Each type carries `effective_at` from the `everywhere` block, so that is what a type means unless it says another.
     let effective_at = raw.effective_at.unwrap_or_else(|| "effective_at".to_owned());
@@ -294,8 +285,9 @@ fn compile(
         links,
         concerns_nobody: raw.concerns == Concerns::Nobody,
         validator,
+        in_range: OnceLock::new(),
     };
-    match compiled.check(&compiled.example, 1).first() {
+    match compiled.schema_violations(&compiled.example, 1).first() {
         None => Ok(compiled),
         Some(wrong) => Err(format!("example{}: {}", wrong.pointer, wrong.message)),
     }
@@ -327,14 +319,6 @@ fn check_name(name: &str) -> Result<(), String> {
         return Err("types that begin with `ledger.` are the ledger's own".to_owned());
     }
     Ok(())
-}
-
-/// RFC 3339, and of what it permits only what every reader of the ledger reads alike: upper-case `T` and `Z`, and no
-/// leap second, which many clocks and databases cannot hold.
-fn is_instant(text: &str) -> bool {
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || b"-:.+TZ".contains(&byte));
-    let upright = text.as_bytes().get(10) == Some(&b'T') && text.as_bytes().get(17) != Some(&b'6');
-    plain && upright && chrono::DateTime::parse_from_rfc3339(text).is_ok()
 }
 
 /// The schema as published: the type's own part, the members that every type has, and the definitions in use.

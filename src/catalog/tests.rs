@@ -141,6 +141,27 @@ fn dates_are_really_checked() {
 }
 
 #[test]
+fn a_time_beyond_four_digits_of_a_year_is_refused_and_fits_the_schema() {
+    let catalog = embedded();
+    let requested = catalog.get("approval.requested").unwrap();
+    for (due_at, fits) in [
+        ("9999-12-31T23:59:59.999999Z", true),
+        ("9999-12-31T23:59:59-23:59", false),
+        ("0000-01-01T00:00:00Z", true),
+        ("0000-01-01T00:00:00+00:01", false),
+    ] {
+        let mut data = requested.example.clone();
+        data["due_at"] = json!(due_at);
+        data["rationale"] = json!("9999-12-31T23:59:59-23:59");
+        let found = requested.check(&data, 5);
+        let places: Vec<&str> = found.iter().map(|violation| violation.pointer.as_str()).collect();
+        assert_eq!(places, if fits { vec![] } else { vec!["/due_at"] }, "{due_at}");
+        // A type that was published with such an example is loaded again.
+        assert!(requested.schema_violations(&data, 1).is_empty(), "{due_at}");
+    }
+}
+
+#[test]
 fn messages_say_what_is_expected_and_never_what_was_sent() {
     let catalog = embedded();
     let granted = catalog.get("access.granted").unwrap();

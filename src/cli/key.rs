@@ -8,7 +8,7 @@ use crate::log::own_events::Rotation;
 use crate::log::{self, NoIndex};
 use crate::spec::encoding::hash_from_base64;
 use crate::spec::note::Signer as _;
-use crate::spec::time::Timestamp;
+use crate::spec::time::Rfc3339;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -118,9 +118,8 @@ impl Rotate {
         let next =
             self.next.as_deref().map(|next| hash_from_base64(next).context("--next is base64 of 32 bytes"));
         let overlap_until = self.overlap_until.as_deref().map(|until| {
-            let time =
-                chrono::DateTime::parse_from_rfc3339(until).context("--overlap-until is an RFC 3339 time")?;
-            Timestamp::from_micros(time.timestamp_micros()).context("--overlap-until is out of range")
+            let time = Rfc3339::read(until).context("--overlap-until is an RFC 3339 time")?;
+            time.exact().context("--overlap-until lies outside the years 0000 to 9999")
         });
         let vkey = signer.verifier().to_string();
         let rotation = Rotation {

@@ -1,6 +1,8 @@
 //! `daybook token create|list|revoke`.
 
+use crate::clock::{Clock as _, SystemClock};
 use crate::identity::{NewToken, Role, Tokens};
+use crate::spec::time::MICROS_PER_DAY;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -55,8 +57,8 @@ impl Token {
     pub fn run(self) -> anyhow::Result<()> {
         match self {
             Token::Create(create) => {
-                let expires =
-                    create.expires.map(|days| chrono::Utc::now() + chrono::Duration::days(days.into()));
+                let later = |days: u16| SystemClock.now().saturating_add(i64::from(days) * MICROS_PER_DAY);
+                let expires = create.expires.map(later);
                 let new =
                     NewToken { actor: create.actor, roles: create.roles, sources: create.sources, expires };
                 std::fs::metadata(&create.data).with_context(|| create.data.display().to_string())?;
@@ -67,7 +69,7 @@ impl Token {
             Token::List(list) => {
                 for token in Tokens::list(&list.data)? {
                     let roles: Vec<_> = token.roles.iter().map(Role::to_string).collect();
-                    let expires = token.expires.map_or_else(|| "never".to_owned(), |time| time.to_rfc3339());
+                    let expires = token.expires.map_or_else(|| "never".to_owned(), |time| time.to_string());
                     let sources =
                         if token.sources.is_empty() { "any source".into() } else { token.sources.join(" ") };
                     println!(

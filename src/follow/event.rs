@@ -1,6 +1,7 @@
 //! An entry as everything that follows the log sees it: read once, shared by all.
 
 use crate::spec::entry::Entry;
+use crate::spec::time::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -9,10 +10,10 @@ use std::sync::Arc;
 pub struct Event {
     /// The entry's number: 0, 1, 2 … without gaps.
     pub seq: u64,
-    /// When the ledger recorded it, in microseconds since 1970-01-01T00:00:00Z.
-    pub recorded_at: i64,
-    /// When it happened, in the same: CloudEvents `time`, or when it was recorded where there is none.
-    pub happened_at: i64,
+    /// When the ledger recorded it.
+    pub recorded_at: Timestamp,
+    /// When it happened: CloudEvents `time`, or when it was recorded where there is none.
+    pub happened_at: Timestamp,
     /// CloudEvents `source`.
     pub source: String,
     /// CloudEvents `id`.
@@ -43,11 +44,11 @@ impl Event {
     #[must_use]
     pub fn without_data(entry: &Entry<'_>) -> Event {
         let text = |name| entry.attribute(name).map(str::to_owned);
-        let recorded_at = entry.time.micros();
+        let recorded_at = entry.time;
         Event {
             seq: entry.seq,
             recorded_at,
-            happened_at: entry.attribute("time").and_then(micros).unwrap_or(recorded_at),
+            happened_at: entry.attribute("time").and_then(Timestamp::recorded).unwrap_or(recorded_at),
             source: text("source").unwrap_or_default(),
             id: text("id").unwrap_or_default(),
             ty: text("type").unwrap_or_default(),
@@ -66,11 +67,6 @@ impl Event {
         let texts = texts + optional(&self.subject) + optional(&self.sequence);
         size_of::<Event>() + texts + weight_of(&self.data)
     }
-}
-
-/// Reads an RFC 3339 time.
-fn micros(text: &str) -> Option<i64> {
-    chrono::DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_micros())
 }
 
 /// Bytes of a node of a map, which has room for eleven members. Nodes that have been split are half full.

@@ -1,6 +1,7 @@
 //! For tests: a log in memory, and histories that have something on every list.
 
 use super::{Event, FeedError, Portion, Source};
+use crate::spec::time::Timestamp;
 use crate::store::EngineKind;
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -67,8 +68,8 @@ pub(crate) fn entry(seq: u64, salt: u64) -> Event {
     let pick = |at: usize, of: u8| digest[at] % of;
     Event {
         seq,
-        recorded_at: seq as i64,
-        happened_at: seq as i64,
+        recorded_at: Timestamp::clamped(seq as i64),
+        happened_at: Timestamp::clamped(seq as i64),
         source: format!("/source/{}", pick(0, 2)),
         id: format!("{salt}-{seq}"),
         ty: format!("type.{}", pick(1, 4).min(pick(2, 4))),

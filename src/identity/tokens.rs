@@ -2,8 +2,10 @@
 //! token has 256 random bits, so a plain hash cannot be guessed back. A running server notices when it changes.
 
 use super::principal::{Principal, Role};
+use crate::clock::{Clock as _, SystemClock};
 use crate::spec::encoding::to_hex;
 use crate::spec::entry::is_actor;
+use crate::spec::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
@@ -52,8 +54,25 @@ pub struct TokenInfo {
     /// RFC 3339.
     pub created: String,
     /// RFC 3339; none: until revoked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires: Option<chrono::DateTime<chrono::Utc>>,
+    #[serde(default, with = "as_text", skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+}
+
+/// A time as the token file has it: RFC 3339, read in any spelling.
+mod as_text {
+    use crate::spec::time::{Rfc3339, Timestamp};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    pub fn serialize<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+        time.map(|time| time.to_string()).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        let read = |text: String| Rfc3339::read(&text).and_then(Rfc3339::exact);
+        let no_time = || de::Error::custom("not an RFC 3339 time");
+        text.map(|text| read(text).ok_or_else(no_time)).transpose()
+    }
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -68,10 +87,10 @@ pub struct NewToken {
     pub actor: String,
     pub roles: Vec<Role>,
     pub sources: Vec<String>,
-    pub expires: Option<chrono::DateTime<chrono::Utc>>,
+    pub expires: Option<Timestamp>,
 }
 
-type ByHash = HashMap<String, (Arc<Principal>, Option<chrono::DateTime<chrono::Utc>>)>;
+type ByHash = HashMap<String, (Arc<Principal>, Option<Timestamp>)>;
 
 /// By what a changed file is told: its time of change, and its inode.
 type Stamp = (i64, i64, u64);
@@ -103,7 +122,7 @@ impl Tokens {
         let hash = to_hex(&Sha256::digest(token));
         let by_hash = self.by_hash.read().unwrap_or_else(PoisonError::into_inner);
         let (principal, expires) = by_hash.get(&hash)?;
-        let expired = expires.is_some_and(|expires| expires <= chrono::Utc::now());
+        let expired = expires.is_some_and(|expires| expires <= SystemClock.now());
         (!expired).then(|| principal.clone())
     }
 
@@ -147,7 +166,7 @@ impl Tokens {
             actor: new.actor,
             roles: new.roles,
             sources: new.sources,
-            created: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+            created: SystemClock.now().to_string(),
             expires: new.expires,
         };
         let path = data_dir.join(TOKENS_FILE);
@@ -236,6 +255,7 @@ fn write(path: &Path, file: &TokenFile) -> Result<(), TokenError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::time::MICROS_PER_SECOND;
     use std::os::unix::fs::PermissionsExt as _;
 
     fn new(actor: &str) -> NewToken {
@@ -260,9 +280,34 @@ mod tests {
     fn an_expired_token_opens_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let mut past = new("app:loans");
-        past.expires = Some(chrono::Utc::now() - chrono::Duration::seconds(1));
+        past.expires = Some(SystemClock.now().saturating_add(-MICROS_PER_SECOND));
         let (token, _) = Tokens::create(dir.path(), past).unwrap();
         assert_eq!(Tokens::load(dir.path()).unwrap().authenticate(&token), None);
+    }
+
+    #[test]
+    fn a_token_file_of_version_0_1_is_read_to_the_microsecond_and_written_alike() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(TOKENS_FILE);
+        let token = |expires: &str| {
+            format!(
+                r#"{{"tokens":[{{"id":"0","hash":"0","actor":"app:a","roles":["producer"],"created":"2026-01-01T00:00:00Z"{expires}}}]}}"#
+            )
+        };
+        let expires = |text: &str| {
+            fs::write(&path, token(text)).unwrap();
+            read(&path).map(|file| file.tokens[0].expires.map(|time| time.to_string()))
+        };
+        assert_eq!(expires("").unwrap(), None);
+        for text in ["2026-12-30T10:00:00.123456789Z", "2026-12-30T10:00:00.123456Z"] {
+            let read_as = expires(&format!(r#","expires":"{text}""#)).unwrap();
+            assert_eq!(read_as.as_deref(), Some("2026-12-30T10:00:00.123456Z"));
+        }
+        assert!(matches!(expires(r#","expires":"soon""#), Err(TokenError::Malformed { .. })));
+        expires(r#","expires":"2026-12-30T10:00:00Z""#).unwrap();
+        let file = read(&path).unwrap();
+        write(&path, &file).unwrap();
+        assert_eq!(read(&path).unwrap().tokens, file.tokens);
     }
 
     #[test]

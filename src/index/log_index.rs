@@ -200,7 +200,7 @@ impl Identities for IndexIdentities {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::clock::SystemClock;
+    use crate::clock::SystemClock;
     use crate::log::disk::RealDisk;
     use crate::log::store::Store;
     use crate::log::{self, Options};

@@ -10,6 +10,7 @@ use crate::spec::canonical;
 use crate::spec::encoding::from_base64;
 use crate::spec::entry::{Draft, LEDGER_TYPE_PREFIX, MAX_ENTRY_BYTES};
 use crate::spec::json::Json;
+use crate::spec::time::Rfc3339;
 
 /// Schema violations that are listed for one event.
 ///
@@ -117,8 +118,11 @@ fn check_attributes(event: &Json<'_>) -> Vec<Refusal> {
             }
             ("specversion", Json::String(version)) if version == "1.0" => {}
             ("specversion", _) => refuse(name, "must be \"1.0\"".into()),
-            ("time", Json::String(time)) if chrono::DateTime::parse_from_rfc3339(time).is_ok() => {}
-            ("time", _) => refuse(name, "not an RFC 3339 time such as \"2026-03-01T09:30:00Z\"".into()),
+            ("time", value) => match value.as_str().and_then(Rfc3339::read) {
+                Some(time) if time.exact().is_some() => {}
+                Some(_) => refuse(name, "must be a time in the years 0000 to 9999 in UTC".into()),
+                None => refuse(name, "not an RFC 3339 time such as \"2026-03-01T09:30:00Z\"".into()),
+            },
             ("id" | "source" | "type" | "subject" | "datacontenttype" | "dataschema", Json::String(text)) => {
                 if text.is_empty() {
                     refuse(name, "must not be empty".into());
@@ -246,9 +250,49 @@ mod tests {
         assert_eq!(with("\"x\":1.5"), place("/x"));
         assert_eq!(with("\"x\":2147483648"), place("/x"));
         assert_eq!(with("\"time\":\"yesterday\""), place("/time"));
+        assert_eq!(with("\"time\":\"0000-01-01T00:00:00+23:59\""), place("/time"));
+        assert_eq!(with("\"time\":\"9999-12-31T23:59:59-23:59\""), place("/time"));
         assert_eq!(with("\"data_base64\":\"AA\""), place("/data_base64"));
         assert_eq!(with("\"data\":1,\"data_base64\":\"AAE=\""), place("/data_base64"));
         assert_eq!(refused("[]"), place(""));
+    }
+
+    #[test]
+    fn the_first_and_the_last_time_that_the_ledger_can_write_are_accepted_in_any_spelling() {
+        for time in [
+            "0000-01-01T23:59:00+23:59",
+            "9999-12-31T23:59:59.9999999Z",
+            "2016-12-31t23:59:60z",
+            "2026-03-01 09:30:00-00:00",
+        ] {
+            let event = EVENT.replace("\"ok1\":true", &format!("\"time\":\"{time}\""));
+            assert!(outcome(&event, true).is_ok(), "{time}");
+        }
+    }
+
+    #[test]
+    fn a_time_in_data_that_the_ledger_cannot_write_is_refused_with_its_place() {
+        let granted = |from: &str, until: &str| {
+            let data = serde_json::json!({
+                "by": "user:o", "request": "R", "grant": "G",
+                "resource": {"kind": "dataset", "id": "d", "environment": "production"},
+                "grantee": {"kind": "person", "id": "user:p"}, "operations": ["read"], "purpose": "p",
+                "legal_basis": "gdpr-6-1-f", "valid_from": from, "valid_until": until, "grantee_unit": "a",
+                "owner_unit": "a",
+            });
+            let event = serde_json::json!({
+                "specversion": "1.0", "id": "1", "source": "/s", "type": "access.granted",
+                "time": "2026-03-01T09:30:00Z", "data": data,
+            });
+            let refusals = outcome(&event.to_string(), false).err().unwrap_or_default();
+            refusals.into_iter().map(|refusal| (refusal.kind, refusal.pointer)).collect::<Vec<_>>()
+        };
+        let (first, last) = ("0000-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z");
+        let place = |name: &str| (Kind::Schema, format!("/data/{name}"));
+        assert_eq!(granted(first, last), []);
+        assert_eq!(granted(first, "9999-12-31T23:59:59-23:59"), [place("valid_until")]);
+        let both = granted("0000-01-01T00:00:00+23:59", "9999-12-31T23:59:59-00:01");
+        assert_eq!(both, [place("valid_from"), place("valid_until")]);
     }
 
     #[test]

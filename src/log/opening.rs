@@ -1,7 +1,7 @@
 //! Making and opening a ledger: its folder, its key, who may go on writing, and the adoption of a copy.
 
+use crate::clock::Clock;
 use crate::log::append::{Identities, Listener};
-use crate::log::clock::Clock;
 use crate::log::committer::Keys;
 use crate::log::disk::{Disk, RealDisk, create_dir_durably, replace};
 use crate::log::home::{self, Lock};

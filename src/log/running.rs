@@ -1,7 +1,7 @@
 //! The running log: its threads, and what is handed to them.
 
+use crate::clock::Clock;
 use crate::log::append::{self, AppendError, Identities, Listener, Submission};
-use crate::log::clock::Clock;
 use crate::log::committer::{self, Committed, Committer, Cursor, Keys};
 use crate::log::home::{self, Lock};
 use crate::log::own_events::{OwnEvent, Rotation};

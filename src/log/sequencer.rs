@@ -1,8 +1,9 @@
 //! The one thread that owns the log's order. It takes whatever waits, answers for identities, gives number, time and
 //! `prev`, has the batch signed, and hands it to the committer. While that one syncs, the next batch is prepared.
 
+use crate::clock::Clock;
 use crate::log::append::{AppendError, Identities, Item, Outcome, Reply, Submission, satisfies};
-use crate::log::clock::{Clock, ClockJumped, LedgerTime};
+use crate::log::clock::{ClockJumped, LedgerTime};
 use crate::log::committer::{Batch, Committed, Cursor};
 use crate::log::own_events::{OwnEvent, Place, Rotation, own_item};
 use crate::log::recent::{MAX_INDEX_LAG, Recent};

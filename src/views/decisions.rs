@@ -4,8 +4,9 @@
 //! effective time. There are many decisions and little happens to most of them, so a row holds what they are looked for
 //! by and what came after, and not the decision itself: that is in the entry.
 
-use super::engine::{Row, RowEvent, RowName, View, time_text};
+use super::engine::{Row, RowEvent, RowName, View};
 use super::stats::{Contest, Contribution, Review};
+use crate::spec::time::{Day, MICROS_PER_SECOND, Timestamp};
 use serde_json::{Value, json};
 
 /// The view of decisions.
@@ -72,9 +73,9 @@ impl View for Decisions {
             _ => {}
         }
         row.due_at = if row.state == CONTESTED {
-            open_contest(row).and_then(|contest| super::engine::parse_time(contest.get("due_at")?.as_str()?))
+            first_answer_due(row)
         } else if row.is("review_required") && row.value("reviews").is_none() {
-            row.memo.get("review_due_at").and_then(Value::as_str).and_then(super::engine::parse_time)
+            row.memo.get("review_due_at").and_then(Value::as_str).and_then(Timestamp::recorded)
         } else {
             None
         };
@@ -168,7 +169,7 @@ impl View for Decisions {
         Some(Contribution {
             model: model.to_owned(),
             version: version.to_owned(),
-            day: day?,
+            day: day.and_then(Day::from_number)?,
             outcome: row.text("outcome").unwrap_or_default().to_owned(),
             automated: row.text("mode") == Some("automated"),
             adverse: row.is("adverse"),
@@ -215,8 +216,8 @@ fn made(row: &mut Row, event: &RowEvent) {
             row.fields.remove(name);
         }
     }
-    row.set("made_at", time_text(event.effective_at).unwrap_or_default());
-    row.memo.insert("day".to_owned(), event.effective_at.div_euclid(86_400_000_000).into());
+    row.set_time("made_at", event.effective_at);
+    row.memo.insert("day".to_owned(), event.effective_at.day().number().into());
     match event.text("review_due_at") {
         Some(due) => row.memo.insert("review_due_at".to_owned(), due.into()),
         None => row.memo.remove("review_due_at"),
@@ -237,9 +238,9 @@ fn reviewed(row: &mut Row, event: &RowEvent) {
         }
     }
     if let Some((started, completed)) = event.time("started_at").zip(event.time("completed_at"))
-        && let Ok(micros) = u64::try_from(completed - started)
+        && let Ok(micros) = u64::try_from(completed.since(started))
     {
-        review["seconds"] = (micros / 1_000_000).into();
+        review["seconds"] = (micros / MICROS_PER_SECOND as u64).into();
     }
     push(row, "reviews", review);
     match event.text("new_outcome").filter(|_| result == "overridden") {
@@ -294,12 +295,12 @@ fn state_of(resolution: &Value) -> String {
     resolution["result"].as_str().unwrap_or(CONTESTED).to_owned()
 }
 
-/// The contest that has to be answered first.
-fn open_contest(row: &Row) -> Option<&Value> {
+/// By when the first of its open contests has to be answered: the earliest as an instant, in whatever offset it is
+/// written.
+fn first_answer_due(row: &Row) -> Option<Timestamp> {
     let contests = row.value("contests").and_then(Value::as_array).into_iter().flatten();
-    contests
-        .filter(|contest| contest.get("result").is_none())
-        .min_by_key(|contest| contest["due_at"].as_str())
+    let open = contests.filter(|contest| contest.get("result").is_none());
+    open.filter_map(|contest| Timestamp::recorded(contest.get("due_at")?.as_str()?)).min()
 }
 
 fn note(row: &mut Row, name: &str, value: Option<&str>) {
@@ -322,17 +323,20 @@ fn push(row: &mut Row, name: &str, value: Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::time::MICROS_PER_MINUTE;
     use crate::views::engine::{Assurance, fold};
     use proptest::prelude::*;
 
-    const HOUR: i64 = 3_600_000_000;
+    fn hour(hour: u64) -> Timestamp {
+        Timestamp::EPOCH.saturating_add(hour as i64 * 60 * MICROS_PER_MINUTE)
+    }
 
     fn event(seq: u64, ty: &str, mut data: Value) -> RowEvent {
         data["decision"] = "D".into();
         RowEvent {
             seq,
-            effective_at: seq as i64 * HOUR,
-            happened_at: 0,
+            effective_at: hour(seq),
+            happened_at: hour(0),
             ty: format!("decision.{ty}"),
             by: "user:r".into(),
             assurance: Assurance::Asserted,
@@ -340,8 +344,8 @@ mod tests {
         }
     }
 
-    fn at(hour: u64) -> String {
-        time_text(hour as i64 * HOUR).unwrap()
+    fn at(n: u64) -> String {
+        hour(n).to_string()
     }
 
     fn decision(seq: u64, required: bool) -> RowEvent {
@@ -388,8 +392,8 @@ mod tests {
         ];
         let states: Vec<String> = (1..=5).map(|many| row(&events[..many]).state).collect();
         assert_eq!(states, ["made", "overridden", "contested", "reversed", "confirmed"]);
-        let due = |many: usize| row(&events[..many]).due_at.map(|due| due / HOUR);
-        assert_eq!([1, 2, 3, 4].map(due), [Some(100), None, Some(52), None]);
+        let due = |many: usize| row(&events[..many]).due_at;
+        assert_eq!([1, 2, 3, 4].map(due), [Some(hour(100)), None, Some(hour(52)), None]);
         assert_eq!(row(&events[..2]).text("final_outcome"), Some("approved"));
     }
 
@@ -403,6 +407,24 @@ mod tests {
             Some(RowName::Alias("contest/K".into()))
         );
         assert_eq!(Decisions.aliases("decision.contested", &events[2].data), ["contest/K"]);
+    }
+
+    #[test]
+    fn the_contest_due_first_is_first_by_instant_and_not_by_text() {
+        let due = |seq: u64, id: &str, due_at: &str| {
+            event(
+                seq,
+                "contested",
+                json!({"contest": id, "received_at": at(seq), "due_at": due_at, "channel": "letter"}),
+            )
+        };
+        let events = [
+            decision(0, false),
+            due(1, "K1", "1970-01-05T01:00:00+14:00"),
+            due(2, "K2", "1970-01-05T00:00:00-10:00"),
+            due(3, "K3", "1970-01-04T23:00:00Z"),
+        ];
+        assert_eq!(row(&events).due_at, Timestamp::parse("1970-01-04T11:00:00.000000Z"));
     }
 
     #[test]
@@ -420,13 +442,13 @@ mod tests {
         let facts = Decisions.contribution(&row(&events)).unwrap();
         assert_eq!(
             (facts.day, facts.review, facts.contest),
-            (0, Some((Review::Confirmed, Some(3600))), Some(Contest::Open))
+            (hour(0).day(), Some((Review::Confirmed, Some(3600))), Some(Contest::Open))
         );
         assert!(facts.notified && facts.explained && facts.automated && facts.adverse);
     }
 
     /// The model: the last event that says anything about the state says it.
-    fn model(events: &[RowEvent]) -> (String, Option<i64>, usize) {
+    fn model(events: &[RowEvent]) -> (String, Option<Timestamp>, usize) {
         let is = |event: &RowEvent, ty: &str| event.ty == format!("decision.{ty}");
         let contests: Vec<&RowEvent> = events.iter().filter(|event| is(event, "contested")).collect();
         let answered = |id: &str| {
@@ -462,7 +484,7 @@ mod tests {
         let open = contests.iter().filter(|contest| answered(contest.text("contest").unwrap()).is_none());
         let due = match state.as_str() {
             CONTESTED => open.map(|contest| contest.time("due_at").unwrap()).min(),
-            _ if required && !reviewed => Some(100 * HOUR),
+            _ if required && !reviewed => Some(hour(100)),
             _ => None,
         };
         (state, due, contests.len())

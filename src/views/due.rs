@@ -1,9 +1,8 @@
 //! When the next evidence of a control falls due: a cadence counted from a time, in the calendar of UTC. Arithmetic and
 //! nothing else: whether anything is late is judged elsewhere.
 
-use super::engine::Micros;
 use crate::catalog::{Cadence, Span};
-use chrono::{DateTime, Months, TimeDelta};
+use crate::spec::time::{MICROS_PER_DAY, MICROS_PER_MINUTE, Timestamp};
 
 /// A cadence as the catalogue writes it: `per-event`, or an ISO 8601 duration.
 #[must_use]
@@ -30,23 +29,21 @@ fn span_text(span: &Span) -> String {
 }
 
 /// The time that lies a span after another one: first its months, by the calendar, where a day that the month lacks is
-/// the month's last one; then its days and minutes. None beyond the calendar.
+/// the month's last one; then its days and minutes. None after the year 9999.
 #[must_use]
-pub fn after(time: Micros, span: &Span) -> Option<Micros> {
-    let time = DateTime::from_timestamp_micros(time)?.checked_add_months(Months::new(span.months))?;
-    let rest =
-        TimeDelta::try_days(span.days.into())?.checked_add(&TimeDelta::try_minutes(span.minutes.into())?)?;
-    Some(time.checked_add_signed(rest)?.timestamp_micros())
+pub fn after(time: Timestamp, span: &Span) -> Option<Timestamp> {
+    let day = time.day();
+    let rest = i64::from(span.days) * MICROS_PER_DAY + i64::from(span.minutes) * MICROS_PER_MINUTE;
+    day.months_later(span.months)?.start().checked_add(time.since(day.start()))?.checked_add(rest)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::views::engine::{parse_time, time_text};
 
     fn later(time: &str, months: u32, days: u32, minutes: u32) -> String {
         let span = Span { months, days, minutes };
-        after(parse_time(time).unwrap(), &span).and_then(time_text).unwrap()
+        after(Timestamp::recorded(time).unwrap(), &span).map(|time| time.to_string()).unwrap()
     }
 
     #[test]
@@ -63,7 +60,7 @@ mod tests {
     fn days_and_minutes_follow_the_months() {
         assert_eq!(later("2026-01-31T23:00:00Z", 1, 1, 90), "2026-03-02T00:30:00.000000Z");
         assert_eq!(later("1969-12-31T23:59:00Z", 0, 0, 1), "1970-01-01T00:00:00.000000Z");
-        assert_eq!(after(Micros::MAX, &Span { months: 1, days: 0, minutes: 0 }), None);
+        assert_eq!(after(Timestamp::LAST, &Span { months: 1, days: 0, minutes: 0 }), None);
     }
 
     #[test]

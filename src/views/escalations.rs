@@ -5,7 +5,8 @@
 //! second. What is resolved waits for its closing, for which nobody set a clock; what is closed is done. Reopened, it has
 //! no clocks until somebody raises it, for the event names none.
 
-use super::engine::{Micros, Row, RowEvent, RowName, View, parse_time, time_text};
+use super::engine::{Row, RowEvent, RowName, View};
+use crate::spec::time::{MICROS_PER_SECOND, Timestamp};
 use serde_json::{Value, json};
 
 /// The view of escalations.
@@ -47,7 +48,7 @@ impl View for Escalations {
         if row.state.is_empty() {
             row.state = UNOPENED.to_owned();
         }
-        let at = time_text(event.effective_at).unwrap_or_default();
+        let at = event.effective_at.to_string();
         let open = matches!(row.state.as_str(), UNOPENED | OPENED | ACKNOWLEDGED | RAISED | REOPENED);
         match event.ty.as_str() {
             "escalation.opened" => {
@@ -66,7 +67,7 @@ impl View for Escalations {
                 check_clock(row, "ack_due_at", "acknowledged", event.effective_at);
                 if row.value("acknowledged_at").is_none() {
                     row.set("acknowledged_at", at);
-                    if let Some(opened) = opened_at(row) {
+                    if let Some(opened) = row.time("opened_at") {
                         row.set("seconds_to_acknowledge", seconds(opened, event.effective_at));
                     }
                 }
@@ -91,7 +92,7 @@ impl View for Escalations {
                 row.copy(event, &["resolution", "cause_class", "actions"]);
                 row.set("resolved_at", at);
                 row.set("resolved_by", event.by.as_str());
-                if let Some(opened) = opened_at(row) {
+                if let Some(opened) = row.time("opened_at") {
                     row.set("seconds_to_resolve", seconds(opened, event.effective_at));
                 }
                 row.state = RESOLVED.to_owned();
@@ -123,11 +124,11 @@ impl View for Escalations {
         row.owner = row.text("assigned_to").map(str::to_owned);
         row.ended = row.state == CLOSED;
         let clock = match row.state.as_str() {
-            OPENED | RAISED => row.text("ack_due_at"),
-            ACKNOWLEDGED => row.text("resolve_due_at"),
+            OPENED | RAISED => Some("ack_due_at"),
+            ACKNOWLEDGED => Some("resolve_due_at"),
             _ => None,
         };
-        row.due_at = clock.and_then(parse_time);
+        row.due_at = clock.and_then(|clock| row.time(clock));
     }
 
     fn lists(&self, row: &Row) -> Vec<(&'static str, String)> {
@@ -191,25 +192,21 @@ fn start_clocks(row: &mut Row, event: &RowEvent, level: &str) {
     }
 }
 
-fn opened_at(row: &Row) -> Option<Micros> {
-    parse_time(row.text("opened_at")?)
-}
-
 /// Whole seconds from one time to another; none where the second comes first.
-fn seconds(from: Micros, to: Micros) -> u64 {
-    u64::try_from((to - from) / 1_000_000).unwrap_or(0)
+fn seconds(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.since(from) / MICROS_PER_SECOND).unwrap_or(0)
 }
 
 /// Notes which clock of the level has passed, when the level is left.
-fn check_clocks(row: &mut Row, at: Micros) {
+fn check_clocks(row: &mut Row, at: Timestamp) {
     if matches!(row.state.as_str(), OPENED | RAISED) {
         check_clock(row, "ack_due_at", "acknowledged", at);
     }
     check_clock(row, "resolve_due_at", "resolved", at);
 }
 
-fn check_clock(row: &mut Row, clock: &str, what: &str, at: Micros) {
-    let Some(due) = row.text(clock).and_then(parse_time).filter(|due| *due < at) else { return };
+fn check_clock(row: &mut Row, clock: &str, what: &str, at: Timestamp) {
+    let Some(due) = row.time(clock).filter(|due| *due < at) else { return };
     let late = json!({"level": row.value("level"), "not": what, "late_seconds": seconds(due, at)});
     row.list("late").push(late);
 }
@@ -220,14 +217,16 @@ mod tests {
     use crate::views::engine::{Assurance, fold};
     use proptest::prelude::*;
 
-    const SECOND: Micros = 1_000_000;
+    fn second(second: i64) -> Timestamp {
+        Timestamp::EPOCH.saturating_add(second * MICROS_PER_SECOND)
+    }
 
     fn event(seq: u64, ty: &str, by: &str, mut data: Value) -> RowEvent {
         data["escalation"] = "E".into();
         RowEvent {
             seq,
-            effective_at: seq as i64 * SECOND,
-            happened_at: 0,
+            effective_at: second(seq as i64),
+            happened_at: second(0),
             ty: format!("escalation.{ty}"),
             by: by.to_owned(),
             assurance: Assurance::Asserted,
@@ -236,7 +235,7 @@ mod tests {
     }
 
     fn due(at: i64) -> String {
-        time_text(at * SECOND).unwrap()
+        second(at).to_string()
     }
 
     fn opened(seq: u64, ack: i64, resolve: i64) -> RowEvent {
@@ -273,8 +272,11 @@ mod tests {
             plain(25, "acknowledged", "user:2"),
             plain(35, "resolved", "user:2"),
         ];
-        let due_at = |many: usize| fold(&Escalations, &events[..many]).due_at.map(|due| due / SECOND);
-        assert_eq!([1, 2, 3, 4, 5].map(due_at), [Some(10), Some(20), Some(30), Some(40), None]);
+        let due_at = |many: usize| fold(&Escalations, &events[..many]).due_at;
+        assert_eq!(
+            [1, 2, 3, 4, 5].map(due_at),
+            [Some(10), Some(20), Some(30), Some(40), None].map(|due| due.map(second))
+        );
         let row = fold(&Escalations, &events);
         assert_eq!(
             (row.value("seconds_to_acknowledge"), row.value("seconds_to_resolve")),
@@ -300,10 +302,10 @@ mod tests {
     }
 
     /// The model: the allowed transitions as a table.
-    fn model(events: &[RowEvent]) -> (String, Option<Value>, Option<i64>) {
+    fn model(events: &[RowEvent]) -> (String, Option<Value>, Option<Timestamp>) {
         let mut state = UNOPENED;
         let (mut level, mut assigned): (Option<Value>, Option<String>) = (None, None);
-        let mut clocks: (Option<i64>, Option<i64>) = (None, None);
+        let mut clocks: (Option<Timestamp>, Option<Timestamp>) = (None, None);
         for event in events {
             let open = ![RESOLVED, CLOSED].contains(&state);
             let next = match event.ty.trim_start_matches("escalation.") {
@@ -319,8 +321,7 @@ mod tests {
                 || (event.ty.ends_with("raised") && open);
             if begins {
                 level = event.value("to_level").or(event.value("level")).cloned();
-                let time = |name: &str| event.time(name).map(|time| time / SECOND);
-                clocks = (time("ack_due_at"), time("resolve_due_at"));
+                clocks = (event.time("ack_due_at"), event.time("resolve_due_at"));
             }
             if begins || (event.ty.ends_with("reassigned") && open) {
                 assigned = event.text("assigned_to").map(str::to_owned);
@@ -348,7 +349,7 @@ mod tests {
             }).collect();
             let row = fold(&Escalations, &events);
             if !events.is_empty() {
-                let found = (format!("{} {:?}", row.state, row.owner), row.value("level").cloned(), row.due_at.map(|due| due / SECOND));
+                let found = (format!("{} {:?}", row.state, row.owner), row.value("level").cloned(), row.due_at);
                 prop_assert_eq!(found, model(&events));
             }
         }

@@ -1,7 +1,7 @@
 //! Opening views is slow enough for something to happen meanwhile: here it takes as long as the test says.
 
 use super::*;
-use crate::log::clock::SystemClock;
+use crate::clock::SystemClock;
 use crate::log::tests::kit::{Faults, FaultyDisk, PATIENCE};
 use crate::log::{NoIndex, Options};
 use serde_json::json;

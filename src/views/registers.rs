@@ -1,7 +1,8 @@
 //! A register of the catalogue as a view: one fold for all of them, driven by what the catalogue says of each.
 
-use super::engine::{Row, RowEvent, RowName, View, parse_time};
+use super::engine::{Row, RowEvent, RowName, View};
 use crate::catalog::{KEY_JOINER, Register};
+use crate::spec::time::Timestamp;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
@@ -96,7 +97,9 @@ impl View for RegisterView {
         let text = |row: &Row, name: &Option<String>| {
             name.as_deref().and_then(|name| row.fields.get(name)?.as_str().map(str::to_owned))
         };
-        let time = |row: &Row, name: &Option<String>| text(row, name).as_deref().and_then(parse_time);
+        let time = |row: &Row, name: &Option<String>| {
+            Timestamp::recorded(row.fields.get(name.as_deref()?)?.as_str()?)
+        };
         row.owner = text(row, &register.owner);
         row.due_at = time(row, &register.due_at);
         row.valid_from = time(row, &register.valid_from);
@@ -135,12 +138,15 @@ impl View for RegisterView {
 mod tests {
     use super::*;
     use crate::catalog::Catalog;
+    use crate::spec::time::MICROS_PER_MINUTE;
     use crate::views::engine::{Assurance, fold};
     use proptest::prelude::*;
     use serde_json::json;
     use std::sync::Arc;
 
-    const HOUR: i64 = 3_600_000_000;
+    fn hour(hour: i64) -> Timestamp {
+        Timestamp::EPOCH.saturating_add(hour * 60 * MICROS_PER_MINUTE)
+    }
 
     fn register(name: &str) -> RegisterView {
         static CATALOG: std::sync::LazyLock<Catalog> =
@@ -151,8 +157,8 @@ mod tests {
     fn event(seq: u64, ty: &str, data: Value) -> RowEvent {
         RowEvent {
             seq,
-            effective_at: seq as i64 * HOUR,
-            happened_at: 0,
+            effective_at: hour(seq as i64),
+            happened_at: hour(0),
             ty: ty.to_owned(),
             by: "user:u-1".into(),
             assurance: Assurance::Asserted,
@@ -167,7 +173,7 @@ mod tests {
         let row = fold(&roles, &[event(0, "role.assigned", data)]);
         let lists = [("principal", "user:u-2".to_owned()), ("role", "clerk".to_owned())];
         assert_eq!((roles.lists(&row), row.owner.as_deref()), (lists.to_vec(), Some("user:u-2")));
-        assert_eq!(row.valid_from, parse_time("2026-03-01T00:00:00Z"));
+        assert_eq!(row.valid_from, Timestamp::recorded("2026-03-01T00:00:00Z"));
     }
 
     #[test]
@@ -180,7 +186,7 @@ mod tests {
     }
 
     /// The model: incidents, written down by hand.
-    fn model(events: &[RowEvent]) -> (String, Option<String>, Option<i64>) {
+    fn model(events: &[RowEvent]) -> (String, Option<String>, Option<Timestamp>) {
         let mut state = String::new();
         let (mut owner, mut due) = (None, None);
         for event in events {
@@ -215,14 +221,14 @@ mod tests {
         #[test]
         fn a_register_is_what_the_plain_model_says(draws in prop::collection::vec((0..5_usize, any::<bool>(), 0..40_i64), 0..12)) {
             let incidents = register("incidents");
-            let events: Vec<RowEvent> = (0_u64..).zip(&draws).map(|(seq, (kind, dated, hour))| {
+            let events: Vec<RowEvent> = (0_u64..).zip(&draws).map(|(seq, (kind, dated, due))| {
                 let kind = ["opened", "classified", "reported", "analysed", "closed"][*kind];
                 let mut data = json!({"incident": "I", "by": "user:u-1"});
                 if kind == "opened" {
                     data["owner"] = json!(format!("user:u-{seq}"));
                 }
                 if *dated && (kind == "classified" || kind == "reported") {
-                    data["report_due_at"] = json!(crate::views::engine::time_text(hour * HOUR).unwrap());
+                    data["report_due_at"] = json!(hour(*due).to_string());
                 }
                 event(seq, &format!("incident.{kind}"), data)
             }).collect();

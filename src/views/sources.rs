@@ -4,16 +4,15 @@
 //! ledger see that something was never posted: nothing else can. Beside it, events are counted by the minute in which they
 //! happened, so that what a source says it posted in a stretch of time (`source.reconciled`) can be compared.
 
-use super::engine::{Event, Micros, Tallier};
+use super::engine::micros;
+use super::engine::{Event, Tallier};
 use crate::catalog::Catalog;
+use crate::spec::time::{MICROS_PER_MINUTE, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The name of these tallies among all projections.
 pub const SOURCES: &str = "sources";
-
-/// Microseconds of a minute: events are counted by the minute in which they happened.
-pub const MINUTE: Micros = 60_000_000;
 
 /// Stretches of numbers that are kept of a source. Beyond, the oldest gap is only counted any more.
 ///
@@ -28,8 +27,9 @@ pub struct Posted {
     pub events: u64,
     /// Seq of the first entry and of the last one.
     pub entries: (u64, u64),
-    /// When the first and the last one were recorded, in microseconds.
-    pub recorded: (Micros, Micros),
+    /// When the first and the last one were recorded; none before there is any.
+    #[serde(with = "micros")]
+    pub recorded: Option<(Timestamp, Timestamp)>,
     /// Events with a number.
     pub numbered: u64,
     /// Events whose number another one had already.
@@ -59,11 +59,11 @@ impl Posted {
     fn add(&mut self, event: &Event) {
         if self.events == 0 {
             self.entries.0 = event.seq;
-            self.recorded.0 = event.recorded_at;
         }
         self.events += 1;
         self.entries.1 = event.seq;
-        self.recorded.1 = event.recorded_at;
+        let first = self.recorded.map_or(event.recorded_at, |(first, _)| first);
+        self.recorded = Some((first, event.recorded_at));
         match event.sequence.as_deref().map(str::parse::<u64>) {
             Some(Ok(number)) if number < u64::MAX => self.add_number(number),
             Some(_) => self.unreadable += 1,
@@ -109,24 +109,23 @@ impl Posted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stretch {
     /// The whole minutes in it: from, before. Empty where the two are equal.
-    pub whole: (Micros, Micros),
+    pub whole: (Timestamp, Timestamp),
     /// What of it lies in a minute that begins before it or ends after it: from, before.
-    pub parts: [Option<(Micros, Micros)>; 2],
+    pub parts: [Option<(Timestamp, Timestamp)>; 2],
 }
 
 impl Stretch {
     /// The stretch from a time to before another one.
     #[must_use]
-    pub fn between(from: Micros, to: Micros) -> Stretch {
-        let to = to.max(from);
-        let floor = |time: Micros| time.div_euclid(MINUTE).saturating_mul(MINUTE);
-        let first = floor(from.saturating_add(MINUTE - 1));
-        let last = floor(to);
-        if first > last {
-            // Both within one minute.
-            return Stretch { whole: (first, first), parts: [Some((from, to)), None] };
-        }
+    pub fn between(from: Timestamp, to: Timestamp) -> Stretch {
         let part = |from, to| Some((from, to)).filter(|(from, to)| from < to);
+        let (first, last) = (minute_of(from), minute_of(to));
+        if first >= last {
+            // Both within one minute.
+            return Stretch { whole: (first, first), parts: [part(from, to), None] };
+        }
+        // A minute that is there, for the end lies in a later one than the beginning.
+        let first = if first == from { first } else { first.saturating_add(MICROS_PER_MINUTE) };
         Stretch { whole: (first, last), parts: [part(from, first), part(last, to)] }
     }
 }
@@ -140,11 +139,17 @@ pub fn source_name(source: &str) -> String {
     format!("s{source}")
 }
 
+/// The beginning of the minute that a time lies in.
+#[must_use]
+pub fn minute_of(time: Timestamp) -> Timestamp {
+    time.saturating_add(-time.micros().rem_euclid(MICROS_PER_MINUTE))
+}
+
 /// Under which name the events of a source in the minute of a time are counted.
 #[must_use]
-pub fn minute_name(source: &str, time: Micros) -> String {
+pub fn minute_name(source: &str, time: Timestamp) -> String {
     // Digits that sort as the minutes do, also those before 1970.
-    format!("m{source}\n{:020}", time.div_euclid(MINUTE) + (1 << 40))
+    format!("m{source}\n{:020}", time.micros().div_euclid(MICROS_PER_MINUTE) + (1 << 40))
 }
 
 impl Tallier for Sources {
@@ -194,10 +199,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_stretch_is_its_whole_minutes_and_two_parts(from in -3 * MINUTE..3 * MINUTE, long in 0..5 * MINUTE) {
-            let to = from + long;
+        fn a_stretch_is_its_whole_minutes_and_two_parts(from in near_a_minute(), long in 0..5 * MICROS_PER_MINUTE) {
+            let to = from.saturating_add(long);
             let Stretch { whole, parts: [before, after] } = Stretch::between(from, to);
-            prop_assert_eq!((whole.0.rem_euclid(MINUTE), whole.1.rem_euclid(MINUTE)), (0, 0));
+            prop_assert_eq!((minute_of(whole.0), minute_of(whole.1)), whole);
             let pieces = [before, Some(whole).filter(|(from, to)| from < to), after];
             let mut end = from;
             for (from, to) in pieces.into_iter().flatten() {
@@ -207,10 +212,20 @@ mod tests {
             }
             prop_assert_eq!(end, to);
             for (from, to) in [before, after].into_iter().flatten() {
-                prop_assert_eq!(from.div_euclid(MINUTE), (to - 1).div_euclid(MINUTE));
-                prop_assert!(to - from < MINUTE);
+                prop_assert_eq!(minute_of(from), minute_of(to.saturating_add(-1)));
+                prop_assert!(to.since(from) < MICROS_PER_MINUTE);
             }
         }
+    }
+
+    /// Times within three minutes of the epoch and of the first and last there are, some of them whole minutes.
+    fn near_a_minute() -> impl Strategy<Value = Timestamp> {
+        let base = prop::sample::select(vec![Timestamp::FIRST, Timestamp::EPOCH, Timestamp::LAST]);
+        let away = prop_oneof![
+            -3 * MICROS_PER_MINUTE..3 * MICROS_PER_MINUTE,
+            (-3..3_i64).prop_map(|n| n * MICROS_PER_MINUTE)
+        ];
+        (base, away).prop_map(|(base, away)| base.saturating_add(away))
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! What handlers use.
 
 use crate::catalog::CatalogHistory;
+use crate::clock::Clock;
 use crate::identity::Tokens;
 use crate::index::LogIndex;
 use crate::log::Log;
-use crate::log::clock::Clock;
 use crate::log::keys::KeyFolder;
 use crate::views::LogViews;
 use std::sync::Arc;

@@ -16,6 +16,8 @@
 #![allow(dead_code, unused_imports, reason = "the program's files are here for the log among them")]
 #![allow(clippy::wrong_self_convention, reason = "in the library these are names that others use")]
 
+#[path = "../../src/clock.rs"]
+mod clock;
 #[path = "../../src/log/mod.rs"]
 mod log;
 mod sync;

@@ -4,9 +4,10 @@ use super::moment::{MomentQuery, MomentView, moment, view};
 use super::row::{RowView, row_view};
 use super::{Answer, answer, problem};
 use crate::spec::entry::Entry;
+use crate::spec::time::Timestamp;
 use crate::views::approvals::authority::{Authority, Delegation, Holding, Vote, authorities};
 use crate::views::approvals::votes;
-use crate::views::engine::{Engine, EngineError, Event, Row, When, parse_time, time_text};
+use crate::views::engine::{Engine, EngineError, Event, Row, When};
 use crate::views::mentions::{MENTION, MENTIONS};
 use crate::web::auth::Caller;
 use crate::web::{Problem, ProblemType, Service};
@@ -117,7 +118,7 @@ fn with_authority(engine: &Engine, approval: &Row, when: When) -> Result<Vec<Vot
             by: text(vote, "by"),
             capacity: text(vote, "capacity"),
             delegation: vote.get("delegation").and_then(Value::as_str).map(str::to_owned),
-            at: parse_time(&text(vote, "at")).unwrap_or(i64::MIN),
+            at: Timestamp::recorded(&text(vote, "at")).unwrap_or(Timestamp::FIRST),
         })
         .collect();
     let mut holdings = Vec::new();
@@ -244,7 +245,7 @@ pub async fn after(
         let engine = &moment.engine;
         let found = engine.row("approvals", &id, moment.when).map_err(problem)?;
         let row = found.ok_or_else(|| absent(&id))?.row;
-        let decided = row.text("decided_at").and_then(parse_time);
+        let decided = row.time("decided_at");
         let target = row.value("target").cloned().unwrap_or_default();
         let known = moment.when.known;
         let mut items = Vec::new();
@@ -279,7 +280,7 @@ pub async fn after(
                 };
                 items.push(AfterView {
                     seq,
-                    effective_at: time_text(at).unwrap_or_default(),
+                    effective_at: at.to_string(),
                     by: event.by().to_owned(),
                     same_version: same("version", "target.version"),
                     same_digest: same("artifact_digest", "scope_digest")

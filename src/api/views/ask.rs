@@ -2,6 +2,7 @@
 
 use super::moment::{MomentQuery, time};
 use crate::api::cursor;
+use crate::spec::time::MICROS_PER_DAY;
 use crate::views::engine::{Ask, EXPIRED, Sort, View, When};
 use crate::web::{Problem, ProblemType};
 use std::collections::BTreeSet;
@@ -54,9 +55,6 @@ const LEVEL: &str = "level";
 
 /// Of grants: nobody has looked at them for so many days.
 const UNREVIEWED: &str = "unreviewed_days";
-
-/// Microseconds of a day.
-const DAY: i64 = 86_400_000_000;
 
 /// A hundred years.
 const MAX_DAYS: i64 = 36_500;
@@ -220,7 +218,7 @@ impl Parameters {
         if let Some(text) = self.get(UNREVIEWED).filter(|_| view.name() == "access") {
             let days = text.parse::<i64>().ok().filter(|days| (0..=MAX_DAYS).contains(days));
             let days = days.ok_or_else(|| Problem::parameter(UNREVIEWED, "a number of days"))?;
-            ask.before = Some(("review_basis_at".to_owned(), when.at.saturating_sub(days * DAY)));
+            ask.before = Some(("review_basis_at".to_owned(), when.at.saturating_add(-days * MICROS_PER_DAY)));
             ask.filters.push(("state".to_owned(), vec!["granted".to_owned()]));
             ask.validity = Some("in-force".to_owned());
         }

@@ -6,7 +6,8 @@ use super::row::{ChangeView, RowView, escaped, history_view, row_view};
 use super::{Answer, answer, problem};
 use crate::spec::canonical;
 use crate::spec::entry::Entry;
-use crate::views::engine::{Ask, parse_time};
+use crate::spec::time::Day;
+use crate::views::engine::Ask;
 use crate::views::fairness::{FairnessReport, Tally, report as impact};
 use crate::views::stats::report::{Grouping, StatsRow, report};
 use crate::web::auth::Caller;
@@ -197,8 +198,8 @@ pub async fn stats(
             *place = true;
             names.push(name);
         }
-        let from = parameters.get("from").map(|text| day("from", text)).transpose()?.unwrap_or(i32::MIN);
-        let to = parameters.get("to").map(|text| day("to", text)).transpose()?.unwrap_or(i32::MAX);
+        let from = parameters.get("from").map(|text| day("from", text)).transpose()?;
+        let to = parameters.get("to").map(|text| day("to", text)).transpose()?;
         let days =
             moment.engine.statistics("decisions", parameters.get("model"), (from, to)).map_err(problem)?;
         let of_version = parameters.get("version");
@@ -225,11 +226,9 @@ fn known(parameters: &Parameters, known: &[&str]) -> Result<(), Problem> {
     }
 }
 
-/// A day, counted from 1970-01-01: a date, or a time of that day.
-fn day(name: &str, text: &str) -> Result<i32, Problem> {
-    let midnight = format!("{text}T00:00:00Z");
-    let time = parse_time(&midnight).map_or_else(|| time(name, text), Ok)?;
-    i32::try_from(time.div_euclid(86_400_000_000)).map_err(|_| Problem::parameter(name, "a date"))
+/// A day: a date, or a time of that day.
+fn day(name: &str, text: &str) -> Result<Day, Problem> {
+    Day::parse(text).map_or_else(|| Ok(time(name, text)?.day()), Ok)
 }
 
 /// Whose fairness.
@@ -333,7 +332,7 @@ pub async fn fairness(
         loop {
             let page = moment.engine.list("fairness", &ask).map_err(problem)?;
             for found in page.rows {
-                let date = |name: &str| found.row.text(name).and_then(parse_time);
+                let date = |name: &str| found.row.time(name);
                 let within = from.is_none_or(|from| date("from").is_none_or(|begin| begin >= from))
                     && to.is_none_or(|to| date("to").is_none_or(|end| end <= to));
                 if !within {

@@ -4,8 +4,8 @@ use super::row::escaped;
 use super::{engine, problem, views};
 use crate::spec::encoding::from_decimal;
 use crate::spec::time::Timestamp;
-use crate::views::engine::{Engine, Micros, When, parse_time, time_text};
-use crate::web::{Problem, ProblemType, Service};
+use crate::views::engine::{Engine, When};
+use crate::web::{Problem, ProblemType, Service, time_parameter};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,11 +72,7 @@ impl Moment {
     /// As shown in an answer.
     #[must_use]
     pub fn view(&self) -> MomentView {
-        MomentView {
-            entries: self.when.known,
-            at: time_text(self.when.at).unwrap_or_default(),
-            current: self.current,
-        }
+        MomentView { entries: self.when.known, at: self.when.at.to_string(), current: self.current }
     }
 }
 
@@ -89,20 +85,20 @@ pub fn moment(service: &Service, query: &MomentQuery) -> Result<Moment, Problem>
     if let Some(seq) = query.min_seq {
         wait_for(service, seq)?;
     }
-    let now = service.clock.now().micros();
+    let now = service.clock.now();
     let at = query.at.as_deref().map(|at| time("at", at)).transpose()?;
     let (known, as_of_time) = match query.as_of.as_deref() {
         None => (None, None),
         Some(text) => match from_decimal(text) {
             Some(seq) => {
                 wait_for(service, seq)?;
-                (Some(seq + 1), Some(store.time(seq)?.micros()))
+                (Some(seq + 1), Some(store.time(seq)?))
             }
             None => {
                 let time = time("as_of", text)?;
-                let after = Timestamp::from_micros(time.saturating_add(1));
-                let after =
-                    after.ok_or_else(|| Problem::parameter("as_of", "a time before the year 10000"))?;
+                let after = time
+                    .checked_add(1)
+                    .ok_or_else(|| Problem::parameter("as_of", "a time before the year 10000"))?;
                 let known = store.first_at_or_after(after)?;
                 if let Some(last) = known.checked_sub(1) {
                     wait_for(service, last)?;
@@ -158,11 +154,9 @@ fn wait_for(service: &Service, seq: u64) -> Result<(), Problem> {
 ///
 /// # Errors
 /// It is none.
-pub fn time(name: &str, text: &str) -> Result<Micros, Problem> {
-    // In a query `+` stands for a space; an offset that was not escaped is still one.
-    let time = parse_time(text).or_else(|| parse_time(&text.replace(' ', "+")));
-    let time = time.filter(|time| Timestamp::from_micros(*time).is_some());
-    time.ok_or_else(|| Problem::parameter(name, "an RFC 3339 time such as 2026-03-01T00:00:00Z"))
+pub fn time(name: &str, text: &str) -> Result<Timestamp, Problem> {
+    time_parameter(text)
+        .ok_or_else(|| Problem::parameter(name, "an RFC 3339 time such as 2026-03-01T00:00:00Z"))
 }
 
 /// The view of this name, or what is wrong.

@@ -3,11 +3,9 @@
 use super::entries::{MAX_WALKED, entry_link, event, index, indexed, walk};
 use super::problem;
 use crate::index::Filter;
-use crate::spec::time::Timestamp;
-use crate::views::engine::{
-    CORRECTION, Change, Engine, EngineError, Event, Micros, When, parse_time, time_text,
-};
-use crate::views::sources::{MINUTE, SOURCES, Stretch, minute_name};
+use crate::spec::time::{MICROS_PER_MINUTE, Timestamp};
+use crate::views::engine::{CORRECTION, Change, Engine, EngineError, Event, When};
+use crate::views::sources::{SOURCES, Stretch, minute_name, minute_of};
 use crate::web::{Problem, Service};
 use serde::Serialize;
 use serde_json::Value;
@@ -30,7 +28,7 @@ const MAX_MINUTES: usize = 600_000;
 /// How long before it happened an event may have been recorded and is still found.
 ///
 /// Reason: clocks of other machines go ahead by seconds; more than this is not a clock any more.
-const AHEAD: Micros = 5 * MINUTE;
+const AHEAD: i64 = 5 * MICROS_PER_MINUTE;
 
 /// What a source says that it posted in a stretch of time, and what the ledger has.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -98,7 +96,7 @@ impl Comparing<'_> {
     }
 
     fn compared(&mut self, source: &str, event: &Event) -> Result<Option<ReconciliationView>, Problem> {
-        let time = |name: &str| event.data.get(name).and_then(Value::as_str).and_then(parse_time);
+        let time = |name: &str| event.data.get(name).and_then(Value::as_str).and_then(Timestamp::recorded);
         let stated = event.data.get("count").and_then(Value::as_u64);
         // The schema asks for all three; another version of it may not.
         let (Some(from), Some(to), Some(stated)) = (time("from"), time("to"), stated) else {
@@ -114,9 +112,9 @@ impl Comparing<'_> {
         Ok(Some(ReconciliationView {
             seq: event.seq,
             by: event.by().to_owned(),
-            at: time_text(event.happened_at).unwrap_or_default(),
-            from: time_text(from).unwrap_or_default(),
-            to: time_text(to).unwrap_or_default(),
+            at: event.happened_at.to_string(),
+            from: from.to_string(),
+            to: to.to_string(),
             stated,
             counted,
             difference: difference(counted, stated),
@@ -126,7 +124,11 @@ impl Comparing<'_> {
     }
 
     /// How many events of a source happened in whole minutes, and whether these are all.
-    fn count_minutes(&mut self, source: &str, (from, to): (Micros, Micros)) -> Result<(u64, bool), Problem> {
+    fn count_minutes(
+        &mut self,
+        source: &str,
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<(u64, bool), Problem> {
         let (mut from, to) = (minute_name(source, from), minute_name(source, to));
         let (mut count, mut minutes) = (0, 0);
         while from < to {
@@ -153,7 +155,7 @@ fn difference(counted: u64, stated: u64) -> i64 {
 /// The events in which a source said what it posted, the last first; without those that corrections took away.
 fn said(service: &Service, engine: &Engine, source: &str, limit: usize) -> Result<Vec<Event>, Problem> {
     // Whatever was recorded is said, also by a source whose clock goes ahead.
-    let when = When { known: engine.applied(), at: Micros::MAX };
+    let when = When { known: engine.applied(), at: Timestamp::LAST };
     let row = match engine.row(RECONCILIATIONS, source, when) {
         Ok(Some(row)) => row,
         Ok(None) | Err(EngineError::NoSuchView(_)) => return Ok(Vec::new()),
@@ -178,17 +180,16 @@ fn count_part(
     service: &Service,
     engine: &Engine,
     source: &str,
-    (from, to): (Micros, Micros),
+    (from, to): (Timestamp, Timestamp),
 ) -> Result<(u64, bool), Problem> {
-    let minute = from.div_euclid(MINUTE) * MINUTE;
-    let names = [minute, minute.saturating_add(MINUTE)].map(|time| minute_name(source, time));
-    let tally = engine.tallies_between(SOURCES, &names[0], &names[1], 1).map_err(problem)?;
+    let minute = minute_of(from);
+    let name = minute_name(source, minute);
+    let tally = engine.tallies_between(SOURCES, &name, &format!("{name}\0"), 1).map_err(problem)?;
     let all = tally.first().and_then(|(_, count)| count.as_u64()).unwrap_or(0);
     if all == 0 {
         return Ok((0, true));
     }
-    let recorded_from = Timestamp::from_micros(minute.saturating_sub(AHEAD)).unwrap_or(Timestamp::EPOCH);
-    let first = service.log.store().first_at_or_after(recorded_from)?;
+    let first = service.log.store().first_at_or_after(minute.saturating_add(-AHEAD))?;
     let index = index(service)?;
     let filter = Filter { source: Some(source), ..Filter::default() };
     let walked = walk(
@@ -199,7 +200,7 @@ fn count_part(
         |range, limit| indexed(index, filter, range, false, limit),
         |seq| {
             let event = event(service, seq)?;
-            let in_minute = event.source == source && event.happened_at.div_euclid(MINUTE) == minute / MINUTE;
+            let in_minute = event.source == source && minute_of(event.happened_at) == minute;
             Ok(in_minute.then_some(event.happened_at))
         },
     )?;

@@ -63,7 +63,7 @@ pub async fn list_registers(service: web::Data<Service>, caller: Caller) -> Resu
     answer(service, |service| {
         wait_for_the_present(service)?;
         let engine = engine(service)?;
-        let now = service.clock.now().micros();
+        let now = service.clock.now();
         let mut items = Vec::new();
         for register in service.catalog.current().registers() {
             let Register { name, summary, domain, family, key, states, fields, .. } = register;

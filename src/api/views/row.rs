@@ -1,6 +1,7 @@
 //! How a row looks, and its history.
 
-use crate::views::engine::{Assurance, Change, Found, History, Micros, View, time_text};
+use crate::spec::time::Timestamp;
+use crate::views::engine::{Assurance, Change, Found, History, View};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -219,8 +220,8 @@ pub fn escaped(id: &str) -> String {
 
 /// A row as it is shown.
 #[must_use]
-pub fn row_view(view: &dyn View, found: Found, at: Micros) -> RowView {
-    let text = |time: Option<Micros>| time.and_then(time_text);
+pub fn row_view(view: &dyn View, found: Found, at: Timestamp) -> RowView {
+    let text = |time: Option<Timestamp>| time.map(|time| time.to_string());
     let this = format!("{}/{}", address(view.name()), escaped(&found.id));
     let links = LinksView {
         history: format!("{this}/history"),
@@ -231,8 +232,8 @@ pub fn row_view(view: &dyn View, found: Found, at: Micros) -> RowView {
         state: found.state(view, at).to_owned(),
         overdue: found.overdue(at),
         validity: found.validity(at),
-        opened_at: time_text(found.opened_at).unwrap_or_default(),
-        changed_at: time_text(found.changed_at).unwrap_or_default(),
+        opened_at: found.opened_at.to_string(),
+        changed_at: found.changed_at.to_string(),
         due_at: text(found.row.due_at.filter(|_| !found.row.ended)),
         valid_from: text(found.row.valid_from),
         valid_until: text(found.row.valid_until),
@@ -253,8 +254,8 @@ pub fn history_view(history: History, as_of: super::moment::MomentView) -> Histo
     let change = |change: Change| ChangeView {
         seq: change.seq,
         kind: change.ty,
-        effective_at: time_text(change.effective_at).unwrap_or_default(),
-        happened_at: time_text(change.happened_at).unwrap_or_default(),
+        effective_at: change.effective_at.to_string(),
+        happened_at: change.happened_at.to_string(),
         by: change.by,
         assurance: change.assurance,
         late: change.late,

@@ -9,7 +9,8 @@ use super::reconciliation::{Comparing, RECONCILIATIONS, ReconciliationView};
 use super::row::escaped;
 use super::{Answer, answer, problem};
 use crate::api::cursor;
-use crate::views::engine::{Ask, Engine, EngineError, Micros, When, time_text};
+use crate::spec::time::Timestamp;
+use crate::views::engine::{Ask, Engine, EngineError, When};
 use crate::views::sources::{Posted, SOURCES, source_name};
 use crate::web::auth::Caller;
 use crate::web::{Problem, ProblemType, Service};
@@ -238,7 +239,7 @@ fn asked_now(service: &Service, parameters: &Parameters) -> Result<std::sync::Ar
 
 /// The sources of which somebody says that they posted something.
 fn reconciled(engine: &Engine) -> Result<BTreeSet<String>, Problem> {
-    let when = When { known: engine.applied(), at: Micros::MAX };
+    let when = When { known: engine.applied(), at: Timestamp::LAST };
     let mut ask = Ask::all(when, MAX_RECONCILED);
     let mut names = BTreeSet::new();
     loop {
@@ -300,20 +301,16 @@ fn one(service: &Service, engine: &Engine, source: &str, most: usize) -> Result<
 }
 
 fn source_view(source: &str, posted: &Posted, said: Vec<ReconciliationView>, most_gaps: usize) -> SourceView {
-    let entry = |seq: u64, time: Micros| PostedEntry {
-        seq,
-        time: time_text(time).unwrap_or_default(),
-        link: entry_link(seq),
-    };
-    let has_any = posted.events > 0;
+    let entry =
+        |seq: u64, time: Timestamp| PostedEntry { seq, time: time.to_string(), link: entry_link(seq) };
     let gaps = posted.gaps();
     let missing = posted.missing();
     let differs = said.first().is_some_and(|last| last.difference != 0);
     SourceView {
         source: source.to_owned(),
         events: posted.events,
-        first: has_any.then(|| entry(posted.entries.0, posted.recorded.0)),
-        last: has_any.then(|| entry(posted.entries.1, posted.recorded.1)),
+        first: posted.recorded.map(|(first, _)| entry(posted.entries.0, first)),
+        last: posted.recorded.map(|(_, last)| entry(posted.entries.1, last)),
         numbered: posted.numbered,
         repeated: posted.repeated,
         unreadable: posted.unreadable,

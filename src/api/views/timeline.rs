@@ -12,7 +12,8 @@ use crate::api::cursor;
 use crate::api::events::{Order, place};
 use crate::catalog::{Catalog, to_value};
 use crate::spec::entry::Entry;
-use crate::views::engine::{Assurance, Engine, Event, Micros, RowName, View, time_text};
+use crate::spec::time::Timestamp;
+use crate::views::engine::{Assurance, Engine, Event, RowName, View};
 use crate::web::auth::Caller;
 use crate::web::{Problem, ProblemType, Service};
 use actix_web::{HttpRequest, HttpResponse, get, web};
@@ -239,7 +240,7 @@ struct Reader<'a> {
     query: &'a MomentQuery,
     id: &'a str,
     types: Option<Vec<&'a str>>,
-    effective_by: Option<Micros>,
+    effective_by: Option<Timestamp>,
     expand: bool,
     rows: Rows,
 }
@@ -262,9 +263,9 @@ impl Reader<'_> {
         let family = ty.map(|ty| ty.entity.family.as_str());
         Ok(Some(TimelineItem {
             seq,
-            time: time_text(event.recorded_at).unwrap_or_default(),
-            happened_at: time_text(event.happened_at).unwrap_or_default(),
-            effective_at: time_text(of_row.effective_at).unwrap_or_default(),
+            time: event.recorded_at.to_string(),
+            happened_at: event.happened_at.to_string(),
+            effective_at: of_row.effective_at.to_string(),
             summary: ty.map(|ty| ty.summary.clone()),
             family: family.map(str::to_owned),
             entity: ty.and_then(|ty| ty.entity_id(&event.data)).map(str::to_owned),

@@ -3,9 +3,9 @@
 //!
 //! `DAYBOOK_SOAK=1` flips each bit of each byte, and looks at many more places of large files.
 
+use crate::clock::ManualClock;
 use crate::log::append::{Item, Submission};
 use crate::log::check::check;
-use crate::log::clock::ManualClock;
 use crate::log::disk::RealDisk;
 use crate::log::own_events::Rotation;
 use crate::log::recovery::RecoverError;

@@ -3,8 +3,8 @@
 
 use super::chance::Chance;
 use super::simulated::{Fault, Lie, Luck, Machine};
+use crate::clock::ManualClock;
 use crate::log::append::{Answer, AppendError, Identities, Item, Listener, Outcome, Submission};
-use crate::log::clock::ManualClock;
 use crate::log::disk::Disk;
 use crate::log::keys;
 use crate::log::opening::is_made_on;

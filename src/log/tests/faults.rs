@@ -1,8 +1,8 @@
 //! Syncs that fail, and what the next start makes of it.
 
 use super::kit::{Bench, at, seqs};
+use crate::clock::ManualClock;
 use crate::log::append::AppendError;
-use crate::log::clock::ManualClock;
 use crate::log::{create, is_made, open};
 use std::sync::Arc;
 

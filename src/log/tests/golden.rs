@@ -3,8 +3,8 @@
 //! The ledger here owes nothing to chance: its key has a known seed, its clock stands where it is put, and what it
 //! records follows from the number of the entry.
 
+use crate::clock::ManualClock;
 use crate::log::append::{Item, Submission};
-use crate::log::clock::ManualClock;
 use crate::log::disk::RealDisk;
 use crate::log::home::Lock;
 use crate::log::keys::LedgerKey;

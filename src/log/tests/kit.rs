@@ -1,7 +1,7 @@
 //! A log whose disk and clock the test owns.
 
+use crate::clock::ManualClock;
 use crate::log::append::{self, AppendError, Item, Outcome, Submission};
-use crate::log::clock::ManualClock;
 use crate::log::disk::{Disk, File, Mode, RealDisk};
 use crate::log::{Log, NoIndex, Options, create, fingerprint, identity, open, subject_hash};
 use crate::spec::entry::Draft;

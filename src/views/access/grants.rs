@@ -1,6 +1,7 @@
 //! Grants: granted → revoked or expired.
 
-use crate::views::engine::{Micros, Row, RowEvent, RowName, View, parse_time, time_text};
+use crate::spec::time::MICROS_PER_SECOND;
+use crate::views::engine::{Row, RowEvent, RowName, View};
 use serde_json::{Value, json};
 
 /// The view of grants.
@@ -139,7 +140,7 @@ fn granted(row: &mut Row, event: &RowEvent) {
     }
     row.copy(event, &TERMS);
     row.set("granted_by", event.by.as_str());
-    row.set("granted_at", time_text(event.effective_at).unwrap_or_default());
+    row.set_time("granted_at", event.effective_at);
     row.owner = Some(event.by.clone());
     let across = row.text("grantee_unit") != row.text("owner_unit");
     let without = across && row.text("agreement").is_none();
@@ -156,11 +157,11 @@ fn revoked(row: &mut Row, event: &RowEvent) {
         return;
     }
     let mut revoked = json!({
-        "by": event.by, "at": time_text(event.effective_at), "reason": event.text("reason"),
+        "by": event.by, "at": event.effective_at.to_string(), "reason": event.text("reason"),
     });
     if let Some(enforced) = event.time("enforced_at") {
         revoked["enforced_at"] = event.value("enforced_at").cloned().unwrap_or_default();
-        revoked["seconds_to_enforce"] = ((enforced - event.effective_at) / 1_000_000).into();
+        revoked["seconds_to_enforce"] = (enforced.since(event.effective_at) / MICROS_PER_SECOND).into();
     }
     row.set("revoked", revoked);
     if row.state == GRANTED {
@@ -169,7 +170,7 @@ fn revoked(row: &mut Row, event: &RowEvent) {
 }
 
 fn reviewed(row: &mut Row, event: &RowEvent) {
-    row.set("last_reviewed_at", time_text(event.effective_at).unwrap_or_default());
+    row.set_time("last_reviewed_at", event.effective_at);
     let review = json!({"result": event.text("result"), "reason": event.text("reason"), "by": event.by});
     row.set("last_review", review);
     row.fields.remove("next_review_due_at");
@@ -188,13 +189,12 @@ fn used(row: &mut Row, event: &RowEvent) {
     }
     add(row, "uses");
     let (Some(from), Some(to)) = (event.time("from"), event.time("to")) else { return };
-    let time = |row: &Row, name: &str| row.memo.get(name).and_then(Value::as_i64);
-    let last = time(row, "last_used").map_or(to, |last| last.max(to));
-    row.memo.insert("last_used".to_owned(), last.into());
+    let last = row.remembered("last_used").map_or(to, |last| last.max(to));
+    row.remember("last_used", last);
     // What was begun in time may be counted up to a little later: what counts is when it began.
-    let began = time(row, "last_began").map_or(from, |last| last.max(from));
-    row.memo.insert("last_began".to_owned(), began.into());
-    row.set("last_used_at", time_text(last).unwrap_or_default());
+    let began = row.remembered("last_began").map_or(from, |last| last.max(from));
+    row.remember("last_began", began);
+    row.set_time("last_used_at", last);
     let purposes = row.memo.entry("purposes").or_insert_with(|| json!([]));
     if let (Some(purposes), Some(purpose)) = (purposes.as_array_mut(), event.value("purpose"))
         && !purposes.contains(purpose)
@@ -211,17 +211,16 @@ const MAX_PURPOSES: usize = 16;
 
 /// Dates, and what follows from them, once all that is known of the grant is in its fields.
 fn settle(row: &mut Row) {
-    let time = |row: &Row, name: &str| row.text(name).and_then(parse_time);
-    row.valid_from = time(row, "valid_from");
-    let ends = [time(row, "valid_until"), time(row, "revoked.at").filter(|_| row.state == REVOKED)];
+    row.valid_from = row.time("valid_from");
+    let ends = [row.time("valid_until"), row.time("revoked.at").filter(|_| row.state == REVOKED)];
     row.valid_until = ends.into_iter().flatten().min();
     row.ended = row.state == REVOKED;
-    row.due_at = time(row, "next_review_due_at").filter(|_| row.state == GRANTED);
+    row.due_at = row.time("next_review_due_at").filter(|_| row.state == GRANTED);
     if let Some(basis) = row.text("last_reviewed_at").or_else(|| row.text("valid_from")).map(str::to_owned) {
         row.set("review_basis_at", basis);
     }
-    let began: Option<Micros> = row.memo.get("last_began").and_then(Value::as_i64);
-    let after_end = began.zip(row.valid_until).is_some_and(|(began, end)| began >= end);
+    let after_end =
+        row.remembered("last_began").zip(row.valid_until).is_some_and(|(began, end)| began >= end);
     let granted_for = row.text("purpose").map(str::to_owned);
     let purposes = row.memo.get("purposes").and_then(Value::as_array).into_iter().flatten();
     let other =
@@ -238,21 +237,24 @@ fn settle(row: &mut Row) {
 #[cfg(test)]
 pub(in crate::views) mod tests {
     use super::*;
+    use crate::spec::time::{MICROS_PER_DAY, Timestamp};
     use crate::views::engine::{Assurance, fold};
     use proptest::prelude::*;
 
-    const DAY: Micros = 86_400_000_000;
+    pub(in crate::views) fn nth(day: i64) -> Timestamp {
+        Timestamp::EPOCH.saturating_add(day * MICROS_PER_DAY)
+    }
 
     pub(in crate::views) fn at(day: i64) -> String {
-        time_text(day * DAY).unwrap()
+        nth(day).to_string()
     }
 
     fn event(seq: u64, day: i64, ty: &str, mut data: Value) -> RowEvent {
         data["grant"] = "G".into();
         RowEvent {
             seq,
-            effective_at: day * DAY,
-            happened_at: 0,
+            effective_at: nth(day),
+            happened_at: Timestamp::EPOCH,
             ty: format!("access.{ty}"),
             by: "user:desk".into(),
             assurance: Assurance::Asserted,
@@ -289,10 +291,10 @@ pub(in crate::views) mod tests {
     #[test]
     fn a_grant_ends_with_its_date_or_its_revocation() {
         let row = fold(&Grants, &[grant(0, 1, 50), revoke(1, 20)]);
-        assert_eq!((row.state.as_str(), row.valid_until, row.ended), (REVOKED, Some(20 * DAY), true));
+        assert_eq!((row.state.as_str(), row.valid_until, row.ended), (REVOKED, Some(nth(20)), true));
         assert_eq!(row.value("revoked.seconds_to_enforce"), Some(&json!(86_400)));
         let late = fold(&Grants, &[grant(0, 1, 10), revoke(1, 20)]);
-        assert_eq!(late.valid_until, Some(10 * DAY));
+        assert_eq!(late.valid_until, Some(nth(10)));
         assert_eq!(fold(&Grants, &[revoke(0, 2)]).state, UNOPENED);
     }
 
@@ -326,12 +328,12 @@ pub(in crate::views) mod tests {
     #[test]
     fn a_review_sets_the_next_date() {
         let row = fold(&Grants, &[grant(0, 1, 500), review(1, 30)]);
-        assert_eq!((row.due_at, row.text("review_basis_at")), (Some(120 * DAY), Some(at(30).as_str())));
+        assert_eq!((row.due_at, row.text("review_basis_at")), (Some(nth(120)), Some(at(30).as_str())));
         assert_eq!(fold(&Grants, &[grant(0, 1, 500), review(1, 30), revoke(2, 40)]).due_at, None);
     }
 
     /// The model: each part is looked up in the whole list.
-    fn model(events: &[RowEvent]) -> (String, Option<Micros>, Option<Micros>, u64, bool) {
+    fn model(events: &[RowEvent]) -> (String, Option<Timestamp>, Option<Timestamp>, u64, bool) {
         let last = |ty: &str| events.iter().rev().find(|event| event.ty.ends_with(ty));
         let Some(grant) = last("granted") else {
             let state = if events.is_empty() { "" } else { UNOPENED };

@@ -1,6 +1,7 @@
 //! Who can reach what, from grants and roles: pure, so that it can be looked at.
 
-use crate::views::engine::{Found, Micros, Row, time_text};
+use crate::spec::time::Timestamp;
+use crate::views::engine::{Found, Row};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -50,7 +51,7 @@ pub struct Reach {
 
 /// Whether a grant counts at a time: it is granted, has begun, and has neither ended nor been revoked.
 #[must_use]
-pub fn in_force(grant: &Row, at: Micros) -> bool {
+pub fn in_force(grant: &Row, at: Timestamp) -> bool {
     grant.state == "granted"
         && grant.valid_from.is_none_or(|from| from <= at)
         && grant.valid_until.is_none_or(|until| at < until)
@@ -95,8 +96,8 @@ pub fn ways(grant: &Found, holders: &[String]) -> Vec<Reach> {
         purpose: text("purpose").unwrap_or_default(),
         grant: grant.id.clone(),
         through_role,
-        valid_from: row.valid_from.and_then(time_text),
-        valid_until: row.valid_until.and_then(time_text),
+        valid_from: row.valid_from.map(|time| time.to_string()),
+        valid_until: row.valid_until.map(|time| time.to_string()),
         granted_by: text("granted_by"),
         approval: text("approval"),
         agreement: text("agreement"),
@@ -133,7 +134,7 @@ pub enum Uncovered {
 /// Whether grants cover a use at a time: `grants` are all that the principal had by then, itself or through roles, on the
 /// resource.
 #[must_use]
-pub fn uncovered(usage: &Row, grants: &[Found], at: Micros) -> Option<Uncovered> {
+pub fn uncovered(usage: &Row, grants: &[Found], at: Timestamp) -> Option<Uncovered> {
     let wanted = Wanted {
         operation: usage.text("operation"),
         environment: usage.text("resource.environment"),
@@ -154,34 +155,30 @@ pub fn uncovered(usage: &Row, grants: &[Found], at: Micros) -> Option<Uncovered>
     let ended =
         fitting.iter().filter_map(|grant| Some((grant.row.valid_until.filter(|end| *end <= at)?, grant)));
     Some(match ended.max_by_key(|(end, _)| *end) {
-        Some((end, grant)) => {
-            Uncovered::AfterEnd { grant: grant.id.clone(), end: time_text(end).unwrap_or_default() }
-        }
+        Some((end, grant)) => Uncovered::AfterEnd { grant: grant.id.clone(), end: end.to_string() },
         None => Uncovered::NoGrant,
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::grants::tests::{at, terms};
+    use super::super::grants::tests::{at, nth, terms};
     use super::*;
     use serde_json::json;
-
-    const DAY: Micros = 86_400_000_000;
 
     fn grant(id: &str, from: i64, until: i64, grantee: Value) -> Found {
         let mut row = Row { state: "granted".into(), ..Row::default() };
         let mut data = terms(from, until);
         data["grantee"] = grantee;
         row.fields = data.as_object().unwrap().clone();
-        row.valid_from = Some(from * DAY);
-        row.valid_until = Some(until * DAY);
+        row.valid_from = Some(nth(from));
+        row.valid_until = Some(nth(until));
         Found {
             id: id.into(),
             number: 7,
             last_seq: 7,
-            changed_at: 0,
-            opened_at: 0,
+            changed_at: nth(0),
+            opened_at: nth(0),
             corrected: Vec::new(),
             row,
         }
@@ -198,7 +195,7 @@ mod tests {
     #[test]
     fn a_grant_counts_from_its_first_moment_and_not_at_its_last() {
         let row = grant("G", 10, 20, json!({"kind": "person", "id": "user:p"})).row;
-        assert_eq!([9, 10, 19, 20].map(|day| in_force(&row, day * DAY)), [false, true, true, false]);
+        assert_eq!([9, 10, 19, 20].map(|day| in_force(&row, nth(day))), [false, true, true, false]);
     }
 
     #[test]
@@ -215,15 +212,15 @@ mod tests {
     fn a_use_is_covered_by_time_operation_environment_and_purpose() {
         let person = || json!({"kind": "person", "id": "user:p"});
         let grants = [grant("G", 10, 20, person())];
-        assert_eq!(uncovered(&usage("risk"), &grants, 15 * DAY), None);
+        assert_eq!(uncovered(&usage("risk"), &grants, nth(15)), None);
         let other = Uncovered::OtherPurpose { granted: vec!["risk".into()] };
-        assert_eq!(uncovered(&usage("ads"), &grants, 15 * DAY), Some(other));
+        assert_eq!(uncovered(&usage("ads"), &grants, nth(15)), Some(other));
         let over = Uncovered::AfterEnd { grant: "G".into(), end: at(20) };
-        assert_eq!(uncovered(&usage("risk"), &grants, 20 * DAY), Some(over));
-        assert_eq!(uncovered(&usage("risk"), &grants, 5 * DAY), Some(Uncovered::NoGrant));
-        assert_eq!(uncovered(&usage("risk"), &[], 15 * DAY), Some(Uncovered::NoGrant));
+        assert_eq!(uncovered(&usage("risk"), &grants, nth(20)), Some(over));
+        assert_eq!(uncovered(&usage("risk"), &grants, nth(5)), Some(Uncovered::NoGrant));
+        assert_eq!(uncovered(&usage("risk"), &[], nth(15)), Some(Uncovered::NoGrant));
         let mut elsewhere = usage("risk");
         elsewhere.set("resource", json!({"kind": "dataset", "id": "d", "environment": "training"}));
-        assert_eq!(uncovered(&elsewhere, &grants, 15 * DAY), Some(Uncovered::NoGrant));
+        assert_eq!(uncovered(&elsewhere, &grants, nth(15)), Some(Uncovered::NoGrant));
     }
 }

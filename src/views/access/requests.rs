@@ -1,6 +1,6 @@
 //! Requests for access: requested → rejected or granted.
 
-use crate::views::engine::{Row, RowEvent, RowName, View, time_text};
+use crate::views::engine::{Row, RowEvent, RowName, View};
 use serde_json::{Value, json};
 
 /// The view of requests.
@@ -30,7 +30,7 @@ impl View for Requests {
     fn step(&self, row: &mut Row, event: &RowEvent) {
         const ASKED: [&str; 6] =
             ["resource", "grantee", "operations", "purpose", "legal_basis", "valid_until"];
-        let at = time_text(event.effective_at).unwrap_or_default();
+        let at = event.effective_at.to_string();
         match event.ty.as_str() {
             "access.requested" => {
                 row.copy(event, &ASKED);
@@ -89,7 +89,7 @@ impl View for Requests {
 
 #[cfg(test)]
 mod tests {
-    use super::super::grants::tests::terms;
+    use super::super::grants::tests::{nth, terms};
     use super::*;
     use crate::views::engine::{Assurance, fold};
     use proptest::prelude::*;
@@ -97,8 +97,8 @@ mod tests {
     fn event(seq: u64, ty: &str) -> RowEvent {
         RowEvent {
             seq,
-            effective_at: seq as i64,
-            happened_at: 0,
+            effective_at: nth(seq as i64),
+            happened_at: nth(0),
             ty: format!("access.{ty}"),
             by: format!("user:{ty}"),
             assurance: Assurance::Asserted,

@@ -1,6 +1,6 @@
 //! Uses of data: for each resource, principal, operation and purpose, how much of it there was.
 
-use crate::views::engine::{Row, RowEvent, RowName, View, time_text};
+use crate::views::engine::{Row, RowEvent, RowName, View};
 use serde_json::{Value, json};
 
 /// The view of uses.
@@ -44,19 +44,18 @@ impl View for Uses {
         let name = if allowed { "allowed" } else { "denied" };
         let before = row.value(name).and_then(Value::as_u64).unwrap_or(0);
         row.set(name, before.saturating_add(count));
-        let known = |row: &Row, name: &str| row.memo.get(name).and_then(Value::as_i64);
         if let Some((from, to)) = event.time("from").zip(event.time("to")) {
-            let first = known(row, "first").map_or(from, |first| first.min(from));
-            let last = known(row, "last").map_or(to, |last| last.max(to));
-            row.memo.insert("first".to_owned(), first.into());
-            row.memo.insert("last".to_owned(), last.into());
-            row.set("first_from", time_text(first).unwrap_or_default());
-            row.set("last_to", time_text(last).unwrap_or_default());
+            let first = row.remembered("first").map_or(from, |first| first.min(from));
+            let last = row.remembered("last").map_or(to, |last| last.max(to));
+            row.remember("first", first);
+            row.remember("last", last);
+            row.set_time("first_from", first);
+            row.set_time("last_to", last);
             if allowed {
                 // Whether it was covered is asked of the moment when the last of it began.
-                let began = known(row, "began").map_or(from, |began| began.max(from));
-                row.memo.insert("began".to_owned(), began.into());
-                row.set("last_began", time_text(began).unwrap_or_default());
+                let began = row.remembered("began").map_or(from, |began| began.max(from));
+                row.remember("began", began);
+                row.set_time("last_began", began);
             }
         }
         if let Some(grant) = event.value("grant") {
@@ -98,7 +97,7 @@ impl View for Uses {
 
 #[cfg(test)]
 mod tests {
-    use super::super::grants::tests::at;
+    use super::super::grants::tests::{at, nth};
     use super::*;
     use crate::views::engine::{Assurance, fold};
     use proptest::prelude::*;
@@ -111,8 +110,8 @@ mod tests {
         });
         RowEvent {
             seq,
-            effective_at: day,
-            happened_at: 0,
+            effective_at: nth(day),
+            happened_at: nth(0),
             ty: "access.used".into(),
             by: "app:gate".into(),
             assurance: Assurance::Authenticated,

@@ -1,7 +1,8 @@
 //! The questions about access that go over grants and roles: asked of the engine, a bounded part at a time.
 
 use super::reach::{Reach, Uncovered, Wanted, in_force, uncovered, ways};
-use crate::views::engine::{Ask, Engine, Found, Micros, Place, Result, When, parse_time};
+use crate::spec::time::Timestamp;
+use crate::views::engine::{Ask, Engine, Found, Place, Result, When};
 use std::collections::BTreeMap;
 
 /// The register of who holds which role.
@@ -38,7 +39,7 @@ pub fn roles(engine: &Engine, principal: &str, when: When) -> Result<Vec<String>
     Ok(assigned(&found, when.at, "role"))
 }
 
-fn assigned(found: &[Found], at: Micros, field: &str) -> Vec<String> {
+fn assigned(found: &[Found], at: Timestamp, field: &str) -> Vec<String> {
     let held = |found: &&Found| {
         found.row.state == "assigned" && matches!(found.validity(at), None | Some("in-force"))
     };
@@ -90,7 +91,7 @@ pub fn readers(
                 return Ok(part);
             }
             looked_at += 1;
-            part.next = Some(Place { date: 0, number: grant.number });
+            part.next = Some(Place { date: Timestamp::EPOCH, number: grant.number });
             if !in_force(&grant.row, when.at) || !wanted.fits(&grant.row) {
                 continue;
             }
@@ -188,7 +189,7 @@ pub fn uncovered_uses(engine: &Engine, ask: &Ask) -> Result<Part<UncoveredUse>> 
             continue;
         };
         // Where nothing was allowed, nothing needed a grant.
-        let Some(at) = row.text("last_began").and_then(parse_time) else { continue };
+        let Some(at) = row.time("last_began") else { continue };
         let when = When { known: ask.when.known, at };
         let grants = grants_of(engine, principal, Some(&resource), when)?;
         if let Some(why) = uncovered(row, &grants, at) {

@@ -1,6 +1,6 @@
 //! With which authority a vote was cast: by a role held at that moment, or by one that was lent.
 
-use crate::views::engine::Micros;
+use crate::spec::time::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -12,9 +12,9 @@ pub struct Holding {
     /// Which role.
     pub role: String,
     /// From when …
-    pub from: Option<Micros>,
+    pub from: Option<Timestamp>,
     /// … until when, that moment not included.
-    pub until: Option<Micros>,
+    pub until: Option<Timestamp>,
 }
 
 /// A right to vote, lent.
@@ -31,9 +31,9 @@ pub struct Delegation {
     /// Up to which risk class.
     pub max_risk: String,
     /// From when …
-    pub valid_from: Option<Micros>,
+    pub valid_from: Option<Timestamp>,
     /// … until when, revocation included.
-    pub until: Option<Micros>,
+    pub until: Option<Timestamp>,
 }
 
 /// A vote, as far as authority depends on it.
@@ -46,7 +46,7 @@ pub struct Vote {
     /// Under which delegation.
     pub delegation: Option<String>,
     /// When.
-    pub at: Micros,
+    pub at: Timestamp,
 }
 
 /// With which authority a vote was cast.
@@ -90,7 +90,7 @@ pub fn authorities(
     holdings: &[Holding],
     delegations: &[Delegation],
 ) -> Vec<Authority> {
-    let holds = |principal: &str, role: &str, at: Micros| {
+    let holds = |principal: &str, role: &str, at: Timestamp| {
         holdings.iter().any(|holding| {
             holding.principal == principal && holding.role == role && within(at, holding.from, holding.until)
         })
@@ -123,7 +123,7 @@ pub fn authorities(
     votes.iter().map(one).collect()
 }
 
-fn within(at: Micros, from: Option<Micros>, until: Option<Micros>) -> bool {
+fn within(at: Timestamp, from: Option<Timestamp>, until: Option<Timestamp>) -> bool {
     from.is_none_or(|from| from <= at) && until.is_none_or(|until| at < until)
 }
 
@@ -140,8 +140,12 @@ fn class(name: Option<&str>) -> u8 {
 mod tests {
     use super::*;
 
-    fn held(principal: &str, role: &str, from: Micros, until: Option<Micros>) -> Holding {
-        Holding { principal: principal.into(), role: role.into(), from: Some(from), until }
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::clamped(micros)
+    }
+
+    fn held(principal: &str, role: &str, from: i64, until: Option<i64>) -> Holding {
+        Holding { principal: principal.into(), role: role.into(), from: Some(at(from)), until: until.map(at) }
     }
 
     fn lent(from: &str, to: &str, max_risk: &str) -> Delegation {
@@ -151,13 +155,14 @@ mod tests {
             to: to.into(),
             kinds: vec!["data-access".into()],
             max_risk: max_risk.into(),
-            valid_from: Some(10),
-            until: Some(20),
+            valid_from: Some(at(10)),
+            until: Some(at(20)),
         }
     }
 
-    fn vote(by: &str, delegation: Option<&str>, at: Micros) -> Vote {
-        Vote { by: by.into(), capacity: "risk-officer".into(), delegation: delegation.map(str::to_owned), at }
+    fn vote(by: &str, delegation: Option<&str>, when: i64) -> Vote {
+        let delegation = delegation.map(str::to_owned);
+        Vote { by: by.into(), capacity: "risk-officer".into(), delegation, at: at(when) }
     }
 
     fn of(votes: &[Vote], risk: &str, delegations: &[Delegation]) -> Vec<Authority> {

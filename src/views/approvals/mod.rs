@@ -10,7 +10,8 @@ pub mod authority;
 #[cfg(test)]
 pub(in crate::views) mod tests;
 
-use super::engine::{Row, RowEvent, RowName, View, parse_time, time_text};
+use super::engine::{Row, RowEvent, RowName, View};
+use crate::spec::time::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -55,7 +56,7 @@ impl View for Approvals {
     }
 
     fn step(&self, row: &mut Row, event: &RowEvent) {
-        let at = time_text(event.effective_at).unwrap_or_default();
+        let at = event.effective_at.to_string();
         match event.ty.as_str() {
             "approval.requested" => request(row, event, &at),
             "approval.granted" | "approval.rejected" => vote(row, event, at),
@@ -194,7 +195,7 @@ fn round(row: &Row) -> u64 {
 }
 
 /// Works out which votes count, and what they come to.
-fn settle(row: &mut Row, now: i64) {
+fn settle(row: &mut Row, now: Timestamp) {
     let Some(digest) = row.text("scope_digest").map(str::to_owned) else {
         row.state = UNOPENED.to_owned();
         return;
@@ -265,7 +266,7 @@ fn settle(row: &mut Row, now: i64) {
         }
         .to_owned();
         if matches!(row.state.as_str(), GRANTED | REJECTED) {
-            row.set("decided_at", time_text(now).unwrap_or_default());
+            row.set_time("decided_at", now);
         }
     }
     conditions(row);
@@ -304,7 +305,8 @@ fn conditions(row: &mut Row) {
 }
 
 fn dates(row: &mut Row) {
-    let memo = |row: &Row, name: &str| row.memo.get(name).and_then(Value::as_str).and_then(parse_time);
+    let memo =
+        |row: &Row, name: &str| row.memo.get(name).and_then(Value::as_str).and_then(Timestamp::recorded);
     row.ended = matches!(row.state.as_str(), REJECTED | WITHDRAWN | REVOKED);
     row.valid_until = memo(row, "valid_until").filter(|_| row.state == GRANTED);
     row.due_at = match row.state.as_str() {
@@ -313,7 +315,7 @@ fn dates(row: &mut Row) {
         GRANTED => {
             let conditions = row.value("conditions").and_then(Value::as_array).into_iter().flatten();
             let open = conditions.filter(|condition| condition.get("met_at").is_none());
-            open.filter_map(|condition| parse_time(condition.get("due_at")?.as_str()?)).min()
+            open.filter_map(|condition| Timestamp::recorded(condition.get("due_at")?.as_str()?)).min()
         }
         _ => None,
     };

@@ -1,6 +1,7 @@
 //! Approvals against a plain model, and rule by rule.
 
 use super::*;
+use crate::spec::time::MICROS_PER_SECOND;
 use crate::views::engine::{Assurance, fold};
 use proptest::prelude::*;
 
@@ -10,8 +11,8 @@ fn event(seq: u64, ty: &str, by: &str, data: Value) -> RowEvent {
     data["approval"] = "A".into();
     RowEvent {
         seq,
-        effective_at: seq as i64 * 1_000_000,
-        happened_at: 0,
+        effective_at: Timestamp::EPOCH.saturating_add(seq as i64 * MICROS_PER_SECOND),
+        happened_at: Timestamp::EPOCH,
         ty: format!("approval.{ty}"),
         by: by.to_owned(),
         assurance: Assurance::Asserted,
@@ -49,7 +50,7 @@ fn a_quorum_is_reached_vote_by_vote() {
     assert_eq!([1, 2, 3].map(|many| state(&events[..many])), [PENDING, PARTIAL, GRANTED]);
     let row = fold(&Approvals, &events);
     assert_eq!(row.due_at, None);
-    assert_eq!(row.valid_until, parse_time("1970-02-01T00:00:00Z"));
+    assert_eq!(row.valid_until, Timestamp::recorded("1970-02-01T00:00:00Z"));
     assert!(!row.ended);
 }
 
@@ -116,7 +117,7 @@ fn a_granted_approval_is_due_until_its_conditions_are_met() {
         json!([{"id": "C1", "text": "t", "due_at": "1970-01-05T00:00:00Z"}]);
     let events =
         [asked(0, "s", 1, false), vote, event(2, "condition_met", "req", json!({"condition": "C1"}))];
-    assert_eq!(fold(&Approvals, &events[..2]).due_at, parse_time("1970-01-05T00:00:00Z"));
+    assert_eq!(fold(&Approvals, &events[..2]).due_at, Timestamp::recorded("1970-01-05T00:00:00Z"));
     let met = fold(&Approvals, &events);
     assert_eq!((met.due_at, &met.value("conditions").unwrap()[0]["met_by"]), (None, &json!("req")));
 }

@@ -1,8 +1,9 @@
 //! What views read from an entry, and the log as the engine looks back into it.
 
-use super::row::{Assurance, Micros, RowEvent};
+use super::row::{Assurance, RowEvent};
 use crate::catalog::Catalog;
 use crate::follow::{Event, FeedError, Source};
+use crate::spec::time::Timestamp;
 use serde_json::Value;
 
 impl Event {
@@ -14,10 +15,10 @@ impl Event {
 
     /// From when it counts: the field that its type names for this, else `data.effective_at`, else when it happened.
     #[must_use]
-    pub fn effective_at(&self, catalog: &Catalog) -> Micros {
+    pub fn effective_at(&self, catalog: &Catalog) -> Timestamp {
         let field = catalog.get(&self.ty).map_or("effective_at", |ty| ty.effective_at.as_str());
         let value = field.split('.').try_fold(&*self.data, |value, name| value.get(name));
-        value.and_then(Value::as_str).and_then(super::row::parse_time).unwrap_or(self.happened_at)
+        value.and_then(Value::as_str).and_then(Timestamp::recorded).unwrap_or(self.happened_at)
     }
 
     /// The event as a fold sees it.

@@ -2,10 +2,11 @@
 
 use super::corrections::Corrections;
 use super::query::When;
-use super::row::{Assurance, Micros, Row};
+use super::row::{Assurance, Row};
 use super::stored::load;
 use super::view::advance;
 use super::{Engine, Result};
+use crate::spec::time::Timestamp;
 use serde_json::{Map, Value};
 
 /// Events of one row that are shown at once, at most.
@@ -21,9 +22,9 @@ pub struct Change {
     /// CloudEvents `type`.
     pub ty: String,
     /// From when it counts.
-    pub effective_at: Micros,
+    pub effective_at: Timestamp,
     /// When it happened.
-    pub happened_at: Micros,
+    pub happened_at: Timestamp,
     /// Who acted.
     pub by: String,
     /// See [`Assurance`].

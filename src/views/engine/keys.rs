@@ -19,15 +19,12 @@
 //!
 //! A slot is one version of one view. A row's number is the seq of the first entry about it.
 
-use super::row::Micros;
 use super::view::RowName;
+use crate::spec::time::{Day, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 /// One version of one view. 0 is the engine's own.
 pub(super) type Slot = u32;
-
-/// Microseconds of a day.
-const DAY: Micros = 86_400_000_000;
 
 /// The dates by which rows are kept in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,23 +48,13 @@ impl DateKind {
     }
 }
 
-/// A time as bytes that sort as times do.
-fn sortable(time: Micros) -> [u8; 8] {
-    ((time as u64) ^ (1 << 63)).to_be_bytes()
+/// A number as bytes that sort as numbers do.
+fn sortable(number: i64) -> [u8; 8] {
+    ((number as u64) ^ (1 << 63)).to_be_bytes()
 }
 
-fn unsortable(bytes: [u8; 8]) -> Micros {
+fn unsortable(bytes: [u8; 8]) -> i64 {
     (u64::from_be_bytes(bytes) ^ (1 << 63)) as i64
-}
-
-/// The day of a time, counted from 1970-01-01 UTC.
-pub(super) fn day(time: Micros) -> i64 {
-    time.div_euclid(DAY)
-}
-
-/// The first moment of a day.
-pub(super) fn day_start(day: i64) -> Micros {
-    day.saturating_mul(DAY)
 }
 
 fn hash(parts: &[&[u8]]) -> [u8; 32] {
@@ -132,17 +119,17 @@ pub(super) fn counts(slot: Slot, facet: &str) -> (Vec<u8>, Vec<u8>, usize) {
     (from, Key::new(slot, b"c").and(facet.as_bytes()).and(&[1]).0, start)
 }
 
-pub(super) fn days(slot: Slot, kind: DateKind, day: i64) -> Vec<u8> {
-    Key::new(slot, b"d").and(&[kind.byte()]).and(&sortable(day)).0
+pub(super) fn days(slot: Slot, kind: DateKind, day: Day) -> Vec<u8> {
+    Key::new(slot, b"d").and(&[kind.byte()]).and(&sortable(day.number().into())).0
 }
 
-pub(super) fn statistics(slot: Slot, model: &str, version: &str, day: i32) -> Vec<u8> {
+pub(super) fn statistics(slot: Slot, model: &str, version: &str, day: Day) -> Vec<u8> {
     Key::new(slot, b"s")
         .and(model.as_bytes())
         .and(&[0])
         .and(version.as_bytes())
         .and(&[0])
-        .and(&((day as u32) ^ (1 << 31)).to_be_bytes())
+        .and(&((day.number() as u32) ^ (1 << 31)).to_be_bytes())
         .0
 }
 
@@ -158,11 +145,11 @@ pub(super) fn all_statistics(slot: Slot, model: Option<&str>) -> (Vec<u8>, Vec<u
 }
 
 /// Model, version and day in a key of [`statistics`].
-pub(super) fn statistics_of(key: &[u8]) -> Option<(String, String, i32)> {
+pub(super) fn statistics_of(key: &[u8]) -> Option<(String, String, Day)> {
     let (names, day) = key.get(5..)?.split_last_chunk::<4>()?;
     let mut names = names.split(|byte| *byte == 0);
     let mut text = || String::from_utf8(names.next()?.to_vec()).ok();
-    Some((text()?, text()?, (u32::from_be_bytes(*day) ^ (1 << 31)) as i32))
+    Some((text()?, text()?, Day::from_number((u32::from_be_bytes(*day) ^ (1 << 31)) as i32)?))
 }
 
 pub(super) fn tally(slot: Slot, name: &str) -> Vec<u8> {
@@ -194,19 +181,20 @@ pub(super) fn number_of(key: &[u8]) -> Option<u64> {
     key.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))
 }
 
-pub(super) fn event(slot: Slot, number: u64, effective_at: Micros, seq: u64) -> Vec<u8> {
-    Key::new(slot, &number.to_be_bytes()).and(&sortable(effective_at)).and(&seq.to_be_bytes()).0
+pub(super) fn event(slot: Slot, number: u64, effective_at: Timestamp, seq: u64) -> Vec<u8> {
+    Key::new(slot, &number.to_be_bytes()).and(&sortable(effective_at.micros())).and(&seq.to_be_bytes()).0
 }
 
 /// All events of a row.
 pub(super) fn events(slot: Slot, number: u64) -> (Vec<u8>, Vec<u8>) {
-    (event(slot, number, Micros::MIN, 0), event(slot, number, Micros::MAX, u64::MAX))
+    (event(slot, number, Timestamp::FIRST, 0), event(slot, number, Timestamp::LAST, u64::MAX))
 }
 
 /// Effective time and seq in a key of [`event`].
-pub(super) fn event_of(key: &[u8]) -> Option<(Micros, u64)> {
+pub(super) fn event_of(key: &[u8]) -> Option<(Timestamp, u64)> {
     let (rest, seq) = key.split_last_chunk::<8>()?;
-    Some((unsortable(*rest.last_chunk::<8>()?), u64::from_be_bytes(*seq)))
+    let time = Timestamp::from_micros(unsortable(*rest.last_chunk::<8>()?))?;
+    Some((time, u64::from_be_bytes(*seq)))
 }
 
 pub(super) fn state(slot: Slot, state: &str, number: u64) -> Vec<u8> {
@@ -214,12 +202,18 @@ pub(super) fn state(slot: Slot, state: &str, number: u64) -> Vec<u8> {
     Key::new(slot, b"s").and(&hash).and(&number.to_be_bytes()).0
 }
 
-pub(super) fn date(slot: Slot, kind: DateKind, time: Micros, number: u64) -> Vec<u8> {
-    Key::new(slot, b"d").and(&[kind.byte()]).and(&sortable(time)).and(&number.to_be_bytes()).0
+pub(super) fn date(slot: Slot, kind: DateKind, time: Timestamp, number: u64) -> Vec<u8> {
+    Key::new(slot, b"d").and(&[kind.byte()]).and(&sortable(time.micros())).and(&number.to_be_bytes()).0
+}
+
+/// All dates of a kind up to a time, that time included.
+pub(super) fn dates_to(slot: Slot, kind: DateKind, time: Timestamp) -> Vec<u8> {
+    // Where a scan ends is not part of it; no row has this number.
+    date(slot, kind, time, u64::MAX)
 }
 
 /// Time and number in a key of [`date`].
-pub(super) fn date_of(key: &[u8]) -> Option<(Micros, u64)> {
+pub(super) fn date_of(key: &[u8]) -> Option<(Timestamp, u64)> {
     event_of(key)
 }
 
@@ -248,17 +242,19 @@ mod tests {
 
     #[test]
     fn times_sort_as_bytes_and_are_read_back() {
-        let times = [Micros::MIN, -1, 0, 1, Micros::MAX];
+        let around = [-1, 0, 1].map(|micros| Timestamp::EPOCH.saturating_add(micros));
+        let times = [[Timestamp::FIRST].as_slice(), &around, &[Timestamp::LAST]].concat();
         let keys: Vec<Vec<u8>> = times.iter().map(|time| event(1, 2, *time, 3)).collect();
         assert!(keys.is_sorted());
         let back: Vec<_> = keys.iter().filter_map(|key| event_of(key)).collect();
-        assert_eq!(back, times.map(|time| (time, 3)));
+        assert_eq!(back, times.iter().map(|time| (*time, 3)).collect::<Vec<_>>());
     }
 
     #[test]
     fn a_day_of_statistics_is_read_back() {
-        let key = statistics(7, "credit-line", "1.1", -3);
-        assert_eq!(statistics_of(&key), Some(("credit-line".into(), "1.1".into(), -3)));
+        let day = Day::from_number(-3).unwrap();
+        let key = statistics(7, "credit-line", "1.1", day);
+        assert_eq!(statistics_of(&key), Some(("credit-line".into(), "1.1".into(), day)));
         let (from, to) = all_statistics(7, Some("credit-line"));
         assert!(from < key && key < to);
     }

@@ -18,6 +18,7 @@ mod following;
 mod history;
 mod keys;
 mod lists;
+pub(in crate::views) mod micros;
 mod open;
 mod others;
 mod query;
@@ -38,13 +39,14 @@ pub use history::{Change, History};
 pub use keys::DateKind;
 pub use lists::{Counted, EntryLists};
 pub use query::{Ask, EXPIRED, Found, Page, Place, Sort, When};
-pub use row::{Assurance, Micros, Row, RowEvent, parse_time, time_text};
+pub use row::{Assurance, Row, RowEvent};
 pub use slots::Projection;
 pub use tally::Tallier;
 pub use view::{RowName, View, fold};
 
 use crate::catalog::Catalog;
 use crate::follow::{FeedError, Portion};
+use crate::spec::time::Timestamp;
 use crate::store::folder::Folder;
 use crate::store::postings::ListError;
 use crate::store::seal::{SEAL_KEY, Seal};
@@ -147,7 +149,7 @@ pub struct Engine {
     /// What the views are to be from the next batch on.
     wish: Mutex<Option<Arc<Wish>>>,
     applied: AtomicU64,
-    /// When the last entry applied was recorded.
+    /// When the last entry applied was recorded, in microseconds.
     recorded_at: AtomicI64,
     failed: OnceLock<String>,
     folder: Folder,
@@ -212,8 +214,8 @@ impl Engine {
     }
 
     /// Whether something has been recorded after this time: then what is kept may not be what held at it.
-    fn is_past(&self, at: Micros) -> bool {
-        at < self.recorded_at.load(Ordering::Acquire)
+    fn is_past(&self, at: Timestamp) -> bool {
+        at.micros() < self.recorded_at.load(Ordering::Acquire)
     }
 
     /// How every view stands, those being built included.
@@ -253,7 +255,7 @@ impl Engine {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         self.store.apply(batch).map_err(|error| self.fail(error.to_string()))?;
         state.members = members;
-        self.recorded_at.store(last.recorded_at, Ordering::Release);
+        self.recorded_at.store(last.recorded_at.micros(), Ordering::Release);
         self.applied.store(seal.applied, Ordering::Release);
         Ok(())
     }

@@ -2,7 +2,6 @@
 
 use super::event::EventFeed;
 use super::keys;
-use super::row::Micros;
 use super::slots::{self, Member, Projection, SlotRecord};
 use super::{Applying, Engine, EngineError, Result, State};
 use crate::catalog::Catalog;
@@ -17,7 +16,7 @@ use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 /// Raise it with every change to the engine's own records, to what all views share, or to a store's options: all views
 /// are then built anew.
-const FORMAT_VERSION: u32 = 3;
+const FORMAT_VERSION: u32 = 4;
 
 /// Entries whose rows are looked up at each opening.
 ///
@@ -82,7 +81,7 @@ impl Engine {
             applying: Mutex::new(Applying::default()),
             wish: Mutex::new(None),
             applied: AtomicU64::new(seal.applied),
-            recorded_at: AtomicI64::new(last.map_or(Micros::MIN, |last| last.recorded_at)),
+            recorded_at: AtomicI64::new(last.map_or(i64::MIN, |last| last.recorded_at.micros())),
             failed: OnceLock::new(),
             folder,
         };

@@ -6,13 +6,14 @@ use super::lists;
 use super::slots::Projection;
 use super::stored::read_count;
 use super::{Engine, EngineError, Result, State};
+use crate::spec::time::Day;
 use crate::store::Table;
 use crate::views::stats::DayStats;
 use serde_json::Value;
 use std::ops::ControlFlow;
 
-/// Model, version, day since 1970-01-01, and what was counted.
-pub type Day = (String, String, i32, DayStats);
+/// Model, version, day, and what was counted.
+pub type ModelDay = (String, String, Day, DayStats);
 
 impl Engine {
     fn slot_of(&self, state: &State, name: &str) -> Result<Slot> {
@@ -90,18 +91,24 @@ impl Engine {
         if unreadable { Err(EngineError::Unreadable("a tally")) } else { Ok(found) }
     }
 
-    /// The statistics of decisions: of one model or of all, of the days in `days` (from, before).
+    /// The statistics of decisions: of one model or of all, of the days in `days` (from, before), where they are bounded.
     ///
     /// # Errors
     /// See [`Engine::view`].
-    pub fn statistics(&self, view: &str, model: Option<&str>, days: (i32, i32)) -> Result<Vec<Day>> {
+    pub fn statistics(
+        &self,
+        view: &str,
+        model: Option<&str>,
+        days: (Option<Day>, Option<Day>),
+    ) -> Result<Vec<ModelDay>> {
+        let asked = |day: Day| days.0.is_none_or(|from| from <= day) && days.1.is_none_or(|to| day < to);
         let reading = self.reading(view)?;
         let mut found = Vec::new();
         let mut unreadable = false;
         let (from, to) = keys::all_statistics(reading.slot, model);
         self.store.scan(Table::Meta, &from, &to, false, &mut |key, value| {
             match keys::statistics_of(key).zip(serde_json::from_slice::<DayStats>(value).ok()) {
-                Some(((model, version, day), stats)) if (days.0..days.1).contains(&day) => {
+                Some(((model, version, day), stats)) if asked(day) => {
                     found.push((model, version, day, stats));
                 }
                 Some(_) => {}

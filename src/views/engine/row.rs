@@ -1,12 +1,11 @@
 //! What a view keeps: rows, and the events that made them.
 
+use super::micros;
+use crate::spec::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Microseconds since 1970-01-01T00:00:00Z.
-pub type Micros = i64;
 
 /// How far it is known that whoever an event names did what it says.
 #[derive(
@@ -40,9 +39,9 @@ pub struct RowEvent {
     /// Its entry's number.
     pub seq: u64,
     /// From when it counts.
-    pub effective_at: Micros,
+    pub effective_at: Timestamp,
     /// When it happened: CloudEvents `time`.
-    pub happened_at: Micros,
+    pub happened_at: Timestamp,
     /// CloudEvents `type`.
     pub ty: String,
     /// Who acted: `data.by`, and otherwise who posted it.
@@ -60,8 +59,8 @@ impl RowEvent {
     }
 
     /// The time at `name` of `data`.
-    pub fn time(&self, name: &str) -> Option<Micros> {
-        parse_time(self.text(name)?)
+    pub fn time(&self, name: &str) -> Option<Timestamp> {
+        Timestamp::recorded(self.text(name)?)
     }
 
     /// Whether `name` of `data` is there and true.
@@ -88,14 +87,14 @@ pub struct Row {
     #[serde(rename = "e", default, skip_serializing_if = "std::ops::Not::not")]
     pub ended: bool,
     /// By when something has to happen next.
-    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
-    pub due_at: Option<Micros>,
+    #[serde(rename = "d", with = "micros", default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
     /// From when it counts.
-    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
-    pub valid_from: Option<Micros>,
+    #[serde(rename = "f", with = "micros", default, skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<Timestamp>,
     /// Until when it counts, that moment not included.
-    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
-    pub valid_until: Option<Micros>,
+    #[serde(rename = "u", with = "micros", default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<Timestamp>,
     /// Who answers for it.
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
@@ -133,6 +132,26 @@ impl Row {
         self.value(name)?.as_str()
     }
 
+    /// The time in a field's text; `a.b` goes into the object `a`.
+    pub fn time(&self, name: &str) -> Option<Timestamp> {
+        Timestamp::recorded(self.text(name)?)
+    }
+
+    /// Sets a field to a time, as the ledger writes times.
+    pub fn set_time(&mut self, name: &str, time: Timestamp) {
+        self.set(name, time.to_string());
+    }
+
+    /// The time that a fold remembers under this name.
+    pub fn remembered(&self, name: &str) -> Option<Timestamp> {
+        Timestamp::from_micros(self.memo.get(name)?.as_i64()?)
+    }
+
+    /// Remembers a time under this name.
+    pub fn remember(&mut self, name: &str, time: Timestamp) {
+        self.memo.insert(name.to_owned(), time.micros().into());
+    }
+
     /// A field's value; `a.b` goes into the object `a`.
     pub fn value(&self, name: &str) -> Option<&Value> {
         let Some((first, rest)) = name.split_once('.') else { return self.fields.get(name) };
@@ -156,14 +175,4 @@ impl Row {
             _ => unreachable!("a list"),
         }
     }
-}
-
-/// Reads an RFC 3339 time.
-pub fn parse_time(text: &str) -> Option<Micros> {
-    chrono::DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_micros())
-}
-
-/// Writes a time as the ledger does: UTC, six digits; a time outside the years 0 to 9999 as none.
-pub fn time_text(micros: Micros) -> Option<String> {
-    crate::spec::time::Timestamp::from_micros(micros).map(|time| time.to_string())
 }

@@ -2,9 +2,11 @@
 
 use super::event::EventFeed;
 use super::keys;
-use super::row::{Assurance, Micros, Row, RowEvent};
+use super::micros;
+use super::row::{Assurance, Row, RowEvent};
 use super::{EngineError, Result};
 use crate::catalog::Catalog;
+use crate::spec::time::Timestamp;
 use crate::store::{Store, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Where an event of a row stands: effective time, seq, and what was kept of it.
-pub(super) type Placed = (Micros, u64, Option<Vec<u8>>);
+pub(super) type Placed = (Timestamp, u64, Option<Vec<u8>>);
 
 /// A row with what the engine has to know of its events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,11 +22,11 @@ pub(super) struct Stored {
     #[serde(rename = "i")]
     pub(super) id: String,
     /// Effective time of the event whose seq is the row's number.
-    #[serde(rename = "1")]
-    pub(super) first: Micros,
+    #[serde(rename = "1", with = "micros")]
+    pub(super) first: Timestamp,
     /// The last of its events: effective time, and seq.
-    #[serde(rename = "l")]
-    pub(super) last: (Micros, u64),
+    #[serde(rename = "l", with = "micros")]
+    pub(super) last: (Timestamp, u64),
     /// The latest entry that changed it, corrections included.
     #[serde(rename = "q")]
     pub(super) last_seq: u64,
@@ -61,8 +63,8 @@ impl Stored {
 pub(super) struct Kept {
     #[serde(rename = "t")]
     ty: String,
-    #[serde(rename = "h")]
-    happened_at: Micros,
+    #[serde(rename = "h", with = "micros")]
+    happened_at: Timestamp,
     #[serde(rename = "b")]
     by: String,
     #[serde(rename = "a")]
@@ -82,7 +84,7 @@ impl Kept {
         }
     }
 
-    pub(super) fn event(self, effective_at: Micros, seq: u64) -> RowEvent {
+    pub(super) fn event(self, effective_at: Timestamp, seq: u64) -> RowEvent {
         let Kept { ty, happened_at, by, assurance, data } = self;
         RowEvent { seq, effective_at, happened_at, ty, by, assurance, data: Arc::new(data) }
     }
@@ -111,7 +113,7 @@ pub(super) fn placed(found: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Result<Vec<Pl
 pub(super) fn load(
     feed: &dyn EventFeed,
     catalog: &Catalog,
-    effective_at: Micros,
+    effective_at: Timestamp,
     seq: u64,
     kept: Option<Vec<u8>>,
 ) -> Result<RowEvent> {

@@ -4,6 +4,7 @@
 use super::*;
 use crate::follow::Source;
 use crate::follow::testing::ENGINES;
+use crate::spec::time::MICROS_PER_MINUTE;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,7 +58,7 @@ impl EventFeed for MemoryEvents {
 }
 
 /// An event made by hand.
-pub(in crate::views) fn event(seq: u64, ty: &str, recorded_at: Micros, data: Value) -> Event {
+pub(in crate::views) fn event(seq: u64, ty: &str, recorded_at: Timestamp, data: Value) -> Event {
     Event {
         seq,
         recorded_at,
@@ -114,8 +115,8 @@ impl View for Toy {
         if let Some(state) = event.text("state") {
             row.state = state.to_owned();
             row.ended = state == "done";
-            row.due_at = event.value("due").and_then(Value::as_i64);
-            row.valid_until = event.value("until").and_then(Value::as_i64);
+            row.due_at = event.time("due");
+            row.valid_until = event.time("until");
             row.copy(event, &["tag"]);
         }
         if self.version > 1 {
@@ -204,17 +205,17 @@ struct Plain {
     log: Vec<u64>,
     state: String,
     tag: Option<String>,
-    due: Option<Micros>,
-    until: Option<Micros>,
+    due: Option<Timestamp>,
+    until: Option<Timestamp>,
 }
 
 impl Plain {
-    fn shown(&self, at: Micros) -> &str {
+    fn shown(&self, at: Timestamp) -> &str {
         let over = self.state == "live" && self.until.is_some_and(|until| until <= at);
         if over { EXPIRED } else { &self.state }
     }
 
-    fn overdue(&self, at: Micros) -> bool {
+    fn overdue(&self, at: Timestamp) -> bool {
         self.state != "done" && self.due.is_some_and(|due| due <= at)
     }
 }
@@ -245,8 +246,9 @@ fn model(events: &[Event], when: When) -> Vec<Plain> {
         let called = event.data["called"].as_str()?;
         Some(names.get(called).cloned().unwrap_or_else(|| format!("?{called}")))
     };
-    let effective =
-        |event: &Event| event.data["effective_at"].as_str().and_then(parse_time).unwrap_or(event.happened_at);
+    let effective = |event: &Event| {
+        event.data["effective_at"].as_str().and_then(Timestamp::recorded).unwrap_or(event.happened_at)
+    };
     let mut rows: BTreeMap<String, Vec<&Event>> = BTreeMap::new();
     for event in events.iter().filter(|event| event.ty != CORRECTION) {
         if let Some(id) = id_of(event) {
@@ -265,7 +267,7 @@ fn model(events: &[Event], when: When) -> Vec<Plain> {
             continue;
         }
         let moved = of_row.iter().rev().find(|event| event.ty == "toy.moved");
-        let of = |name: &str| moved.and_then(|event| event.data[name].as_i64());
+        let of = |name: &str| moved.and_then(|event| Timestamp::recorded(event.data[name].as_str()?));
         let tags = of_row.iter().rev().find_map(|event| event.data["tag"].as_str().map(str::to_owned));
         found.push(Plain {
             id,
@@ -295,8 +297,8 @@ fn plain(found: &Found) -> Plain {
     }
 }
 
-const HOUR: Micros = 3_600_000_000;
-const START: Micros = 1_800_000_000_000_000;
+const HOUR: i64 = 60 * MICROS_PER_MINUTE;
+const START: Timestamp = Timestamp::clamped(1_800_000_000_000_000);
 
 /// What happens at one entry.
 fn step() -> impl Strategy<Value = (u8, u8, u8, i64, u8, i64, i64)> {
@@ -306,11 +308,11 @@ fn step() -> impl Strategy<Value = (u8, u8, u8, i64, u8, i64, i64)> {
 fn history(steps: &[(u8, u8, u8, i64, u8, i64, i64)]) -> Vec<Event> {
     let mut events = Vec::new();
     for (seq, (kind, toy, name, shift, pick, due, until)) in (0_u64..).zip(steps) {
-        let recorded_at = START + seq as i64 * HOUR;
+        let recorded_at = START.saturating_add(seq as i64 * HOUR);
         // Half of them take effect as they happen.
-        let effective_at = recorded_at + if shift % 2 == 0 { 0 } else { shift * HOUR };
+        let effective_at = recorded_at.saturating_add(if shift % 2 == 0 { 0 } else { shift * HOUR });
         let toy = format!("t{toy}");
-        let mut data = json!({"by": "app:x", "effective_at": time_text(effective_at).unwrap()});
+        let mut data = json!({"by": "app:x", "effective_at": effective_at.to_string()});
         let ty = match kind {
             0 | 1 if seq > 0 => {
                 let back = (*due + 31) as u64 % seq.min(6) + 1;
@@ -331,10 +333,10 @@ fn history(steps: &[(u8, u8, u8, i64, u8, i64, i64)]) -> Vec<Event> {
                 data["state"] = json!(["live", "new", "done"][usize::from(*pick)]);
                 data["tag"] = json!(format!("g{name}"));
                 if due % 2 == 0 {
-                    data["due"] = json!(recorded_at + due * HOUR);
+                    data["due"] = json!(recorded_at.saturating_add(due * HOUR).to_string());
                 }
                 if until % 2 == 0 {
-                    data["until"] = json!(recorded_at + until * HOUR);
+                    data["until"] = json!(recorded_at.saturating_add(until * HOUR).to_string());
                 }
                 "toy.moved"
             }
@@ -467,7 +469,7 @@ fn ask_counts(
     engine: &Engine,
     events: &[Event],
     view: &str,
-    at: Micros,
+    at: Timestamp,
 ) -> std::result::Result<(), TestCaseError> {
     let expected = model(events, When { known: events.len() as u64, at });
     let mut states: BTreeMap<String, u64> = BTreeMap::new();
@@ -515,12 +517,12 @@ fn check(
     let end = events.len() as u64;
     let now = events.last().map_or(START, |event| event.recorded_at);
     for view in ["toys", "kept"] {
-        ask_everything(&engine, &events, view, When { known: end, at: now + HOUR })?;
+        ask_everything(&engine, &events, view, When { known: end, at: now.saturating_add(HOUR) })?;
         ask_counts(&engine, &events, view, now)?;
-        ask_counts(&engine, &events, view, now + 20 * HOUR)?;
+        ask_counts(&engine, &events, view, now.saturating_add(20 * HOUR))?;
         for (known, back) in moments {
             let known = end * u64::from(*known) / 255;
-            ask_everything(&engine, &events, view, When { known, at: now - back * HOUR })?;
+            ask_everything(&engine, &events, view, When { known, at: now.saturating_add(-back * HOUR) })?;
         }
     }
     // All at once gives the same, and so does a newer version that is built beside.
@@ -541,7 +543,7 @@ fn check(
         prop_assert_eq!(other.rows("kept").unwrap(), engine.rows("kept").unwrap());
         other.build(7).unwrap();
     }
-    ask_everything(&other, &events, "toys", When { known: end, at: now + HOUR })?;
+    ask_everything(&other, &events, "toys", When { known: end, at: now.saturating_add(HOUR) })?;
     ask_counts(&other, &events, "toys", now)
 }
 
@@ -571,7 +573,7 @@ fn a_version_set_at_run_time_is_built_beside_the_one_that_answers() {
     let before = engine.rows("toys").unwrap();
     engine.set(bench.catalog.clone(), &toys(3)).unwrap();
     let v = |engine: &Engine| {
-        let when = When { known: 30, at: START + 1_000 * HOUR };
+        let when = When { known: 30, at: START.saturating_add(1_000 * HOUR) };
         engine.row("toys", "t1", when).unwrap().unwrap().row.value("v").cloned()
     };
     let mut rounds = 0;

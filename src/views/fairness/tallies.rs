@@ -89,14 +89,15 @@ impl View for Tallies {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::time::Timestamp;
     use crate::views::engine::{Assurance, fold};
     use crate::views::fairness::Tally;
 
     fn event(ty: &str, data: Value) -> RowEvent {
         RowEvent {
             seq: 0,
-            effective_at: 0,
-            happened_at: 0,
+            effective_at: Timestamp::EPOCH,
+            happened_at: Timestamp::EPOCH,
             ty: ty.to_owned(),
             by: "app:x".into(),
             assurance: Assurance::Asserted,

@@ -9,6 +9,7 @@ pub mod report;
 
 pub use durations::Durations;
 
+use crate::spec::time::Day;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -41,8 +42,8 @@ pub struct Contribution {
     pub model: String,
     /// Its version.
     pub version: String,
-    /// The day of the decision, counted from 1970-01-01 UTC.
-    pub day: i32,
+    /// The day of the decision, in UTC.
+    pub day: Day,
     /// What the model decided.
     pub outcome: String,
     /// Nobody decided with it.
@@ -193,6 +194,7 @@ fn take_one<K: Ord>(counts: &mut BTreeMap<K, u64>, key: &K) {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::spec::time::Timestamp;
     use proptest::prelude::*;
 
     pub(super) fn contribution() -> impl Strategy<Value = Contribution> {
@@ -201,7 +203,7 @@ pub(super) mod tests {
             |(outcome, flags, review, contest)| Contribution {
                 model: "m".into(),
                 version: "1".into(),
-                day: 0,
+                day: Timestamp::EPOCH.day(),
                 outcome: format!("o{outcome}"),
                 automated: flags[0],
                 adverse: flags[1],

@@ -1,6 +1,7 @@
 //! From counters to what is asked: counts, rates and shares, by model, version, outcome and day.
 
 use super::{Counter, DayStats};
+use crate::spec::time::Day;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -109,11 +110,11 @@ fn share(part: u64, of: u64) -> Option<f64> {
 }
 
 /// Model, version and day, where they are grouped by them.
-type Group = (Option<String>, Option<String>, Option<i32>);
+type Group = (Option<String>, Option<String>, Option<Day>);
 
 /// Groups counters and works out rates. Rows are in the order of model, version, day and outcome.
 #[must_use]
-pub fn report(days: Vec<(String, String, i32, DayStats)>, by: Grouping) -> Vec<StatsRow> {
+pub fn report(days: Vec<(String, String, Day, DayStats)>, by: Grouping) -> Vec<StatsRow> {
     let mut groups: BTreeMap<Group, DayStats> = BTreeMap::new();
     for (model, version, day, stats) in days {
         let group = (by.model.then_some(model), by.version.then_some(version), by.day.then_some(day));
@@ -121,15 +122,11 @@ pub fn report(days: Vec<(String, String, i32, DayStats)>, by: Grouping) -> Vec<S
     }
     let mut rows = Vec::new();
     for ((model, version, day), stats) in groups {
-        let day = day.map(|day| {
-            let date = chrono::DateTime::from_timestamp(i64::from(day) * 86_400, 0);
-            date.map(|date| date.format("%Y-%m-%d").to_string()).unwrap_or_default()
-        });
         let total = stats.get(Counter::Decisions);
         let row = StatsRow {
             model,
             version,
-            day,
+            day: day.map(|day| day.to_string()),
             outcome: None,
             decisions: total,
             share: share(total, total),
@@ -187,7 +184,7 @@ mod tests {
         Contribution {
             model: String::new(),
             version: String::new(),
-            day: 0,
+            day: nth(0),
             outcome: outcome.into(),
             automated: true,
             adverse: outcome == "declined",
@@ -200,6 +197,10 @@ mod tests {
         }
     }
 
+    fn nth(number: i32) -> Day {
+        Day::from_number(number).unwrap()
+    }
+
     fn day(of: &[Contribution]) -> DayStats {
         let mut stats = DayStats::default();
         of.iter().for_each(|facts| stats.add(facts));
@@ -210,7 +211,10 @@ mod tests {
     fn rates_and_shares_are_of_the_group_that_is_asked_for() {
         let one = day(&[made("approved", None), made("declined", Some((Review::Overridden, Some(60))))]);
         let other = day(&[made("declined", None), made("declined", Some((Review::Confirmed, Some(30))))]);
-        let days = vec![("m".to_owned(), "1".to_owned(), 0, one), ("m".to_owned(), "2".to_owned(), 1, other)];
+        let days = vec![
+            ("m".to_owned(), "1".to_owned(), nth(0), one),
+            ("m".to_owned(), "2".to_owned(), nth(1), other),
+        ];
         let all = report(days.clone(), Grouping::default());
         let counts = all[0].counts.as_ref().unwrap();
         assert_eq!((all.len(), all[0].decisions), (1, 4));
@@ -232,8 +236,10 @@ mod tests {
 
     #[test]
     fn shares_of_nothing_are_null_and_never_a_number() {
-        let rows =
-            report(vec![("m".into(), "1".into(), 0, day(&[made("approved", None)]))], Grouping::default());
+        let rows = report(
+            vec![("m".into(), "1".into(), nth(0), day(&[made("approved", None)]))],
+            Grouping::default(),
+        );
         let counts = rows[0].counts.as_ref().unwrap();
         assert_eq!(
             (counts.override_share, counts.unreviewed_share, counts.median_review_seconds),

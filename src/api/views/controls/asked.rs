@@ -10,7 +10,7 @@ use crate::api::views::problem;
 use crate::api::views::row::address;
 use crate::catalog::{Cadence, Catalog, Control, Filter, Population};
 use crate::views::due;
-use crate::views::engine::{Ask, EngineError, Event, time_text};
+use crate::views::engine::{Ask, EngineError, Event};
 use crate::views::evidence::{CONTROL, EVIDENCE};
 use crate::web::{Problem, Service};
 use serde_json::{Map, Value};
@@ -82,7 +82,9 @@ impl<'a> Asked<'a> {
         let recent: Vec<EvidenceView> = evidence.into_iter().map(|(_, shown)| shown).collect();
         let due_by = match &control.cadence {
             Cadence::PerEvent => None,
-            Cadence::Every(span) => last_at.and_then(|last| due::after(last, span)).and_then(time_text),
+            Cadence::Every(span) => {
+                last_at.and_then(|last| due::after(last, span)).map(|time| time.to_string())
+            }
         };
         let this = format!("/v1/controls/{}", control.id);
         let of_type = |evidence: &crate::catalog::Evidence| EvidenceTypeView {
@@ -152,9 +154,9 @@ impl<'a> Asked<'a> {
         let Some(members) = named(control, &event) else { return Ok(None) };
         let shown = EvidenceView {
             seq,
-            time: time_text(event.recorded_at).unwrap_or_default(),
+            time: event.recorded_at.to_string(),
             kind: event.ty.clone(),
-            effective_at: time_text(event.effective_at(self.catalog)).unwrap_or_default(),
+            effective_at: event.effective_at(self.catalog).to_string(),
             by: event.by().to_owned(),
             subject: event.subject.clone(),
             members,

@@ -4,10 +4,11 @@
 //! made up for here.
 
 use super::{EXPIRED, Found, Reading, When};
+use crate::spec::time::{Day, Timestamp};
 use crate::store::Table;
 use crate::views::engine::Result;
 use crate::views::engine::keys::{self, DateKind};
-use crate::views::engine::row::{Micros, Row};
+use crate::views::engine::row::Row;
 use crate::views::engine::stored::Stored;
 use crate::views::engine::view::View;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,7 @@ use std::ops::ControlFlow;
 
 impl Reading<'_> {
     /// Rows whose last event takes effect only after `at`, with what they are at `at`.
-    pub(super) fn ahead(&self, at: Micros) -> Result<Vec<(Stored, Option<Found>)>> {
+    pub(super) fn ahead(&self, at: Timestamp) -> Result<Vec<(Stored, Option<Found>)>> {
         let mut found = Vec::new();
         for number in self.ahead_numbers(at)? {
             let Some(stored) = self.stored(number)? else { continue };
@@ -25,9 +26,9 @@ impl Reading<'_> {
         Ok(found)
     }
 
-    pub(super) fn ahead_numbers(&self, at: Micros) -> Result<BTreeSet<u64>> {
-        let from = keys::date(self.slot, DateKind::Ahead, at.saturating_add(1), 0);
-        let to = keys::date(self.slot, DateKind::Ahead, Micros::MAX, u64::MAX);
+    pub(super) fn ahead_numbers(&self, at: Timestamp) -> Result<BTreeSet<u64>> {
+        let from = keys::dates_to(self.slot, DateKind::Ahead, at);
+        let to = keys::dates_to(self.slot, DateKind::Ahead, Timestamp::LAST);
         let mut numbers = BTreeSet::new();
         self.engine.store.scan(Table::Terms, &from, &to, false, &mut |key, _| {
             numbers.extend(keys::number_of(key));
@@ -37,16 +38,21 @@ impl Reading<'_> {
     }
 
     /// How many rows have a date that has passed, as they are kept.
-    pub(super) fn passed(&self, kind: DateKind, at: Micros, counts: &dyn Fn(&Stored) -> bool) -> Result<u64> {
-        let today = keys::day(at);
+    pub(super) fn passed(
+        &self,
+        kind: DateKind,
+        at: Timestamp,
+        counts: &dyn Fn(&Stored) -> bool,
+    ) -> Result<u64> {
+        let today = at.day();
         let mut count = 0;
-        let (from, to) = (keys::days(self.slot, kind, i64::MIN), keys::days(self.slot, kind, today));
+        let (from, to) = (keys::days(self.slot, kind, Day::FIRST), keys::days(self.slot, kind, today));
         self.engine.store.scan(Table::Meta, &from, &to, false, &mut |_, value| {
             count += keys::number_of(value).unwrap_or(0);
             ControlFlow::Continue(())
         })?;
-        let from = keys::date(self.slot, kind, keys::day_start(today), 0);
-        let to = keys::date(self.slot, kind, at.saturating_add(1), 0);
+        let from = keys::date(self.slot, kind, today.start(), 0);
+        let to = keys::dates_to(self.slot, kind, at);
         let mut numbers = Vec::new();
         self.engine.store.scan(Table::Terms, &from, &to, false, &mut |key, _| {
             numbers.extend(keys::number_of(key));
@@ -58,7 +64,7 @@ impl Reading<'_> {
         Ok(count)
     }
 
-    pub(super) fn counts(&self, facet: &str, at: Micros) -> Result<Vec<(String, u64)>> {
+    pub(super) fn counts(&self, facet: &str, at: Timestamp) -> Result<Vec<(String, u64)>> {
         let (from, to, start) = keys::counts(self.slot, facet);
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         self.engine.store.scan(Table::Meta, &from, &to, false, &mut |key, value| {
@@ -95,7 +101,7 @@ impl Reading<'_> {
 }
 
 /// The value under which a kept row has been counted, expiry included.
-fn kept_state(view: &dyn View, stored: &Stored, at: Micros, facet: &str, value: String) -> String {
+fn kept_state(view: &dyn View, stored: &Stored, at: Timestamp, facet: &str, value: String) -> String {
     let row = &stored.row;
     let over = !row.ended && row.valid_until.is_some_and(|until| until <= at);
     if facet == "state" && over && view.expires(&row.state) { EXPIRED.to_owned() } else { value }

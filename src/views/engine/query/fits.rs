@@ -1,7 +1,7 @@
 //! Whether a row is one of those asked for.
 
 use super::{Ask, Found, Reading};
-use crate::views::engine::row::{Micros, parse_time};
+use crate::spec::time::Timestamp;
 use crate::views::engine::view::View;
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ impl Reading<'_> {
     pub(super) fn fits(&self, ask: &Ask, found: &Found) -> bool {
         let at = ask.when.at;
         let view = &*self.view;
-        let within = |date: Option<Micros>, (from, to): (Option<Micros>, Option<Micros>)| {
+        let within = |date: Option<Timestamp>, (from, to): (Option<Timestamp>, Option<Timestamp>)| {
             (from.is_none() && to.is_none())
                 || date
                     .is_some_and(|date| from.is_none_or(|from| from <= date) && to.is_none_or(|to| date < to))
@@ -19,14 +19,14 @@ impl Reading<'_> {
             && within(found.row.due_at.filter(|_| !found.row.ended), ask.due)
             && within(found.row.valid_until.filter(|_| !found.row.ended), ask.until)
             && ask.before.as_ref().is_none_or(|(field, before)| {
-                found.row.text(field).and_then(parse_time).is_some_and(|time| time < *before)
+                found.row.text(field).and_then(Timestamp::recorded).is_some_and(|time| time < *before)
             })
             && ask.filters.iter().all(|(field, values)| has(view, found, at, field, values))
     }
 }
 
 /// Whether a row has one of these values in a field.
-fn has(view: &dyn View, found: &Found, at: Micros, field: &str, values: &[String]) -> bool {
+fn has(view: &dyn View, found: &Found, at: Timestamp, field: &str, values: &[String]) -> bool {
     if view.flags().contains(&field) {
         let is = stands_in(view, found, at, field, &["true".to_owned()]);
         return values.iter().any(|value| value == if is { "true" } else { "false" });
@@ -34,7 +34,7 @@ fn has(view: &dyn View, found: &Found, at: Micros, field: &str, values: &[String
     stands_in(view, found, at, field, values)
 }
 
-fn stands_in(view: &dyn View, found: &Found, at: Micros, field: &str, values: &[String]) -> bool {
+fn stands_in(view: &dyn View, found: &Found, at: Timestamp, field: &str, values: &[String]) -> bool {
     let one_of = |text: &str| values.iter().any(|value| value == text);
     match field {
         "state" => one_of(found.state(view, at)),

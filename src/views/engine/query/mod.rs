@@ -6,12 +6,13 @@ mod source;
 
 use super::corrections::Corrections;
 use super::keys::{self, DateKind, Slot};
-use super::row::{Micros, Row};
+use super::row::Row;
 use super::session::STUB;
 use super::slots::Projection;
 use super::stored::{Placed, Stored, load, placed, read_stored};
 use super::view::{RowName, View, advance};
 use super::{Engine, EngineError, Result, State};
+use crate::spec::time::Timestamp;
 use crate::store::Table;
 use source::Source;
 use std::collections::BTreeMap;
@@ -32,7 +33,7 @@ pub struct When {
     /// Entries below this number are known.
     pub known: u64,
     /// What took effect by this time counts; and "overdue", "expired" mean: at this time.
-    pub at: Micros,
+    pub at: Timestamp,
 }
 
 /// The order of a list. Ties are broken by number.
@@ -50,8 +51,8 @@ pub enum Sort {
 /// Where a page ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The date by which the list is sorted; 0 if by number.
-    pub date: Micros,
+    /// The date by which the list is sorted; 1970-01-01 if by number.
+    pub date: Timestamp,
     /// The row's number.
     pub number: u64,
 }
@@ -67,11 +68,11 @@ pub struct Ask {
     /// Only rows whose `valid_from` and `valid_until` say so: `not-yet`, `in-force`, `expired`.
     pub validity: Option<String>,
     /// Only rows with `due_at` in this stretch.
-    pub due: (Option<Micros>, Option<Micros>),
+    pub due: (Option<Timestamp>, Option<Timestamp>),
     /// Only rows with `valid_until` in this stretch.
-    pub until: (Option<Micros>, Option<Micros>),
+    pub until: (Option<Timestamp>, Option<Timestamp>),
     /// Only rows of which the time in this field lies before that.
-    pub before: Option<(String, Micros)>,
+    pub before: Option<(String, Timestamp)>,
     /// As of when.
     pub when: When,
     /// In which order …
@@ -121,9 +122,9 @@ pub struct Found {
     /// The seq of the last entry that changed it, as known.
     pub last_seq: u64,
     /// When its last event took effect.
-    pub changed_at: Micros,
+    pub changed_at: Timestamp,
     /// When its first event took effect.
-    pub opened_at: Micros,
+    pub opened_at: Timestamp,
     /// Which of its events were taken away or given back by corrections, as known: target and correction.
     pub corrected: Vec<(u64, u64)>,
     /// Its state.
@@ -133,14 +134,14 @@ pub struct Found {
 impl Found {
     /// Whether its due date has passed and it is not done.
     #[must_use]
-    pub fn overdue(&self, at: Micros) -> bool {
+    pub fn overdue(&self, at: Timestamp) -> bool {
         !self.row.ended && self.row.due_at.is_some_and(|due| due <= at)
     }
 
     /// Whether it counts yet, or still: `not-yet`, `in-force`, `expired`; none for rows that know no such dates or are
     /// done.
     #[must_use]
-    pub fn validity(&self, at: Micros) -> Option<&'static str> {
+    pub fn validity(&self, at: Timestamp) -> Option<&'static str> {
         let Row { valid_from, valid_until, ended, .. } = &self.row;
         if *ended || (valid_from.is_none() && valid_until.is_none()) {
             return None;
@@ -156,7 +157,7 @@ impl Found {
 
     /// The state that it is shown in.
     #[must_use]
-    pub fn state(&self, view: &dyn View, at: Micros) -> &str {
+    pub fn state(&self, view: &dyn View, at: Timestamp) -> &str {
         let row = &self.row;
         let over = !row.ended && row.valid_until.is_some_and(|until| until <= at);
         if over && view.expires(&row.state) { EXPIRED } else { &row.state }
@@ -248,7 +249,7 @@ impl Engine {
     ///
     /// # Errors
     /// See [`Engine::view`].
-    pub fn counts(&self, view: &str, facet: &str, at: Micros) -> Result<Vec<(String, u64)>> {
+    pub fn counts(&self, view: &str, facet: &str, at: Timestamp) -> Result<Vec<(String, u64)>> {
         self.reading(view)?.counts(facet, at)
     }
 
@@ -256,7 +257,7 @@ impl Engine {
     ///
     /// # Errors
     /// See [`Engine::view`].
-    pub fn overdue(&self, view: &str, at: Micros) -> Result<u64> {
+    pub fn overdue(&self, view: &str, at: Timestamp) -> Result<u64> {
         let reading = self.reading(view)?;
         let mut count = reading.passed(DateKind::Due, at, &|_| true)?;
         for (stored, found) in reading.ahead(at)? {
@@ -320,7 +321,7 @@ impl Reading<'_> {
         }
         let corrections = Corrections::new(&*self.engine.store);
         let mut row = Row::default();
-        let mut last = (Micros::MIN, 0);
+        let mut last = (Timestamp::FIRST, 0);
         for (effective_at, seq, kept) in self.events(number, &stored)? {
             if seq >= when.known || effective_at > when.at {
                 continue;

@@ -1,11 +1,11 @@
 //! Where the rows of a list come from, in the order asked for, before it is looked whether they fit.
 
 use super::{Ask, EXPIRED, Place, Reading, Sort, When};
+use crate::spec::time::Timestamp;
 use crate::store::Table;
 use crate::views::engine::Result;
 use crate::views::engine::keys::{self, DateKind};
 use crate::views::engine::lists;
-use crate::views::engine::row::Micros;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
@@ -19,7 +19,7 @@ pub(super) enum Source {
     /// A list that is kept a bit a row.
     Postings { list: (&'static str, String), before: u64, descending: bool },
     /// Keys of dates.
-    Dates { kind: DateKind, from: Micros, to: Micros, descending: bool },
+    Dates { kind: DateKind, from: Vec<u8>, to: Vec<u8>, descending: bool },
     /// Places that were found and sorted beforehand.
     Sorted { places: Vec<Place>, descending: bool },
 }
@@ -39,12 +39,9 @@ impl Source {
         };
         if let Some(kind) = kind {
             let (from, to) = if kind == DateKind::Due { ask.due } else { ask.until };
-            let upto = if kind == DateKind::Due && ask.overdue == Some(true) {
-                Some(at.saturating_add(1))
-            } else {
-                None
-            };
-            let (from, to) = (from.unwrap_or(Micros::MIN), to.or(upto).unwrap_or(Micros::MAX));
+            let last = if kind == DateKind::Due && ask.overdue == Some(true) { at } else { Timestamp::LAST };
+            let from = keys::date(slot, kind, from.unwrap_or(Timestamp::FIRST), 0);
+            let to = to.map_or_else(|| keys::dates_to(slot, kind, last), |to| keys::date(slot, kind, to, 0));
             // What is kept in order is as things are now; of another day, or where rows are ahead of their time, they
             // are sorted here.
             if past || !reading.ahead_numbers(at)?.is_empty() || reading.engine.is_past(at) {
@@ -144,7 +141,7 @@ impl Source {
                 if *descending {
                     numbers.reverse();
                 }
-                places.extend(numbers.into_iter().map(|number| Place { date: 0, number }));
+                places.extend(numbers.into_iter().map(|number| Place { date: Timestamp::EPOCH, number }));
             }
             Source::Postings { list: (field, value), before, descending } => {
                 let (from, to) = match after {
@@ -154,11 +151,10 @@ impl Source {
                 };
                 let on = [(*field, value.as_str())];
                 let numbers = lists::entries(store, reading.slot, &on, (from, to), *descending, CHUNK)?;
-                places.extend(numbers.into_iter().map(|number| Place { date: 0, number }));
+                places.extend(numbers.into_iter().map(|number| Place { date: Timestamp::EPOCH, number }));
             }
             Source::Dates { kind, from, to, descending } => {
-                let (mut low, mut high) =
-                    (keys::date(reading.slot, *kind, *from, 0), keys::date(reading.slot, *kind, *to, 0));
+                let (mut low, mut high) = (from.clone(), to.clone());
                 match after {
                     Some(place) if *descending => {
                         high = keys::date(reading.slot, *kind, place.date, place.number)

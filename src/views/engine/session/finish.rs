@@ -160,7 +160,7 @@ impl Session<'_> {
                     DateKind::Until => marks.expiring,
                     DateKind::Ahead => false,
                 }) {
-                    *self.days.entry(keys::days(slot, *kind, keys::day(*time))).or_default() += sign;
+                    *self.days.entry(keys::days(slot, *kind, time.day())).or_default() += sign;
                 }
                 for (facet, value) in marks.facets {
                     *self.counts.entry((slot, facet, value)).or_default() += sign;

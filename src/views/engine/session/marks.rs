@@ -1,7 +1,7 @@
 //! By what a row is found and counted as it is now.
 
+use crate::spec::time::Timestamp;
 use crate::views::engine::keys::{self, DateKind, Slot};
-use crate::views::engine::row::Micros;
 use crate::views::engine::stored::Stored;
 use crate::views::engine::view::View;
 
@@ -9,7 +9,7 @@ use crate::views::engine::view::View;
 #[derive(Default, PartialEq)]
 pub(super) struct Marks {
     pub(super) state: Option<String>,
-    pub(super) dates: Vec<(DateKind, Micros)>,
+    pub(super) dates: Vec<(DateKind, Timestamp)>,
     pub(super) expiring: bool,
     pub(super) facets: Vec<(&'static str, String)>,
 }

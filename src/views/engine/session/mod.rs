@@ -7,7 +7,7 @@ use super::corrections::{CORRECTION, Corrections};
 use super::event::EventFeed;
 use super::keys::{self, Slot};
 use super::lists::{Counted, Tail};
-use super::row::{Micros, RowEvent};
+use super::row::RowEvent;
 use super::slots::{Member, Projection};
 use super::stored::{Kept, Placed, Stored, placed, read_stored};
 use super::tally::Tallier;
@@ -15,6 +15,7 @@ use super::view::{RowName, View, advance};
 use super::{EngineError, Result};
 use crate::catalog::Catalog;
 use crate::follow::Event;
+use crate::spec::time::Timestamp;
 use crate::store::{Batch, Store, Table};
 use crate::views::stats::DayStats;
 use std::collections::hash_map::Entry;
@@ -169,7 +170,7 @@ impl<'a> Session<'a> {
         view: &Arc<dyn View>,
         name: &RowName,
         event: &RowEvent,
-        recorded_at: Micros,
+        recorded_at: Timestamp,
     ) -> Result<()> {
         let key = keys::name(slot, name);
         let number = match self.find(key)? {
