@@ -25,6 +25,7 @@ use common::machine::{Machine, disk_bytes, own_cpu_s, peak_memory_bytes, residen
 use common::table::{Table, mib, quantile, thousands};
 use daybook::follow::{Event, FeedError, Portion, Source, catch_up};
 use daybook::index::{Filter, Index};
+use daybook::spec::time::Timestamp;
 use daybook::store::EngineKind;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -228,8 +229,8 @@ impl Made {
     fn made(&self, seq: u64) -> Event {
         Event {
             seq,
-            recorded_at: 0,
-            happened_at: 0,
+            recorded_at: Timestamp::EPOCH,
+            happened_at: Timestamp::EPOCH,
             source: SOURCE.to_owned(),
             id: id_of(seq),
             ty: type_of(seq).to_owned(),

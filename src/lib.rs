@@ -4,6 +4,7 @@
     reason = "the library serves the programs of this repository; the two packages below are documented"
 )]
 
+pub mod answers;
 #[allow(clippy::indexing_slicing, reason = "the description is made of JSON that is indexed by name")]
 pub mod api;
 pub mod app;

@@ -6,12 +6,13 @@
 use crate::common;
 use crate::common::table::{Table, quantile, thousands};
 use anyhow::Result;
+use daybook::answers::access::reach::Wanted;
+use daybook::answers::access::who::Access;
+use daybook::answers::deadline::Deadline;
 use daybook::catalog::Catalog;
 use daybook::follow::{FeedError, Portion, Source};
 use daybook::spec::time::{MICROS_PER_DAY, Timestamp};
 use daybook::store::EngineKind;
-use daybook::views::access::reach::Wanted;
-use daybook::views::access::who;
 use daybook::views::engine::{Engine, Event, EventFeed, When};
 use daybook::views::projections;
 use serde_json::{Value, json};
@@ -170,8 +171,9 @@ pub fn who_could_read(grants: u64) -> Result<String> {
         for nth in 0..TIMES + TIMES / 10 {
             let resource = format!("dataset/ds-{}", nth.wrapping_mul(STRIDE) % DATASETS);
             let wanted = Wanted { operation: Some("read"), ..Wanted::default() };
+            let access = Access { engine: &engine, deadline: Deadline::default() };
             let begin = Instant::now();
-            let part = who::readers(&engine, &resource, wanted, when(nth), None, limit.min(500_000))?;
+            let part = access.readers(&resource, wanted, when(nth), None, limit.min(500_000))?;
             // The first tenth warms.
             if nth >= TIMES / 10 {
                 times.push(begin.elapsed().as_secs_f64() * 1e3);

@@ -1,14 +1,13 @@
 //! `/v1/catalog`: what the ledger knows of the world, now and as it was.
 
-use crate::api::events::place;
-use crate::catalog::{Catalog, EventType, InForce};
-use crate::spec::entry::Entry;
+use super::links;
+use crate::answers::catalogue;
+use crate::catalog::EventType;
 use crate::web::auth::Caller;
-use crate::web::{Problem, ProblemType, Service};
+use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
 /// A change of the catalogue.
@@ -131,13 +130,6 @@ pub struct AsOfQuery {
     pub as_of: Option<String>,
 }
 
-fn chosen(service: &Service, query: &AsOfQuery) -> Result<Arc<Catalog>, Problem> {
-    Ok(match &query.as_of {
-        Some(text) => service.catalog.at(place(service.log.store(), "as_of", text)?),
-        None => service.catalog.current(),
-    })
-}
-
 /// The catalogue in force, and how it came to be so.
 #[utoipa::path(tag = "compliance", responses(
     (status = 200, description = "The catalogue", body = CatalogView),
@@ -145,34 +137,24 @@ fn chosen(service: &Service, query: &AsOfQuery) -> Result<Arc<Catalog>, Problem>
 ))]
 #[get("/catalog")]
 pub async fn get_catalog(service: web::Data<Service>, _caller: Caller) -> Result<HttpResponse, Problem> {
-    let view = web::block(move || -> Result<CatalogView, Problem> {
-        let catalog = service.catalog.current();
-        let mut publications = Vec::new();
-        for InForce { seq, catalog } in service.catalog.versions() {
-            let Some(seq) = seq else { continue };
-            let bytes = service.log.store().entry(seq)?;
-            let entry = Entry::parse(&bytes).map_err(|error| Problem::internal(&error))?;
-            let data = entry.event.get("data").map(crate::catalog::to_value).unwrap_or_default();
-            let text = |name: &str| data.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-            publications.push(PublicationView {
-                version: catalog.publications(),
-                seq,
-                time: entry.time.to_string(),
-                by: text("by"),
-                reason: text("reason"),
-                event: format!("/v1/events/{seq}"),
-            });
-        }
-        Ok(CatalogView {
-            version: catalog.publications(),
-            types: catalog.types().count(),
-            registers: catalog.registers().count(),
-            controls: catalog.controls().count(),
-            publications,
-        })
-    });
-    let view = view.await.map_err(|error| Problem::internal(&error))??;
-    Ok(HttpResponse::Ok().json(view))
+    let found = web::block(move || catalogue::in_force(service.desk()));
+    let catalogue::InForceNow { catalog, publications } =
+        found.await.map_err(|error| Problem::internal(&error))??;
+    let shown = |publication: catalogue::Publication| PublicationView {
+        version: publication.version,
+        seq: publication.seq,
+        time: publication.recorded_at.to_string(),
+        by: publication.by,
+        reason: publication.reason,
+        event: links::entry(publication.seq),
+    };
+    Ok(HttpResponse::Ok().json(CatalogView {
+        version: catalog.publications(),
+        types: catalog.types().count(),
+        registers: catalog.registers().count(),
+        controls: catalog.controls().count(),
+        publications: publications.into_iter().map(shown).collect(),
+    }))
 }
 
 /// All types of event.
@@ -187,7 +169,7 @@ pub async fn list_types(
     _caller: Caller,
     query: web::Query<AsOfQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let items = chosen(&service, &query)?
+    let items = catalogue::as_of(service.desk(), query.as_of.as_deref())?
         .types()
         .map(|kind| TypeSummary {
             name: kind.name.clone(),
@@ -214,19 +196,10 @@ pub async fn get_type(
     name: web::Path<String>,
     query: web::Query<AsOfQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let catalog = chosen(&service, &query)?;
-    let Some(kind) = catalog.get(&name) else {
-        let hint = catalog.suggest(&name).map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
-        return Err(Problem::new(ProblemType::NotFound, format!("no type {:.64?}{hint}", name.as_str())));
-    };
-    let mut versions: Vec<TypeVersion> = Vec::new();
-    for InForce { seq, catalog } in service.catalog.versions() {
-        if let Some(known) = catalog.get(&name)
-            && versions.last().is_none_or(|last| last.version != known.version)
-        {
-            versions.push(TypeVersion { version: known.version, after: seq });
-        }
-    }
+    let catalog = catalogue::as_of(service.desk(), query.as_of.as_deref())?;
+    let kind = catalogue::event_type(&catalog, &name)?;
+    let version = |of: catalogue::TypeVersion| TypeVersion { version: of.version, after: of.after };
+    let versions = catalogue::versions(service.desk(), &name).into_iter().map(version).collect();
     let EventType { name, version, summary, domain, schema, example, entity, effective_at, due_at, .. } =
         kind;
     Ok(HttpResponse::Ok().json(TypeView {

@@ -1,60 +1,16 @@
 //! The description of the API: OpenAPI 3.1 at `/openapi.json`, and Swagger UI at `/docs` from the binary.
 
-use crate::api::{catalog, clock, events, health, keys, log, post, proofs, stream, views};
+use crate::api::{
+    access, approvals, catalog, clock, controls, decisions, events, fairness, health, keys, log, post,
+    proofs, registers, rows, sources, standing, statistics, stream, timeline,
+};
 use crate::catalog::Catalog;
 use crate::web::{Problem, ProblemType, Service, problem};
 use actix_web::{HttpResponse, get, web};
-use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::{Mutex, PoisonError};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::{Modify, OpenApi, ToSchema};
-
-/// An entry as the API shows it.
-#[derive(Serialize, ToSchema)]
-#[allow(dead_code, reason = "describes JSON that is written from the entry's own bytes")]
-pub struct EventView {
-    #[schema(example = 428)]
-    pub seq: u64,
-    /// When the ledger recorded it.
-    #[schema(example = "2026-11-24T09:30:00.000000Z")]
-    pub time: String,
-    /// Who posted it, as authenticated.
-    #[schema(example = "app:credit-line")]
-    pub actor: String,
-    /// Leaf hash of the entry, base64.
-    #[schema(example = "B95lDa8R83lS8n0eG+o0buTxRKQTYFi//1U8anccXmA=")]
-    pub hash: String,
-    /// Where the receipt is.
-    #[schema(example = "/v1/events/428/receipt")]
-    pub receipt: String,
-    /// The CloudEvent exactly as it was recorded.
-    #[schema(value_type = Object)]
-    pub event: Value,
-}
-
-/// A page of entries.
-#[derive(Serialize, ToSchema)]
-#[allow(dead_code, reason = "describes JSON that is written from the entries' own bytes")]
-pub struct EventList {
-    pub items: Vec<EventView>,
-    /// Give it as `cursor` to go on; null at the end.
-    pub next: Option<String>,
-}
-
-/// A receipt as JSON.
-#[derive(Serialize, ToSchema)]
-#[allow(dead_code, reason = "describes JSON that the formats write")]
-pub struct ReceiptView {
-    #[schema(example = 428)]
-    pub seq: u64,
-    /// The whole entry, a signed note.
-    pub entry: String,
-    /// RFC 6962 audit path, base64, the leaf's sibling first.
-    pub proof: Vec<String>,
-    /// The whole checkpoint, a signed note.
-    pub checkpoint: String,
-}
+use utoipa::{Modify, OpenApi};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -98,50 +54,50 @@ struct Api;
     catalog::get_catalog,
     catalog::list_types,
     catalog::get_type,
-    views::standing::list_views,
-    views::access::readers,
-    views::access::reach,
-    views::access::uncovered,
-    views::access::role_ended,
-    views::decisions::stats,
-    views::decisions::fairness,
-    views::approvals::after,
-    views::rows::access_requests::counts,
-    views::rows::access_requests::list,
-    views::rows::access_uses::counts,
-    views::rows::access_uses::list,
-    views::rows::approvals::counts,
-    views::rows::approvals::list,
-    views::rows::access::counts,
-    views::rows::access::list,
-    views::rows::decisions::counts,
-    views::rows::decisions::list,
-    views::rows::escalations::counts,
-    views::rows::escalations::list,
-    views::rows::access_requests::history,
-    views::rows::access_requests::one,
-    views::rows::access_uses::history,
-    views::rows::access_uses::one,
-    views::rows::approvals::history,
-    views::approvals::one,
-    views::rows::access::history,
-    views::rows::access::one,
-    views::rows::decisions::history,
-    views::decisions::one,
-    views::rows::escalations::history,
-    views::rows::escalations::one,
-    views::registers::list_registers,
-    views::registers::count_register,
-    views::registers::list_register,
-    views::registers::history_of_register_row,
-    views::registers::get_register_row,
-    views::controls::list_controls,
-    views::controls::get_control,
-    views::controls::list_control_evidence,
-    views::controls::list_control_members,
-    views::timeline::subject_timeline,
-    views::sources::list_sources,
-    views::sources::get_source,
+    standing::list_views,
+    access::readers,
+    access::reach,
+    access::uncovered,
+    access::role_ended,
+    statistics::stats,
+    fairness::fairness,
+    approvals::after,
+    rows::access_requests::counts,
+    rows::access_requests::list,
+    rows::access_uses::counts,
+    rows::access_uses::list,
+    rows::approvals::counts,
+    rows::approvals::list,
+    rows::access::counts,
+    rows::access::list,
+    rows::decisions::counts,
+    rows::decisions::list,
+    rows::escalations::counts,
+    rows::escalations::list,
+    rows::access_requests::history,
+    rows::access_requests::one,
+    rows::access_uses::history,
+    rows::access_uses::one,
+    rows::approvals::history,
+    approvals::one,
+    rows::access::history,
+    rows::access::one,
+    rows::decisions::history,
+    decisions::one,
+    rows::escalations::history,
+    rows::escalations::one,
+    registers::list_registers,
+    registers::count_register,
+    registers::list_register,
+    registers::history_of_register_row,
+    registers::get_register_row,
+    controls::list_controls,
+    controls::get_control,
+    controls::list_control_evidence,
+    controls::list_control_members,
+    timeline::subject_timeline,
+    sources::list_sources,
+    sources::get_source,
 ))]
 struct V1;
 

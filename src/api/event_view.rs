@@ -1,11 +1,61 @@
 //! How an entry reads over the API: `{"seq", "time", "actor", "hash", "event", …}`.
 
+use crate::api::links;
 use crate::log::store::ReadError;
 use crate::spec::canonical;
 use crate::spec::encoding::to_base64;
 use crate::spec::entry::Entry;
 use crate::spec::json::Json;
 use crate::spec::merkle::leaf_hash;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// An entry as the API shows it.
+#[derive(Serialize, ToSchema)]
+#[allow(dead_code, reason = "describes JSON that is written from the entry's own bytes")]
+pub struct EventView {
+    #[schema(example = 428)]
+    pub seq: u64,
+    /// When the ledger recorded it.
+    #[schema(example = "2026-11-24T09:30:00.000000Z")]
+    pub time: String,
+    /// Who posted it, as authenticated.
+    #[schema(example = "app:credit-line")]
+    pub actor: String,
+    /// Leaf hash of the entry, base64.
+    #[schema(example = "B95lDa8R83lS8n0eG+o0buTxRKQTYFi//1U8anccXmA=")]
+    pub hash: String,
+    /// Where the receipt is.
+    #[schema(example = "/v1/events/428/receipt")]
+    pub receipt: String,
+    /// The CloudEvent exactly as it was recorded.
+    #[schema(value_type = Object)]
+    pub event: Value,
+}
+
+/// A page of entries.
+#[derive(Serialize, ToSchema)]
+#[allow(dead_code, reason = "describes JSON that is written from the entries' own bytes")]
+pub struct EventList {
+    pub items: Vec<EventView>,
+    /// Give it as `cursor` to go on; null at the end.
+    pub next: Option<String>,
+}
+
+/// A receipt as JSON.
+#[derive(Serialize, ToSchema)]
+#[allow(dead_code, reason = "describes JSON that the formats write")]
+pub struct ReceiptView {
+    #[schema(example = 428)]
+    pub seq: u64,
+    /// The whole entry, a signed note.
+    pub entry: String,
+    /// RFC 6962 audit path, base64, the leaf's sibling first.
+    pub proof: Vec<String>,
+    /// The whole checkpoint, a signed note.
+    pub checkpoint: String,
+}
 
 /// The JSON of one entry. The event stands in it exactly as it was recorded.
 ///
@@ -24,14 +74,8 @@ pub fn entry_json(entry: &Entry<'_>, bytes: &[u8]) -> String {
         ("actor", Json::string(&*entry.actor)),
         ("event", entry.event.clone()),
         ("hash", Json::string(hash)),
-        ("receipt", Json::string(receipt_path(entry.seq))),
+        ("receipt", Json::string(links::receipt(entry.seq))),
         ("seq", Json::Number(entry.seq as f64)),
         ("time", Json::string(entry.time.to_string())),
     ]))
-}
-
-/// Where an entry's receipt is.
-#[must_use]
-pub fn receipt_path(seq: u64) -> String {
-    format!("/v1/events/{seq}/receipt")
 }

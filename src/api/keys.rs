@@ -1,13 +1,14 @@
 //! The ledger's keys: their history, with the receipts that let anyone walk from the first to the last, and rotation.
 
+use crate::answers::proofs;
 use crate::api::clock::{Done, done};
 use crate::identity::Role;
 use crate::log::RotateError;
 use crate::log::keys::KeyFileError;
 use crate::log::own_events::Rotation;
-use crate::log::store::{ReadError, Store};
 use crate::spec::encoding::hash_from_base64;
 use crate::spec::note::Signer as _;
+use crate::spec::receipt::Receipt;
 use crate::spec::time::Rfc3339;
 use crate::web::auth::{Caller, LogReader};
 use crate::web::{Problem, ProblemType, Service};
@@ -62,27 +63,27 @@ pub struct KeyHistory {
 ))]
 #[get("/keys")]
 pub async fn list_keys(service: web::Data<Service>, _reader: LogReader) -> Result<HttpResponse, Problem> {
-    let store = service.log.store().clone();
-    let history = web::block(move || history(&store)).await.map_err(|error| Problem::internal(&error))??;
-    Ok(HttpResponse::Ok().json(history))
+    let keys = web::block(move || proofs::keys(service.desk()));
+    let keys = keys.await.map_err(|error| Problem::internal(&error))??;
+    Ok(HttpResponse::Ok().json(KeyHistory::of(keys)))
 }
 
-fn history(store: &Arc<Store>) -> Result<KeyHistory, ReadError> {
-    let receipt = |seq| Ok::<_, ReadError>(KeyReceipt { seq, receipt: store.receipt(seq)?.to_text() });
-    let keys = store.keys();
-    let mut views = Vec::with_capacity(keys.len());
-    for (place, key) in keys.iter().enumerate() {
-        let before = place.checked_sub(1).and_then(|place| keys.get(place));
-        // The commitment stands in the entry that brought the key before into force.
-        let commitment = before.filter(|before| crate::log::append::satisfies(&key.key, before.next));
-        views.push(KeyView {
+impl KeyReceipt {
+    fn of(receipt: &Receipt) -> KeyReceipt {
+        KeyReceipt { seq: receipt.seq, receipt: receipt.to_text() }
+    }
+}
+
+impl KeyHistory {
+    fn of(keys: proofs::Keys) -> KeyHistory {
+        let view = |key: &proofs::Key| KeyView {
             vkey: key.key.to_string(),
             from: key.from,
-            rotation: key.rotation.map(receipt).transpose()?,
-            commitment: commitment.map(|before| receipt(before.rotation.unwrap_or(0))).transpose()?,
-        });
+            rotation: key.rotation.as_ref().map(KeyReceipt::of),
+            commitment: key.commitment.as_ref().map(KeyReceipt::of),
+        };
+        KeyHistory { keys: keys.keys.iter().map(view).collect(), created: KeyReceipt::of(&keys.created) }
     }
-    Ok(KeyHistory { keys: views, created: receipt(0)? })
 }
 
 /// Bytes of a request for a rotation.

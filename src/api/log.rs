@@ -1,8 +1,8 @@
 //! The log as regulators and their tools read it (C2SP tlog-tiles): checkpoint, tiles, entry bundles.
 
-use crate::spec::tile::{TILE_WIDTH, Tile};
+use crate::answers::proofs;
 use crate::web::auth::LogReader;
-use crate::web::{Problem, ProblemType, Service};
+use crate::web::{Problem, Service};
 use actix_web::http::header;
 use actix_web::{HttpResponse, get, web};
 
@@ -25,9 +25,7 @@ fn audience(service: &Service) -> &'static str {
 ))]
 #[get("/log/checkpoint")]
 pub async fn checkpoint(service: web::Data<Service>, _reader: LogReader) -> Result<HttpResponse, Problem> {
-    let signed = service.log.store().checkpoint();
-    let signed =
-        signed.ok_or_else(|| Problem::new(ProblemType::NotFound, "this copy has no signed checkpoint"))?;
+    let signed = proofs::checkpoint(service.desk())?;
     Ok(HttpResponse::Ok()
         .content_type("text/plain; charset=utf-8")
         .insert_header((header::CACHE_CONTROL, format!("{}, max-age=2", audience(&service))))
@@ -50,26 +48,8 @@ pub async fn tile(
     _reader: LogReader,
     path: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let size = service.log.store().size();
-    let not_there =
-        || Problem::new(ProblemType::NotFound, format!("no such tile in a log of {size} entries"));
-    let tile = Tile::parse(&path).ok_or_else(not_there)?;
-    if tile.needs_size().is_none_or(|needed| needed > size) {
-        return Err(not_there());
-    }
     let reading = service.clone();
-    let bytes = web::block(move || {
-        let store = reading.log.store();
-        match tile {
-            Tile::Hashes { level, number, width } => store
-                .tile_hashes(level, number, 0..usize::from(width))
-                .map(|hashes| hashes.as_flattened().to_vec()),
-            Tile::Entries { number, width } => {
-                let first = number * TILE_WIDTH;
-                store.framed(first..first + u64::from(width))
-            }
-        }
-    });
+    let bytes = web::block(move || proofs::tile(reading.desk(), &path));
     let bytes = bytes.await.map_err(|error| Problem::internal(&error))??;
     Ok(HttpResponse::Ok()
         .content_type("application/octet-stream")

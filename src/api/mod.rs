@@ -1,24 +1,39 @@
 //! HTTP: one file per resource, problem+json, paging, OpenAPI.
 //!
-//! Handlers turn requests into calls of `intake`, `log` and `views`, and answers into JSON; what is decided is
-//! decided there. Nothing below this module knows HTTP.
+//! Handlers turn requests into questions to `answers` and submissions to `intake`, and typed answers into JSON; what is
+//! decided is decided there. Nothing below `web` knows HTTP.
 
+mod access;
+mod answering;
+mod approvals;
 mod catalog;
 mod clock;
+mod control_shown;
+mod controls;
 mod corrections;
-mod cursor;
+mod decisions;
 pub mod docs;
 mod event_view;
 mod events;
+mod fairness;
+mod filters;
 mod health;
 mod keys;
+mod links;
 mod log;
+mod moment;
 pub mod post;
 mod prepare;
 mod proofs;
 mod publish;
+mod registers;
 mod routes;
+mod row;
+mod rows;
+mod sources;
+mod standing;
+mod statistics;
 pub mod stream;
-pub mod views;
+mod timeline;
 
 pub use routes::routes;

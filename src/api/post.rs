@@ -1,7 +1,7 @@
 //! `POST /v1/events`: the reason for everything else.
 
 use crate::api::corrections::check;
-use crate::api::event_view::receipt_path;
+use crate::api::links;
 use crate::api::prepare::{Incoming, Prepared, prepare};
 use crate::api::publish::publish;
 use crate::identity::Role;
@@ -266,7 +266,7 @@ fn recorded(service: &Service, outcome: Outcome) -> Result<Recorded, Problem> {
             seq,
             time: time.to_string(),
             hash: to_base64(&leaf),
-            receipt: receipt_path(seq),
+            receipt: links::receipt(seq),
             replayed: false,
         }),
         Outcome::Replayed { seq } => {
@@ -276,7 +276,7 @@ fn recorded(service: &Service, outcome: Outcome) -> Result<Recorded, Problem> {
                 seq,
                 time: entry.time.to_string(),
                 hash: to_base64(&leaf_hash(&bytes)),
-                receipt: receipt_path(seq),
+                receipt: links::receipt(seq),
                 replayed: true,
             })
         }

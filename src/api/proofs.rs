@@ -1,13 +1,12 @@
 //! Inclusion and consistency proofs between any sizes (RFC 6962 §2.1).
 
-use crate::log::store::Store;
+use crate::answers;
 use crate::spec::encoding::to_base64;
 use crate::spec::merkle::Hash;
 use crate::web::auth::LogReader;
-use crate::web::{Problem, ProblemType, Service};
+use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
 /// A proof.
@@ -44,10 +43,6 @@ pub struct ConsistencyQuery {
     to: Option<u64>,
 }
 
-fn latest(store: &Store) -> u64 {
-    store.checkpoint().map_or(0, |signed| signed.checkpoint.size)
-}
-
 /// That an entry is in the log.
 #[utoipa::path(tag = "regulators", params(InclusionQuery), responses(
     (status = 200, description = "RFC 6962 audit path", body = Proof),
@@ -62,17 +57,9 @@ pub async fn inclusion(
     _reader: LogReader,
     query: web::Query<InclusionQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let store: Arc<Store> = service.log.store().clone();
-    let size = query.size.unwrap_or_else(|| latest(&store));
-    if query.seq >= size {
-        return Err(Problem::new(
-            ProblemType::NotFound,
-            format!("a tree of {size} entries has no entry {}", query.seq),
-        ));
-    }
-    let hashes = web::block(move || store.inclusion(query.seq, size))
-        .await
-        .map_err(|error| Problem::internal(&error))??;
+    let InclusionQuery { seq, size } = query.into_inner();
+    let hashes = web::block(move || answers::proofs::inclusion(service.desk(), seq, size));
+    let hashes = hashes.await.map_err(|error| Problem::internal(&error))??;
     Ok(answer(&hashes))
 }
 
@@ -90,16 +77,8 @@ pub async fn consistency(
     _reader: LogReader,
     query: web::Query<ConsistencyQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let store: Arc<Store> = service.log.store().clone();
-    let to = query.to.unwrap_or_else(|| latest(&store));
-    if query.from > to {
-        return Err(Problem::new(
-            ProblemType::BadParameter,
-            "\"from\" must not be greater than \"to\": a log only grows",
-        ));
-    }
-    let hashes = web::block(move || store.consistency(query.from, to))
-        .await
-        .map_err(|error| Problem::internal(&error))??;
+    let ConsistencyQuery { from, to } = query.into_inner();
+    let hashes = web::block(move || answers::proofs::consistency(service.desk(), from, to));
+    let hashes = hashes.await.map_err(|error| Problem::internal(&error))??;
     Ok(answer(&hashes))
 }

@@ -1,6 +1,6 @@
 //! A change of the catalogue: posted like any event, alone in its request, by an administrator; in force from its entry on.
 
-use crate::api::events::MAX_WAIT;
+use crate::answers::moment::MAX_WAIT;
 use crate::api::post::{Posted, prepared, respond_to};
 use crate::identity::Role;
 use crate::intake::{Kind, Mode, Refusal};

@@ -3,10 +3,9 @@
 //! A subscriber reads from the log at its own pace, so nothing is buffered for it but a few entries. One that does
 //! not read for a while is dropped; it connects again with the last ID it saw and misses nothing.
 
+use crate::answers::entries::{self, EntryFilter, place};
 use crate::api::event_view::entry_json;
-use crate::api::events::{Wanted, place};
 use crate::log::store::ReadError;
-use crate::spec::entry::Entry;
 use crate::web::auth::{Caller, bearer};
 use crate::web::{Problem, ProblemType, Service};
 use actix_web::http::header;
@@ -93,8 +92,8 @@ pub async fn stream_events(
             None => store.size(),
         },
     };
-    let wanted =
-        Wanted { kind: query.kind, source: query.source, subject: query.subject, actor: query.actor };
+    let StreamQuery { kind: event_type, source, subject, actor, .. } = query;
+    let wanted = EntryFilter { event_type, source, subject, actor };
     let (send, receive) = mpsc::channel(WAITING);
     let follower = service.clone();
     let token = bearer(&request).unwrap_or_default().to_owned();
@@ -119,7 +118,7 @@ pub async fn stream_events(
 async fn follow(
     service: &web::Data<Service>,
     token: &str,
-    wanted: &Wanted,
+    wanted: &EntryFilter,
     mut next: u64,
     send: &mpsc::Sender<web::Bytes>,
 ) {
@@ -140,7 +139,7 @@ async fn follow(
         if next < committed {
             let to = committed.min(next + CHUNK);
             let (reading, asked) = (service.clone(), wanted.clone());
-            let (message, read_to) = match web::block(move || message(&reading, &asked, next..to)).await {
+            let (message, read_to) = match web::block(move || message(&reading, &asked, (next, to))).await {
                 Ok(Ok(read)) => read,
                 Ok(Err(error)) => {
                     tracing::error!(%error, "a stream ends: the log cannot be read");
@@ -172,19 +171,13 @@ async fn deliver(send: &mpsc::Sender<web::Bytes>, message: String) -> bool {
 /// The entries that are wanted, as many as a message holds, and where to go on.
 fn message(
     service: &Service,
-    wanted: &Wanted,
-    seqs: std::ops::Range<u64>,
+    wanted: &EntryFilter,
+    (from, to): (u64, u64),
 ) -> Result<(String, u64), ReadError> {
-    let (mut message, end) = (String::new(), seqs.end);
-    for seq in seqs {
-        if message.len() >= MESSAGE_BYTES {
-            return Ok((message, seq));
-        }
-        let bytes = service.log.store().entry(seq)?;
-        let entry = Entry::parse(&bytes).map_err(|_| ReadError::Damaged { seq })?;
-        if wanted.matches(&entry) {
-            let _ = write!(message, "id: {seq}\ndata: {}\n\n", entry_json(&entry, &bytes));
-        }
-    }
-    Ok((message, end))
+    let mut message = String::new();
+    let next = entries::follow(service.desk(), wanted, (from, to), |entry, bytes| {
+        let _ = write!(message, "id: {}\ndata: {}\n\n", entry.seq, entry_json(entry, bytes));
+        message.len() < MESSAGE_BYTES
+    })?;
+    Ok((message, next))
 }

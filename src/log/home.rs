@@ -19,7 +19,18 @@ const MAX_HOME_BYTES: u64 = 1024;
 
 /// Holds the data folder until it is dropped or the process ends, however it ends.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "the lock is held by the open file")] Option<fs::File>);
+pub struct Lock(Option<fs::File>);
+
+impl Drop for Lock {
+    /// Closing the file is not enough: a child process that is just being started may still share it.
+    fn drop(&mut self) {
+        if let Some(file) = &self.0
+            && let Err(error) = flock(file, FlockOperation::Unlock)
+        {
+            tracing::debug!(%error, "the folder's lock is left to the operating system");
+        }
+    }
+}
 
 impl Lock {
     /// Takes the folder, or answers none if another process has it.

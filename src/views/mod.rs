@@ -11,7 +11,6 @@ pub mod access;
 mod all;
 pub mod approvals;
 pub mod decisions;
-pub mod due;
 pub mod engine;
 pub mod escalations;
 pub mod evidence;

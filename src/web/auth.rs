@@ -1,5 +1,6 @@
 //! Who is calling: the bearer token of a request.
 
+use crate::answers::must_read_all;
 use crate::identity::{Principal, Role};
 use crate::web::{Problem, ProblemType, Service};
 use actix_web::dev::Payload;
@@ -31,12 +32,7 @@ impl Caller {
     /// # Errors
     /// 403.
     pub fn must_read_all(&self) -> Result<(), Problem> {
-        if self.0.reads_all() {
-            return Ok(());
-        }
-        let detail = "this needs a token with the role compliance, auditor or admin; a producer reads what it posted, \
-                      one entry at a time";
-        Err(Problem::new(ProblemType::Forbidden, detail))
+        Ok(must_read_all(&self.0)?)
     }
 }
 

@@ -77,6 +77,7 @@ problem_types! {
     ViewBuilding(503, "view-building", "The view is being built from the log"),
     ViewsUnavailable(503, "views-unavailable", "The views cannot answer"),
     IndexUnavailable(503, "index-unavailable", "The index cannot answer"),
+    TookTooLong(503, "took-too-long", "The answer takes longer than it may"),
     NoRoom(507, "no-room", "No room on the server's disk"),
     DamagedEntry(500, "damaged-entry", "An entry is damaged on the server's disk"),
     DamagedTile(500, "damaged-tile", "A tile is damaged on the server's disk"),
@@ -94,7 +95,10 @@ impl ProblemType {
     fn retry_after_s(self) -> Option<u32> {
         match self {
             ProblemType::Overloaded | ProblemType::RateLimited => Some(1),
-            ProblemType::Starting | ProblemType::ViewBuilding | ProblemType::ViewsUnavailable => Some(2),
+            ProblemType::TookTooLong
+            | ProblemType::Starting
+            | ProblemType::ViewBuilding
+            | ProblemType::ViewsUnavailable => Some(2),
             ProblemType::IndexUnavailable | ProblemType::NoRoom => Some(10),
             ProblemType::ClockJumped | ProblemType::ReadOnly | ProblemType::Stopped => Some(60),
             _ => None,

@@ -1,5 +1,6 @@
 //! What handlers use.
 
+use crate::answers::Desk;
 use crate::catalog::CatalogHistory;
 use crate::clock::Clock;
 use crate::identity::Tokens;
@@ -44,4 +45,18 @@ pub struct Service {
     pub rates: Option<crate::web::rate::Rates>,
     /// Why the ledger is read-only, if it is.
     pub read_only: Option<String>,
+}
+
+impl Service {
+    /// What questions are answered from.
+    #[must_use]
+    pub fn desk(&self) -> Desk<'_> {
+        Desk {
+            store: self.log.store(),
+            index: self.index.as_deref(),
+            views: self.views.as_deref(),
+            clock: &*self.clock,
+            catalog: &self.catalog,
+        }
+    }
 }

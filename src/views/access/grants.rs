@@ -235,13 +235,13 @@ fn settle(row: &mut Row) {
 }
 
 #[cfg(test)]
-pub(in crate::views) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::spec::time::{MICROS_PER_DAY, Timestamp};
     use crate::views::engine::{Assurance, fold};
     use proptest::prelude::*;
 
-    pub(in crate::views) fn nth(day: i64) -> Timestamp {
+    pub(crate) fn nth(day: i64) -> Timestamp {
         Timestamp::EPOCH.saturating_add(day * MICROS_PER_DAY)
     }
 
@@ -262,7 +262,7 @@ pub(in crate::views) mod tests {
         }
     }
 
-    pub(in crate::views) fn terms(from: i64, until: i64) -> Value {
+    pub(crate) fn terms(from: i64, until: i64) -> Value {
         json!({
             "request": "R", "grant": "G", "resource": {"kind": "dataset", "id": "d", "environment": "production"},
             "grantee": {"kind": "person", "id": "user:p"}, "operations": ["read"], "purpose": "risk", "legal_basis": "l",

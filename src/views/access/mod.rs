@@ -1,13 +1,11 @@
 //! Access: who asked, who was granted what, who looked at it again, and what was done with it.
 //!
-//! Here live the views of grants, requests and uses, each a fold over its own events; and [`who`], which puts grants and
-//! roles together: who can reach what, and which uses nothing covers.
+//! Here live the views of grants, requests and uses, each a fold over its own events. Who can reach what, and which uses
+//! nothing covers, is answered from grants and roles together, and not here.
 
 pub mod grants;
-pub mod reach;
 pub mod requests;
 pub mod uses;
-pub mod who;
 
 pub use grants::Grants;
 pub use requests::Requests;

@@ -2,10 +2,8 @@
 //!
 //! pending → partial → granted → expired or revoked; pending or partial → rejected or withdrawn. What counts is a person's
 //! last vote, on the scope that is asked for, in a capacity that the quorum names, of somebody who has not stepped aside.
-//! Whether a voter really had that capacity is not a matter of the approval's own events: [`authority`] answers it from the
-//! roles and delegations of that moment.
-
-pub mod authority;
+//! Whether a voter really had that capacity is not a matter of the approval's own events: it is answered from the roles and
+//! delegations of that moment.
 
 #[cfg(test)]
 pub(in crate::views) mod tests;

@@ -91,6 +91,9 @@ pub enum EngineError {
     /// The engine failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The question took longer than it may; see [`Ask::ends`].
+    #[error("the question took longer than it may")]
+    TookTooLong,
     /// A record that was never written so.
     #[error("the views hold an unreadable record: {0}")]
     Unreadable(&'static str),

@@ -8,20 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How far it is known that whoever an event names did what it says.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    utoipa::ToSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Assurance {
     /// An application says so: it posted the event, and names somebody else as acting.

@@ -5,10 +5,8 @@
 //! selection rate over the highest group's. A ratio under four fifths is an indicator to look closer, not a verdict; and
 //! ratios of small groups say little, so those are marked and never taken for the highest.
 
-mod report;
 pub mod tallies;
 
-pub use report::{FairnessReport, GroupRow, Question, report};
 pub use tallies::Tallies;
 
 use serde::{Deserialize, Serialize};

@@ -2,10 +2,9 @@
 //!
 //! What one decision adds is a pure function of its row ([`Contribution`]); when the row changes, the old contribution is
 //! taken away and the new one added ([`DayStats`]). So a late event or a correction changes the statistics as it changes the
-//! row, and a year is answered from some hundred days' counters and not from millions of decisions ([`report`]).
+//! row, and a year is answered from some hundred days' counters and not from millions of decisions.
 
 mod durations;
-pub mod report;
 
 pub use durations::Durations;
 

@@ -18,11 +18,17 @@ use source::Source;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Rows looked at for one page, at most.
 ///
 /// Reason: some tens of milliseconds. A filter that fits next to nothing gives a short page and where to go on.
 const MAX_SCANNED: usize = 20_000;
+
+/// Rows looked at between two looks at the clock.
+///
+/// Reason: some tens of microseconds each, where a row is folded again; the clock costs less than one.
+const BETWEEN_LOOKS: usize = 64;
 
 /// The state that a row is shown in once its time is over, where its view says so.
 pub const EXPIRED: &str = "expired";
@@ -83,6 +89,8 @@ pub struct Ask {
     pub after: Option<Place>,
     /// Rows at most.
     pub limit: usize,
+    /// From when on nobody waits for the answer any more; none: it is worked on to its end.
+    pub ends: Option<Instant>,
 }
 
 impl Ask {
@@ -101,6 +109,7 @@ impl Ask {
             descending: false,
             after: None,
             limit,
+            ends: None,
         }
     }
 
@@ -381,6 +390,9 @@ impl Reading<'_> {
                 if page.rows.len() == ask.limit || scanned >= MAX_SCANNED {
                     page.next = last;
                     return Ok(page);
+                }
+                if scanned % BETWEEN_LOOKS == 0 && ask.ends.is_some_and(|ends| Instant::now() >= ends) {
+                    return Err(EngineError::TookTooLong);
                 }
                 scanned += 1;
                 last = Some(place);

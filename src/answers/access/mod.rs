@@ -1,0 +1,112 @@
+//! Access across grants and roles: who can reach what, what somebody can reach, and what nothing covers.
+
+pub mod reach;
+pub mod who;
+
+use super::error::AnswerError;
+use super::moment::moment;
+use super::parameters::Parameters;
+use super::row::ShownRow;
+use super::{Answer, Inquiry, Page, cursor};
+use reach::{Reach, Uncovered, Wanted};
+use who::Access;
+
+fn wanted(parameters: &Parameters) -> Wanted<'_> {
+    Wanted {
+        operation: parameters.get("operation"),
+        environment: parameters.get("environment"),
+        purpose: parameters.get("purpose"),
+    }
+}
+
+/// Who can reach a resource: now, on a day, as known on another day; through roles too.
+///
+/// # Errors
+/// A parameter is wrong, or the views do not answer.
+pub fn readers(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Page<Reach>>, AnswerError> {
+    let resource = parameters.get("resource").filter(|resource| resource.contains('/'));
+    let resource = resource
+        .ok_or_else(|| AnswerError::parameter("resource", "kind and id, such as dataset/loans-core"))?;
+    let moment = moment(inquiry, &parameters.moment)?;
+    let asked = &parameters.moment;
+    let wanted = wanted(parameters);
+    let identity = format!("readers {resource} {wanted:?} {:?} {:?}", asked.as_of, asked.at);
+    let after = parameters.get("cursor").map(|text| cursor::decode_place(&identity, text)).transpose()?;
+    let access = Access { engine: &moment.engine, deadline: inquiry.deadline() };
+    let part = access.readers(resource, wanted, moment.when, after, parameters.limit()?)?;
+    let next = part.next.map(|place| cursor::encode_place(&identity, place));
+    let body = Page { items: part.items, next };
+    Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
+}
+
+/// What a principal can reach: now, on a day, as known on another day; through its roles too.
+///
+/// # Errors
+/// A parameter is wrong, or the views do not answer.
+pub fn reach(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Vec<Reach>>, AnswerError> {
+    let principal = parameters.get("principal").filter(|principal| !principal.is_empty());
+    let principal =
+        principal.ok_or_else(|| AnswerError::parameter("principal", "a principal, such as user:u-1031"))?;
+    let moment = moment(inquiry, &parameters.moment)?;
+    let access = Access { engine: &moment.engine, deadline: inquiry.deadline() };
+    let body = access.reachable(principal, wanted(parameters), moment.when)?;
+    Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
+}
+
+/// A use that no grant covered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UncoveredUse {
+    /// The use.
+    pub usage: ShownRow,
+    /// Why no grant covers it.
+    pub why: Uncovered,
+}
+
+/// Uses that no grant covered at that time: nothing granted, granted for another purpose, or over.
+///
+/// # Errors
+/// A parameter is wrong, or the views do not answer.
+pub fn uncovered(
+    inquiry: &Inquiry<'_>,
+    parameters: &Parameters,
+) -> Result<Answer<Page<UncoveredUse>>, AnswerError> {
+    let moment = moment(inquiry, &parameters.moment)?;
+    let view = moment.view("access-uses")?;
+    let (ask, identity) = parameters.ask(&*view, &moment)?;
+    let access = Access { engine: &moment.engine, deadline: inquiry.deadline() };
+    let part = access.uncovered_uses(&ask)?;
+    let shown = |item: who::UncoveredUse| UncoveredUse {
+        usage: ShownRow::of(&*view, item.usage, moment.when.at),
+        why: item.why,
+    };
+    let body = Page {
+        items: part.items.into_iter().map(shown).collect(),
+        next: part.next.map(|place| cursor::encode_place(&identity, place)),
+    };
+    Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
+}
+
+/// Grants in force to people who held a role, and hold none any more.
+///
+/// # Errors
+/// A parameter is wrong, or the views do not answer.
+pub fn role_ended(
+    inquiry: &Inquiry<'_>,
+    parameters: &Parameters,
+) -> Result<Answer<Page<ShownRow>>, AnswerError> {
+    let moment = moment(inquiry, &parameters.moment)?;
+    let view = moment.view("access")?;
+    let (mut ask, identity) = parameters.ask(&*view, &moment)?;
+    ask.validity = Some("in-force".to_owned());
+    ask.filters.push(("state".to_owned(), vec!["granted".to_owned()]));
+    let access = Access { engine: &moment.engine, deadline: inquiry.deadline() };
+    let page = moment.engine.list("access", &ask)?;
+    let mut items = Vec::new();
+    for grant in page.rows {
+        if access.role_ended(&grant, moment.when)? {
+            items.push(ShownRow::of(&*view, grant, moment.when.at));
+        }
+    }
+    let next = page.next.map(|place| cursor::encode_place(&identity, place));
+    Ok(Answer { body: Page { items, next }, as_of: moment.as_of(), applied: page.applied })
+}

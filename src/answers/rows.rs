@@ -1,0 +1,117 @@
+//! The questions that every view of rows answers: which rows, one row, its history, how many of each kind.
+
+use super::cursor;
+use super::error::AnswerError;
+use super::moment::{AskedMoment, moment};
+use super::parameters::Parameters;
+use super::row::{Column, ShownRow, columns};
+use super::{Answer, Inquiry, Page};
+use crate::views::engine::History;
+
+/// A page of rows, and what each of them has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rows {
+    /// What each row has or may have, in the order in which a table shows it.
+    pub columns: Vec<Column>,
+    /// The rows.
+    pub page: Page<ShownRow>,
+}
+
+/// The rows of a view that fit.
+///
+/// # Errors
+/// A parameter is wrong, or the views do not answer.
+pub fn list(inquiry: &Inquiry<'_>, name: &str, parameters: &Parameters) -> Result<Answer<Rows>, AnswerError> {
+    let moment = moment(inquiry, &parameters.moment)?;
+    let view = moment.view(name)?;
+    let (ask, identity) = parameters.ask(&*view, &moment)?;
+    let page = moment.engine.list(name, &ask)?;
+    let items = page.rows.into_iter().map(|found| ShownRow::of(&*view, found, moment.when.at)).collect();
+    let next = page.next.map(|place| cursor::encode_place(&identity, place));
+    let body = Rows { columns: columns(&*view), page: Page { items, next } };
+    Ok(Answer { body, as_of: moment.as_of(), applied: page.applied })
+}
+
+/// One row.
+///
+/// # Errors
+/// There is none, a parameter is wrong, or the views do not answer.
+pub fn one(
+    inquiry: &Inquiry<'_>,
+    name: &str,
+    id: &str,
+    asked: &AskedMoment,
+) -> Result<Answer<ShownRow>, AnswerError> {
+    let moment = moment(inquiry, asked)?;
+    let view = moment.view(name)?;
+    let found = moment.engine.row(name, id, moment.when)?;
+    let found = found.ok_or_else(|| absent(name, id))?;
+    let body = ShownRow::of(&*view, found, moment.when.at);
+    Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
+}
+
+/// What made a row what it is, by effective time.
+///
+/// # Errors
+/// There is no such row, a parameter is wrong, or the views do not answer.
+pub fn history(
+    inquiry: &Inquiry<'_>,
+    name: &str,
+    id: &str,
+    asked: &AskedMoment,
+) -> Result<Answer<History>, AnswerError> {
+    let moment = moment(inquiry, asked)?;
+    let body = moment.engine.history(name, id, moment.when)?;
+    let body = body.ok_or_else(|| absent(name, id))?;
+    let applied = body.applied;
+    Ok(Answer { body, as_of: moment.as_of(), applied })
+}
+
+/// How many rows have which value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// By what is counted.
+    pub by: String,
+    /// Value and number, in the order of the values.
+    pub items: Vec<(String, u64)>,
+    /// All rows.
+    pub total: u64,
+    /// Rows whose due date has passed and that are not done.
+    pub overdue: u64,
+}
+
+/// How many rows of a view have which value.
+///
+/// # Errors
+/// A parameter is wrong, or the views do not answer.
+pub fn counts(
+    inquiry: &Inquiry<'_>,
+    name: &str,
+    parameters: &Parameters,
+) -> Result<Answer<Counts>, AnswerError> {
+    let moment = moment(inquiry, &parameters.moment)?;
+    let view = moment.view(name)?;
+    let by = parameters.get("by").unwrap_or("state");
+    let fields = view.counted_fields();
+    if by != "state" && !fields.contains(&by) {
+        let mut known = vec!["state"];
+        known.extend(&fields);
+        return Err(AnswerError::parameter("by", &format!("one of {}", known.join(", "))));
+    }
+    if !moment.current {
+        let detail = "counts are kept of now; to count as of another day, list the rows as of that day";
+        return Err(AnswerError::Parameter(detail.to_owned()));
+    }
+    let (engine, at) = (&moment.engine, moment.when.at);
+    let body = Counts {
+        by: by.to_owned(),
+        items: engine.counts(name, by, at)?,
+        total: engine.rows(name)?,
+        overdue: engine.overdue(name, at)?,
+    };
+    Ok(Answer { body, as_of: moment.as_of(), applied: engine.applied() })
+}
+
+fn absent(name: &str, id: &str) -> AnswerError {
+    AnswerError::NotThere(format!("{name} has no row {id:.128?}, as of the moment that was asked for"))
+}

@@ -1,0 +1,306 @@
+//! How decisions turned out: from counters to counts, rates and shares, by model, version, outcome and day.
+
+use super::error::AnswerError;
+use super::moment::{moment, time};
+use super::parameters::Parameters;
+use super::{Answer, Inquiry};
+use crate::spec::time::Day;
+use crate::views::stats::{Counter, DayStats};
+use std::collections::BTreeMap;
+
+/// Groups in one answer.
+///
+/// Reason: a year of days of thirty versions; whoever wants more asks in parts.
+const MAX_GROUPS: usize = 12_000;
+
+/// By what statistics are grouped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grouping {
+    /// By model.
+    pub model: bool,
+    /// By version; of all models together, versions of the same name fall together.
+    pub version: bool,
+    /// By day.
+    pub day: bool,
+    /// By outcome. Only decisions are counted so: what came after them is not kept for each outcome.
+    pub outcome: bool,
+}
+
+/// Statistics of one group of decisions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StatsRow {
+    /// Where they are grouped by model.
+    pub model: Option<String>,
+    /// Where they are grouped by version.
+    pub version: Option<String>,
+    /// Where they are grouped by day (UTC).
+    pub day: Option<Day>,
+    /// Where they are grouped by outcome.
+    pub outcome: Option<String>,
+    /// How many there are.
+    pub decisions: u64,
+    /// Their share of all decisions of the same model, version and day. Where they are grouped by outcome: its rate.
+    pub share: Option<f64>,
+    /// What else is counted; none where they are grouped by outcome.
+    pub counts: Option<Counts>,
+}
+
+/// What is counted of a group beside its size.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Counts {
+    /// How many had which outcome, and at which rate.
+    pub outcomes: Vec<OutcomeRate>,
+    /// Decided without a person.
+    pub automated: u64,
+    /// Against the person concerned.
+    pub adverse: u64,
+    /// With a legal or similarly significant effect.
+    pub significant: u64,
+    /// To be reviewed.
+    pub review_required: u64,
+    /// Reviewed, required or not.
+    pub reviewed: u64,
+    /// Confirmed by their last review.
+    pub confirmed: u64,
+    /// Overridden by their last review.
+    pub overridden: u64,
+    /// Referred by their last review.
+    pub referred: u64,
+    /// To be reviewed, and not reviewed.
+    pub unreviewed: u64,
+    /// Overridden of those reviewed, from 0 to 1; none if none was reviewed.
+    pub override_share: Option<f64>,
+    /// Not reviewed of those to be reviewed, from 0 to 1; none if none had to be.
+    pub unreviewed_share: Option<f64>,
+    /// The median time from a review's start to its end, in seconds, within 1 %; none if there was none.
+    pub median_review_seconds: Option<f64>,
+    /// Contested.
+    pub contested: u64,
+    /// Contested, and upheld.
+    pub upheld: u64,
+    /// Contested, and reversed.
+    pub reversed: u64,
+    /// Adverse, and the person concerned was not told.
+    pub adverse_without_notice: u64,
+    /// Contested, and not explained to the person concerned.
+    pub contested_without_explanation: u64,
+}
+
+/// How often an outcome occurs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutcomeRate {
+    /// The outcome.
+    pub outcome: String,
+    /// How many.
+    pub count: u64,
+    /// Of all, from 0 to 1.
+    pub rate: f64,
+}
+
+/// Statistics of decisions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statistics {
+    /// By what they are grouped, in the order asked for.
+    pub by: Vec<&'static str>,
+    /// In the order of model, version, day and outcome.
+    pub items: Vec<StatsRow>,
+}
+
+/// How decisions turned out. Counters are kept of now, by the day of the decision.
+///
+/// # Errors
+/// A parameter is wrong, or the views do not answer.
+pub fn decisions(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Statistics>, AnswerError> {
+    let moment = moment(inquiry, &parameters.moment)?;
+    if !moment.current {
+        let detail = "statistics are kept of now, by the day of the decision: ask with `from` and `to`";
+        return Err(AnswerError::Parameter(detail.to_owned()));
+    }
+    let (by, names) = grouping(parameters.get("by").unwrap_or("model,version"))?;
+    let from = parameters.get("from").map(|text| day("from", text)).transpose()?;
+    let to = parameters.get("to").map(|text| day("to", text)).transpose()?;
+    let days = moment.engine.statistics("decisions", parameters.get("model"), (from, to))?;
+    let of_version = parameters.get("version");
+    let days =
+        days.into_iter().filter(|(_, version, _, _)| of_version.is_none_or(|wanted| wanted == version));
+    let items = report(days.collect(), by);
+    if items.len() > MAX_GROUPS {
+        let detail = format!("that would be {} groups; narrow it with model, from and to", items.len());
+        return Err(AnswerError::Parameter(detail));
+    }
+    let body = Statistics { by: names, items };
+    Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
+}
+
+fn grouping(text: &str) -> Result<(Grouping, Vec<&'static str>), AnswerError> {
+    let mut by = Grouping::default();
+    let mut names = Vec::new();
+    for word in text.split(',') {
+        let (name, place) = match word {
+            "model" => ("model", &mut by.model),
+            "version" => ("version", &mut by.version),
+            "day" => ("day", &mut by.day),
+            "outcome" => ("outcome", &mut by.outcome),
+            "none" => continue,
+            _ => {
+                return Err(AnswerError::parameter(
+                    "by",
+                    "model, version, day, outcome or none, with commas",
+                ));
+            }
+        };
+        *place = true;
+        names.push(name);
+    }
+    Ok((by, names))
+}
+
+/// A day: a date, or a time of that day.
+fn day(name: &str, text: &str) -> Result<Day, AnswerError> {
+    Day::parse(text).map_or_else(|| Ok(time(name, text)?.day()), Ok)
+}
+
+/// A share; none of nothing.
+fn share(part: u64, of: u64) -> Option<f64> {
+    (of > 0).then(|| part as f64 / of as f64)
+}
+
+/// Model, version and day, where they are grouped by them.
+type Group = (Option<String>, Option<String>, Option<Day>);
+
+/// Groups counters and works out rates. Rows are in the order of model, version, day and outcome.
+#[must_use]
+pub fn report(days: Vec<(String, String, Day, DayStats)>, by: Grouping) -> Vec<StatsRow> {
+    let mut groups: BTreeMap<Group, DayStats> = BTreeMap::new();
+    for (model, version, day, stats) in days {
+        let group = (by.model.then_some(model), by.version.then_some(version), by.day.then_some(day));
+        groups.entry(group).or_default().merge(&stats);
+    }
+    let mut rows = Vec::new();
+    for ((model, version, day), stats) in groups {
+        let total = stats.get(Counter::Decisions);
+        let row = StatsRow {
+            model,
+            version,
+            day,
+            outcome: None,
+            decisions: total,
+            share: share(total, total),
+            counts: None,
+        };
+        if by.outcome {
+            rows.extend(stats.outcomes.iter().map(|(outcome, count)| StatsRow {
+                outcome: Some(outcome.clone()),
+                decisions: *count,
+                share: share(*count, total),
+                ..row.clone()
+            }));
+        } else {
+            rows.push(StatsRow { counts: Some(counts(&stats)), ..row });
+        }
+    }
+    rows
+}
+
+fn counts(stats: &DayStats) -> Counts {
+    let total = stats.get(Counter::Decisions);
+    let outcome = |(outcome, count): (&String, &u64)| OutcomeRate {
+        outcome: outcome.clone(),
+        count: *count,
+        rate: share(*count, total).unwrap_or(0.0),
+    };
+    Counts {
+        outcomes: stats.outcomes.iter().map(outcome).collect(),
+        automated: stats.get(Counter::Automated),
+        adverse: stats.get(Counter::Adverse),
+        significant: stats.get(Counter::Significant),
+        review_required: stats.get(Counter::ReviewRequired),
+        reviewed: stats.get(Counter::Reviewed),
+        confirmed: stats.get(Counter::Confirmed),
+        overridden: stats.get(Counter::Overridden),
+        referred: stats.get(Counter::Referred),
+        unreviewed: stats.get(Counter::Unreviewed),
+        override_share: share(stats.get(Counter::Overridden), stats.get(Counter::Reviewed)),
+        unreviewed_share: share(stats.get(Counter::Unreviewed), stats.get(Counter::ReviewRequired)),
+        median_review_seconds: stats.reviews.median_seconds(),
+        contested: stats.get(Counter::Contested),
+        upheld: stats.get(Counter::Upheld),
+        reversed: stats.get(Counter::Reversed),
+        adverse_without_notice: stats.get(Counter::AdverseUnnotified),
+        contested_without_explanation: stats.get(Counter::ContestedUnexplained),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::stats::{Contribution, Review};
+
+    fn made(outcome: &str, review: Option<(Review, Option<u64>)>) -> Contribution {
+        Contribution {
+            model: String::new(),
+            version: String::new(),
+            day: nth(0),
+            outcome: outcome.into(),
+            automated: true,
+            adverse: outcome == "declined",
+            significant: true,
+            review_required: outcome == "declined",
+            review,
+            contest: None,
+            notified: true,
+            explained: false,
+        }
+    }
+
+    fn nth(number: i32) -> Day {
+        Day::from_number(number).unwrap()
+    }
+
+    fn day(of: &[Contribution]) -> DayStats {
+        let mut stats = DayStats::default();
+        of.iter().for_each(|facts| stats.add(facts));
+        stats
+    }
+
+    #[test]
+    fn rates_and_shares_are_of_the_group_that_is_asked_for() {
+        let one = day(&[made("approved", None), made("declined", Some((Review::Overridden, Some(60))))]);
+        let other = day(&[made("declined", None), made("declined", Some((Review::Confirmed, Some(30))))]);
+        let days = vec![
+            ("m".to_owned(), "1".to_owned(), nth(0), one),
+            ("m".to_owned(), "2".to_owned(), nth(1), other),
+        ];
+        let all = report(days.clone(), Grouping::default());
+        let counts = all[0].counts.as_ref().unwrap();
+        assert_eq!((all.len(), all[0].decisions), (1, 4));
+        assert_eq!((counts.override_share, counts.unreviewed_share), (Some(0.5), Some(1.0 / 3.0)));
+        assert_eq!((counts.median_review_seconds, counts.outcomes[1].rate), (Some(30.0), 0.75));
+        let by = Grouping { version: true, outcome: true, day: true, ..Grouping::default() };
+        let rows: Vec<_> =
+            report(days, by).into_iter().map(|row| (row.version, row.day, row.outcome, row.share)).collect();
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            rows,
+            [
+                (text("1"), Some(nth(0)), text("approved"), Some(0.5)),
+                (text("1"), Some(nth(0)), text("declined"), Some(0.5)),
+                (text("2"), Some(nth(1)), text("declined"), Some(1.0)),
+            ]
+        );
+    }
+
+    #[test]
+    fn shares_of_nothing_are_null_and_never_a_number() {
+        let rows = report(
+            vec![("m".into(), "1".into(), nth(0), day(&[made("approved", None)]))],
+            Grouping::default(),
+        );
+        let counts = rows[0].counts.as_ref().unwrap();
+        assert_eq!(
+            (counts.override_share, counts.unreviewed_share, counts.median_review_seconds),
+            (None, None, None)
+        );
+        assert!(report(Vec::new(), Grouping::default()).is_empty());
+    }
+}

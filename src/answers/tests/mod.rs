@@ -1,0 +1,4 @@
+//! Questions put to a small ledger as to a library: no server, no HTTP.
+
+mod asking;
+mod kit;

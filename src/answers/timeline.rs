@@ -1,0 +1,248 @@
+//! Everything that speaks of an id, in all families, in the order of the ledger.
+//!
+//! Two lists know of it: the index's own by CloudEvents `subject`, and that of the entries whose entity it is or that link
+//! to it. Both are cut at the same entry, and each entry is looked at itself.
+
+use super::entries::place;
+use super::error::AnswerError;
+use super::moment::{AskedMoment, Moment, moment, patience};
+use super::parameters::Parameters;
+use super::row::{CORE, RowRef};
+use super::walk::{MAX_WALKED, resumed, speaking_of, walk};
+use super::{Answer, Inquiry, Page, cursor, parsed};
+use crate::catalog::{Catalog, to_value};
+use crate::spec::time::Timestamp;
+use crate::views::engine::{Assurance, Engine, Event, RowName, View};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Types that one question may name.
+const MAX_TYPES: usize = 64;
+
+/// What an id is to an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubjectRole {
+    /// Its CloudEvents `subject`.
+    Subject,
+    /// The entity that it is about.
+    Entity,
+    /// Something that it links to.
+    Link,
+}
+
+/// An entry that speaks of an id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mention {
+    /// Its number.
+    pub seq: u64,
+    /// When the ledger recorded it.
+    pub recorded_at: Timestamp,
+    /// When it happened.
+    pub happened_at: Timestamp,
+    /// From when it counts.
+    pub effective_at: Timestamp,
+    /// CloudEvents `type`.
+    pub event_type: String,
+    /// What happened, as the catalogue says of this type.
+    pub summary: Option<String>,
+    /// The family of the entity that it is about.
+    pub family: Option<String>,
+    /// The id of the entity that it is about.
+    pub entity: Option<String>,
+    /// What the id that was asked for is to it.
+    pub role: SubjectRole,
+    /// Who acted.
+    pub by: String,
+    /// How far that is known.
+    pub assurance: Assurance,
+    /// The entry of the correction by which it does not count.
+    pub corrected_by: Option<u64>,
+    /// The row that it made or changed, if a view has one: that of its entity before others.
+    pub row: Option<RowRef>,
+    /// The CloudEvent, where it was asked for.
+    pub event: Option<Value>,
+}
+
+/// What speaks of an id. An id that nothing speaks of has an empty timeline.
+///
+/// # Errors
+/// A parameter is wrong, or the views, the index or the log do not answer.
+pub fn timeline(
+    inquiry: &Inquiry<'_>,
+    id: &str,
+    parameters: &Parameters,
+) -> Result<Answer<Page<Mention>>, AnswerError> {
+    let limit = parameters.limit()?;
+    let newest_first = match parameters.get("order") {
+        None | Some("asc") => false,
+        Some("desc") => true,
+        Some(_) => return Err(AnswerError::parameter("order", "asc or desc")),
+    };
+    let expand = match parameters.get("expand") {
+        None => false,
+        Some("event") => true,
+        Some(_) => return Err(AnswerError::parameter("expand", "event")),
+    };
+    let types: Option<Vec<&str>> = parameters.get("type").map(|types| types.split(',').collect());
+    if types.as_ref().is_some_and(|types| types.len() > MAX_TYPES) {
+        return Err(AnswerError::parameter("type", "1 to 64 types, with commas between them"));
+    }
+    let (mut moment, cut) = both(inquiry, &parameters.moment)?;
+    moment.when.known = cut.min(moment.when.known);
+    let store = inquiry.store();
+    let from = parameters.get("from").map_or(Ok(0), |from| place(store, "from", from))?;
+    let to = parameters.get("to").map_or(Ok(u64::MAX), |to| place(store, "to", to))?;
+    let asked = ["from", "to", "type"].map(|name| parameters.get(name));
+    let AskedMoment { as_of, at, .. } = &parameters.moment;
+    let identity = format!("timeline {id:?} {newest_first} {asked:?} {as_of:?} {at:?}");
+    let resume = parameters.get("cursor").map(|text| cursor::decode(&identity, text)).transpose()?;
+    let range = resumed((from, to.min(moment.when.known)), newest_first, resume);
+    let effective_by = at.as_ref().map(|_| moment.when.at);
+    let catalog = inquiry.catalog();
+    let mut reader = Reader {
+        inquiry,
+        catalog: &catalog,
+        moment: &moment,
+        id,
+        types,
+        effective_by,
+        expand,
+        rows: Rows::default(),
+    };
+    let walked = walk(
+        inquiry.deadline(),
+        range,
+        newest_first,
+        limit,
+        MAX_WALKED,
+        |range, limit| speaking_of(inquiry, &moment.engine, id, range, newest_first, limit),
+        |seq| reader.mention(seq),
+    )?;
+    let next = walked.next.map(|seq| cursor::encode(&identity, seq));
+    Ok(Answer { body: Page { items: walked.items, next }, as_of: moment.as_of(), applied: cut })
+}
+
+/// The moment, once both the views and the index have what it needs, and how many entries both have.
+fn both(inquiry: &Inquiry<'_>, asked: &AskedMoment) -> Result<(Moment, u64), AnswerError> {
+    let index = inquiry.index()?;
+    let moment = moment(inquiry, asked)?;
+    let of_past = asked.as_of.as_ref().map(|_| moment.when.known);
+    let needed = asked.min_seq.map(|seq| seq.saturating_add(1)).into_iter().chain(of_past).max().unwrap_or(0);
+    if !index.wait_applied(needed, patience(inquiry)) {
+        let detail = format!("the index has {} of {needed} entries", index.applied());
+        return Err(AnswerError::Starting(detail));
+    }
+    let cut = moment.engine.applied().min(index.applied());
+    Ok((moment, cut))
+}
+
+/// Reads the entries of one timeline.
+struct Reader<'a> {
+    inquiry: &'a Inquiry<'a>,
+    catalog: &'a Catalog,
+    moment: &'a Moment,
+    id: &'a str,
+    types: Option<Vec<&'a str>>,
+    effective_by: Option<Timestamp>,
+    expand: bool,
+    rows: Rows,
+}
+
+impl Reader<'_> {
+    /// An entry as an item; none if it does not speak of the id after all, or is not asked for.
+    fn mention(&mut self, seq: u64) -> Result<Option<Mention>, AnswerError> {
+        let bytes = self.inquiry.store().entry(seq)?;
+        let entry = parsed(&bytes)?;
+        let event = Event::of(&entry);
+        let Some(role) = role(self.catalog, &event, self.id) else { return Ok(None) };
+        let of_row = event.for_row(self.catalog);
+        if self.types.as_ref().is_some_and(|types| !types.contains(&event.ty.as_str()))
+            || self.effective_by.is_some_and(|at| of_row.effective_at > at)
+        {
+            return Ok(None);
+        }
+        let corrected_by = self.moment.engine.corrected_by(seq, self.moment.when.known)?;
+        let ty = self.catalog.get(&event.ty);
+        let family = ty.map(|ty| ty.entity.family.as_str());
+        Ok(Some(Mention {
+            seq,
+            recorded_at: event.recorded_at,
+            happened_at: event.happened_at,
+            effective_at: of_row.effective_at,
+            summary: ty.map(|ty| ty.summary.clone()),
+            family: family.map(str::to_owned),
+            entity: ty.and_then(|ty| ty.entity_id(&event.data)).map(str::to_owned),
+            role,
+            by: of_row.by,
+            assurance: of_row.assurance,
+            corrected_by,
+            row: self.row(family, &event, corrected_by),
+            event: self.expand.then(|| to_value(&entry.event)),
+            event_type: event.ty,
+        }))
+    }
+
+    /// The row that an event made or changed. What does not count changed none.
+    fn row(&mut self, family: Option<&str>, event: &Event, corrected_by: Option<u64>) -> Option<RowRef> {
+        if corrected_by.is_some() {
+            return None;
+        }
+        self.rows.of(&self.moment.engine, self.catalog, family, event)
+    }
+}
+
+/// What an id is to an event, if anything.
+fn role(catalog: &Catalog, event: &Event, id: &str) -> Option<SubjectRole> {
+    if event.subject.as_deref() == Some(id) {
+        return Some(SubjectRole::Subject);
+    }
+    let ty = catalog.get(&event.ty)?;
+    if ty.entity_id(&event.data) == Some(id) {
+        return Some(SubjectRole::Entity);
+    }
+    ty.mentions(&event.data).contains(&id).then_some(SubjectRole::Link)
+}
+
+/// Which views fold which types; found out once for an answer.
+#[derive(Default)]
+struct Rows {
+    by_type: Option<HashMap<String, Vec<Arc<dyn View>>>>,
+}
+
+impl Rows {
+    /// The row that an event made or changed: one of this family before others.
+    fn of(
+        &mut self,
+        engine: &Engine,
+        catalog: &Catalog,
+        family: Option<&str>,
+        event: &Event,
+    ) -> Option<RowRef> {
+        let by_type = self.by_type.get_or_insert_with(|| by_type(engine, catalog));
+        let views = by_type.get(&event.ty)?;
+        let of_family = views.iter().filter(|view| Some(view.family()) == family);
+        let others = views.iter().filter(|view| Some(view.family()) != family);
+        of_family.chain(others).find_map(|view| match view.row_of(&event.ty, &event.data)? {
+            RowName::Id(id) => Some(RowRef { view: view.name().to_owned(), id }),
+            // Under which id the row stands is known to the view alone.
+            RowName::Alias(_) => None,
+        })
+    }
+}
+
+fn by_type(engine: &Engine, catalog: &Catalog) -> HashMap<String, Vec<Arc<dyn View>>> {
+    let mut by_type: HashMap<String, Vec<Arc<dyn View>>> = HashMap::new();
+    // Lists and tallies have no view, and one that is being built for the first time has no rows yet.
+    let names = engine.standing().into_iter().map(|view| view.name);
+    for view in names.filter_map(|name| engine.view(&name).ok()) {
+        // Some views are there for others, and their rows are not asked for.
+        if catalog.register(view.name()).is_none() && !CORE.contains(&view.name()) {
+            continue;
+        }
+        for ty in view.types() {
+            by_type.entry(ty).or_default().push(view.clone());
+        }
+    }
+    by_type
+}

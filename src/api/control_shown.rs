@@ -1,0 +1,354 @@
+//! How controls and their evidence look.
+
+use super::links;
+use super::moment::{MomentView, text};
+use super::row::RowView;
+use crate::answers::controls::Controls;
+use crate::answers::controls::counting::{Counted, Members, ShownControl, ShownEvidence, ShownPopulation};
+use crate::answers::controls::members::Member;
+use crate::answers::moment::AskedMoment;
+use crate::answers::{Page, due};
+use crate::catalog::{Evidence, Filter};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// A control, and what there is of evidence.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ControlView {
+    /// For ever the same; people cite it.
+    #[schema(example = "ER-4")]
+    pub id: String,
+    /// What is practised.
+    #[schema(example = "Audit trail of model decisions")]
+    pub title: String,
+    /// The domain of the catalogue that it belongs to.
+    #[schema(example = "ethics")]
+    pub domain: String,
+    /// What a compliance officer asks.
+    #[schema(example = "What is behind decision X?")]
+    pub question: String,
+    /// What counts as a violation, in words. Nothing here says whether there is one.
+    #[schema(example = "A decision whose model version, inputs or reviewer cannot be traced.")]
+    pub violation: String,
+    /// To which rows it applies; absent where it applies to the organisation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub population: Option<PopulationView>,
+    /// Which events are evidence.
+    pub evidence_types: Vec<EvidenceTypeView>,
+    /// What has been recorded.
+    pub evidence: EvidenceCount,
+    /// `per-event`, or the ISO 8601 duration in which evidence is due at least once.
+    #[schema(example = "P3M")]
+    pub cadence: String,
+    /// When the last evidence was recorded, and the cadence after that, by the calendar. Absent without evidence, and
+    /// where the cadence is `per-event`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "2027-02-24T09:30:00.000000Z")]
+    pub due_by: Option<String>,
+    /// Where more is.
+    pub links: ControlLinks,
+}
+
+/// To which rows a control applies.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PopulationView {
+    /// The register or view.
+    #[schema(example = "model-versions")]
+    pub register: String,
+    /// Which of its rows: for each field the values of which one has to be there. Absent where it applies to all.
+    #[serde(rename = "where", skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = Object)]
+    pub filter: Map<String, Value>,
+    /// How many rows.
+    #[serde(flatten)]
+    pub members: MembersCount,
+    /// Where they are.
+    #[schema(example = "/v1/registers/model-versions?state=deployed")]
+    pub link: String,
+}
+
+/// How many rows a population has: one of the three.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+pub struct MembersCount {
+    /// So many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 12)]
+    pub members: Option<u64>,
+    /// At least so many: there were more rows to look at than are looked at for one answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members_at_least: Option<u64>,
+    /// Why they cannot be counted now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members_unavailable: Option<String>,
+}
+
+/// A type of event that is evidence.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct EvidenceTypeView {
+    /// CloudEvents `type`.
+    #[serde(rename = "type")]
+    #[schema(example = "assessment.completed")]
+    pub kind: String,
+    /// Which events of the type: for each field of `data` the values of which one has to be there. Absent where all are.
+    #[serde(rename = "where", skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = Object)]
+    pub filter: Map<String, Value>,
+}
+
+/// What has been recorded as evidence.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct EvidenceCount {
+    /// Events, without those that corrections took away.
+    #[schema(example = 118)]
+    pub count: u64,
+    /// The one that was recorded last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<EvidenceView>,
+}
+
+/// An event that is evidence.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct EvidenceView {
+    /// Its entry's number.
+    #[schema(example = 512)]
+    pub seq: u64,
+    /// When the ledger recorded it.
+    #[schema(example = "2026-11-24T09:30:00.000000Z")]
+    pub time: String,
+    /// CloudEvents `type`.
+    #[serde(rename = "type")]
+    #[schema(example = "decision.made")]
+    pub kind: String,
+    /// From when it counts.
+    #[schema(example = "2026-11-24T09:29:58.000000Z")]
+    pub effective_at: String,
+    /// Who acted.
+    #[schema(example = "app:credit-line")]
+    pub by: String,
+    /// CloudEvents `subject`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "LN-2026-0004")]
+    pub subject: Option<String>,
+    /// The rows of the population that it names.
+    pub members: Vec<String>,
+    /// The entry.
+    #[schema(example = "/v1/events/512")]
+    pub link: String,
+}
+
+/// Where more of a control is.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ControlLinks {
+    /// The control itself.
+    #[serde(rename = "self")]
+    #[schema(example = "/v1/controls/ER-4")]
+    pub this: String,
+    /// All of its evidence.
+    #[schema(example = "/v1/controls/ER-4/evidence")]
+    pub evidence: String,
+    /// The rows that it applies to, each with its evidence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "/v1/controls/ER-4/members")]
+    pub members: Option<String>,
+}
+
+/// All controls that fit.
+#[derive(Serialize, ToSchema)]
+pub struct ControlList {
+    /// By id.
+    pub items: Vec<ControlView>,
+    /// Always null: all of them are here.
+    pub next: Option<String>,
+    /// The catalogue has changed, and evidence is still counted as the one before it said.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub building: bool,
+    /// As of when it holds.
+    pub as_of: MomentView,
+}
+
+/// One control.
+#[derive(Serialize, ToSchema)]
+pub struct ControlDetail {
+    /// The control.
+    #[serde(flatten)]
+    pub control: ControlView,
+    /// The evidence that was recorded last, the newest first.
+    pub recent: Vec<EvidenceView>,
+    /// The catalogue has changed, and evidence is still counted as the one before it said.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub building: bool,
+    /// As of when it holds.
+    pub as_of: MomentView,
+}
+
+/// A page of evidence.
+#[derive(Serialize, ToSchema)]
+pub struct EvidenceList {
+    /// The newest first.
+    pub items: Vec<EvidenceView>,
+    /// Give it as `cursor` to go on; null at the end. A page may be short and have a next one.
+    pub next: Option<String>,
+    /// As of when it holds.
+    pub as_of: MomentView,
+}
+
+/// A row that a control applies to, with its evidence.
+#[derive(Serialize, ToSchema)]
+pub struct MemberView {
+    /// The row.
+    #[serde(flatten)]
+    pub row: RowView,
+    /// Evidence of this control that names the row.
+    pub evidence: MemberEvidence,
+}
+
+/// Evidence of one control that names one row.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+pub struct MemberEvidence {
+    /// So many events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 3)]
+    pub count: Option<u64>,
+    /// At least so many, in place of `count`: there were more entries to look at than are looked at for one answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count_at_least: Option<u64>,
+    /// The one that was recorded last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<EvidenceView>,
+    /// All of them.
+    #[schema(example = "/v1/controls/ER-4/evidence?member=D-2026-0004")]
+    pub link: String,
+}
+
+/// A page of the rows that a control applies to.
+#[derive(Serialize, ToSchema)]
+pub struct MemberList {
+    /// In the order asked for.
+    pub items: Vec<MemberView>,
+    /// Give it as `cursor` to go on; null at the end. A page may be short and have a next one.
+    pub next: Option<String>,
+    /// As of when it holds.
+    pub as_of: MomentView,
+}
+
+fn shown_filter(filter: &Filter) -> Map<String, Value> {
+    filter.fields.iter().map(|(name, values)| (name.clone(), Value::Array(values.clone()))).collect()
+}
+
+impl EvidenceView {
+    fn of(evidence: ShownEvidence) -> EvidenceView {
+        EvidenceView {
+            seq: evidence.seq,
+            time: text(evidence.recorded_at),
+            kind: evidence.event_type,
+            effective_at: text(evidence.effective_at),
+            by: evidence.by,
+            subject: evidence.subject,
+            members: evidence.members,
+            link: links::entry(evidence.seq),
+        }
+    }
+}
+
+impl MembersCount {
+    fn of(members: Members) -> MembersCount {
+        let none = MembersCount::default();
+        match members {
+            Members::Counted(Counted::Exactly(count)) => MembersCount { members: Some(count), ..none },
+            Members::Counted(Counted::AtLeast(count)) => {
+                MembersCount { members_at_least: Some(count), ..none }
+            }
+            Members::Unavailable(why) => MembersCount { members_unavailable: Some(why), ..none },
+        }
+    }
+}
+
+impl PopulationView {
+    fn of(population: ShownPopulation, moment: &AskedMoment) -> PopulationView {
+        PopulationView {
+            link: links::rows_then(&population.rows, moment),
+            register: population.declared.register,
+            filter: shown_filter(&population.declared.filter),
+            members: MembersCount::of(population.members),
+        }
+    }
+}
+
+impl ControlView {
+    /// A control and its latest evidence, as they are shown; asked as of this moment.
+    fn of(control: ShownControl, moment: &AskedMoment) -> (ControlView, Vec<EvidenceView>) {
+        let ShownControl { declared, population, count, recent, due_by } = control;
+        let this = format!("/v1/controls/{}", declared.id);
+        let of_type = |evidence: &Evidence| EvidenceTypeView {
+            kind: evidence.event_type.clone(),
+            filter: shown_filter(&evidence.filter),
+        };
+        let recent: Vec<EvidenceView> = recent.into_iter().map(EvidenceView::of).collect();
+        let view = ControlView {
+            links: ControlLinks {
+                evidence: format!("{this}/evidence"),
+                members: population.as_ref().map(|_| format!("{this}/members")),
+                this,
+            },
+            population: population.map(|population| PopulationView::of(population, moment)),
+            evidence_types: declared.evidence.iter().map(of_type).collect(),
+            evidence: EvidenceCount { count, last: recent.first().cloned() },
+            cadence: due::cadence_text(&declared.cadence),
+            due_by: due_by.map(text),
+            id: declared.id,
+            title: declared.title,
+            domain: declared.domain,
+            question: declared.question,
+            violation: declared.violation,
+        };
+        (view, recent)
+    }
+}
+
+impl ControlList {
+    /// All controls that fit, asked as of this moment.
+    pub fn of(controls: Controls<Vec<ShownControl>>, moment: &AskedMoment, as_of: MomentView) -> ControlList {
+        let Controls { shown, building } = controls;
+        let items = shown.into_iter().map(|control| ControlView::of(control, moment).0).collect();
+        ControlList { items, next: None, building, as_of }
+    }
+}
+
+impl ControlDetail {
+    /// One control, asked as of this moment.
+    pub fn of(control: Controls<ShownControl>, moment: &AskedMoment, as_of: MomentView) -> ControlDetail {
+        let Controls { shown, building } = control;
+        let (control, recent) = ControlView::of(shown, moment);
+        ControlDetail { control, recent, building, as_of }
+    }
+}
+
+impl EvidenceList {
+    /// A page of evidence.
+    pub fn of(page: Page<ShownEvidence>, as_of: MomentView) -> EvidenceList {
+        EvidenceList { items: page.items.into_iter().map(EvidenceView::of).collect(), next: page.next, as_of }
+    }
+}
+
+impl MemberList {
+    /// A page of the rows that a control applies to, asked as of this moment.
+    pub fn of(control: &str, page: Page<Member>, moment: &AskedMoment, as_of: MomentView) -> MemberList {
+        let item = |Member { row, evidence }: Member| {
+            let filter = ("member".to_owned(), vec![row.this.id.clone()]);
+            let address = format!("/v1/controls/{control}/evidence");
+            let (count, count_at_least) = match evidence.count {
+                Counted::Exactly(count) => (Some(count), None),
+                Counted::AtLeast(count) => (None, Some(count)),
+            };
+            let evidence = MemberEvidence {
+                count,
+                count_at_least,
+                last: evidence.last.map(EvidenceView::of),
+                link: links::then(&address, &[filter], moment),
+            };
+            MemberView { row: RowView::of(row), evidence }
+        };
+        MemberList { items: page.items.into_iter().map(item).collect(), next: page.next, as_of }
+    }
+}

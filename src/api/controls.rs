@@ -1,0 +1,159 @@
+//! `/v1/controls`: what the organisation has to be able to show, and what the ledger holds of it.
+//!
+//! Here is what was recorded: how much evidence, which was the last, to how many rows a control applies. Whether a control
+//! is kept is judged elsewhere, and nothing here may look as if it were.
+
+use super::answering::{answer, parameters};
+use super::control_shown::{ControlDetail, ControlList, EvidenceList, MemberList};
+use super::filters::RowsQuery;
+use super::moment::MomentQuery;
+use crate::answers::controls;
+use crate::web::auth::Caller;
+use crate::web::{Problem, Service};
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use utoipa::IntoParams;
+
+/// Which controls.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes parameters that are read one by one")]
+struct ControlsQuery {
+    /// Controls of this domain of the catalogue.
+    #[param(example = "ethics")]
+    domain: Option<String>,
+    /// Controls that apply to rows of this register or view.
+    #[param(example = "decisions")]
+    population: Option<String>,
+}
+
+/// Which evidence.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes parameters that are read one by one")]
+struct EvidenceQuery {
+    /// Only evidence that names this row of the population.
+    #[param(example = "LN-2026-0004")]
+    member: Option<String>,
+    /// 1 to 500; 50 if not given.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<usize>,
+    /// From an earlier answer's `next`.
+    cursor: Option<String>,
+}
+
+/// All controls: to what each applies, its question, and what there is of evidence.
+///
+/// `as_of` counts the evidence that had been recorded by then, and the rows of the population as they were known; `at`
+/// counts the rows as they held at another time. Evidence that a correction took away does not count from the correction on.
+#[utoipa::path(tag = "compliance", params(ControlsQuery, MomentQuery), responses(
+    (status = 200, description = "All controls that fit, by id", body = ControlList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
+    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
+    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "`min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/controls")]
+pub async fn list_controls(
+    service: web::Data<Service>,
+    caller: Caller,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    caller.must_read_all()?;
+    let parameters = parameters(request.query_string())?;
+    parameters.only(&["domain", "population"])?;
+    let moment = parameters.moment.clone();
+    answer(
+        service,
+        caller,
+        move |inquiry| controls::list(inquiry, &parameters),
+        move |found, as_of| ControlList::of(found, &moment, as_of),
+    )
+    .await
+}
+
+/// One control, with its latest evidence.
+#[utoipa::path(tag = "compliance", params(("id" = String, Path, description = "The control", example = "ER-4"), MomentQuery), responses(
+    (status = 200, description = "The control", body = ControlDetail, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
+    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
+    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such control; or `min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/controls/{id}")]
+pub async fn get_control(
+    service: web::Data<Service>,
+    caller: Caller,
+    id: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    caller.must_read_all()?;
+    let parameters = parameters(request.query_string())?;
+    parameters.only(&[])?;
+    let moment = parameters.moment.clone();
+    answer(
+        service,
+        caller,
+        move |inquiry| controls::one(inquiry, &id, &parameters.moment),
+        move |found, as_of| ControlDetail::of(found, &moment, as_of),
+    )
+    .await
+}
+
+/// The evidence of a control, the latest recorded first. What corrections took away is left out.
+#[utoipa::path(tag = "compliance", params(("id" = String, Path, description = "The control", example = "ER-4"), EvidenceQuery, MomentQuery), responses(
+    (status = 200, description = "A page of evidence", body = EvidenceList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
+    (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
+    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such control; or `min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "`view-building`, `views-unavailable`, `index-unavailable`", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/controls/{id}/evidence")]
+pub async fn list_control_evidence(
+    service: web::Data<Service>,
+    caller: Caller,
+    id: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    caller.must_read_all()?;
+    let parameters = parameters(request.query_string())?;
+    parameters.only(&["member", "limit", "cursor"])?;
+    answer(
+        service,
+        caller,
+        move |inquiry| controls::evidence::list(inquiry, &id, &parameters),
+        EvidenceList::of,
+    )
+    .await
+}
+
+/// The rows that a control applies to, each with its evidence for this control. Beside the parameters below, each field
+/// of the rows.
+#[utoipa::path(tag = "compliance", params(("id" = String, Path, description = "The control", example = "ER-4"), RowsQuery, MomentQuery), responses(
+    (status = 200, description = "A page of rows", body = MemberList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
+    (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
+    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such control, or one that applies to the organisation and not to rows; or `min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "`view-building`, `views-unavailable`, `index-unavailable`", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/controls/{id}/members")]
+pub async fn list_control_members(
+    service: web::Data<Service>,
+    caller: Caller,
+    id: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    caller.must_read_all()?;
+    let parameters = parameters(request.query_string())?;
+    let (control, moment) = (id.to_string(), parameters.moment.clone());
+    answer(
+        service,
+        caller,
+        move |inquiry| controls::members::list(inquiry, &id, &parameters),
+        move |page, as_of| MemberList::of(&control, page, &moment, as_of),
+    )
+    .await
+}

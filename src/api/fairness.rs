@@ -1,0 +1,200 @@
+//! Fairness of models.
+
+use super::answering::{answer, parameters};
+use super::links;
+use super::moment::{MomentQuery, MomentView};
+use crate::answers;
+use crate::views::fairness::Group;
+use crate::web::auth::Caller;
+use crate::web::{Problem, Service};
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+/// Whose fairness.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes parameters that are read one by one")]
+pub struct FairnessQuery {
+    /// The model.
+    #[param(example = "hire-rank")]
+    pub model: String,
+    /// The version; all versions together, if not given.
+    #[param(example = "2.0")]
+    pub version: Option<String>,
+    /// Only tallies of periods that begin at this time or later.
+    pub from: Option<String>,
+    /// Only tallies of periods that end at this time or earlier.
+    pub to: Option<String>,
+    /// `tallied` or `observed`; both apart from each other are never added up: `tallied` if not given.
+    #[param(example = "tallied")]
+    pub kind: Option<String>,
+    /// Which attributes, with commas; joined by `+` an intersection. All that occur, if not given.
+    #[param(example = "sex,sex+ethnicity")]
+    pub attributes: Option<String>,
+}
+
+/// One group.
+#[derive(Serialize, ToSchema)]
+pub struct GroupRow {
+    /// Attributes and values.
+    #[schema(value_type = Object, example = json!({"sex": "female"}))]
+    pub group: Group,
+    /// How many were assessed.
+    #[schema(example = 412)]
+    pub n: u64,
+    /// How many of them were selected.
+    #[schema(example = 122)]
+    pub selected: u64,
+    /// Selected of those assessed; null if nobody was assessed.
+    #[schema(example = 0.296)]
+    pub selection_rate: Option<f64>,
+    /// The selection rate over the highest of a group that is not small; null if there is none, or it is 0.
+    #[schema(example = 0.74)]
+    pub impact_ratio: Option<f64>,
+    /// Above the median of those assessed, where every tally says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scoring_rate: Option<f64>,
+    /// The scoring rate over the highest of a group that is not small.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scoring_impact_ratio: Option<f64>,
+    /// The group's share of all whose group is known.
+    pub share: Option<f64>,
+    /// Under 2 % of all whose group is known: its ratio says little, and it is not taken for the highest.
+    pub small: bool,
+    /// The impact ratio is under four fifths: an indicator to look closer, not a verdict.
+    pub below_four_fifths: bool,
+}
+
+/// The groups of one attribute, or of several together.
+#[derive(Serialize, ToSchema)]
+pub struct Question {
+    /// Which attributes; several are an intersection.
+    #[schema(example = json!(["sex"]))]
+    pub attributes: Vec<String>,
+    /// All whose group is known.
+    #[schema(example = 867)]
+    pub known: u64,
+    /// Those whose group is not known, or not in all of these attributes.
+    #[schema(example = 31)]
+    pub unknown: u64,
+    /// Their share of all; null if there is nobody.
+    pub unknown_share: Option<f64>,
+    /// The lowest impact ratio of a group that is not small.
+    pub lowest_impact_ratio: Option<f64>,
+    /// By group.
+    pub groups: Vec<GroupRow>,
+}
+
+/// Impact ratios of everything that was asked for.
+#[derive(Serialize, ToSchema)]
+pub struct FairnessReport {
+    /// How many tallies it is made from.
+    #[schema(example = 3)]
+    pub tallies: usize,
+    /// One for each attribute and each intersection.
+    pub questions: Vec<Question>,
+}
+
+/// Fairness of a model.
+#[derive(Serialize, ToSchema)]
+pub struct FairnessView {
+    /// The model.
+    #[schema(example = "hire-rank")]
+    pub model: String,
+    /// The version, if one was asked for.
+    pub version: Option<String>,
+    /// Impact ratios. Under four fifths is an indicator to look closer, not a verdict.
+    #[serde(flatten)]
+    pub report: FairnessReport,
+    /// The tallies that it is made from.
+    pub from: Vec<TallyLink>,
+    /// As of when it holds.
+    pub as_of: MomentView,
+}
+
+/// A tally that fairness is made from.
+#[derive(Serialize, ToSchema)]
+pub struct TallyLink {
+    /// Model, version, and period or bench.
+    #[schema(example = "hire-rank@2.0@2026-02-01T00:00:00Z@2026-03-01T00:00:00Z")]
+    pub id: String,
+    /// The last entry of it.
+    #[schema(example = "/v1/events/301")]
+    pub event: String,
+}
+
+impl GroupRow {
+    fn of(row: answers::fairness::GroupRow) -> GroupRow {
+        GroupRow {
+            group: row.group,
+            n: row.n,
+            selected: row.selected,
+            selection_rate: row.selection_rate,
+            impact_ratio: row.impact_ratio,
+            scoring_rate: row.scoring_rate,
+            scoring_impact_ratio: row.scoring_impact_ratio,
+            share: row.share,
+            small: row.small,
+            below_four_fifths: row.below_four_fifths,
+        }
+    }
+}
+
+impl Question {
+    fn of(question: answers::fairness::Question) -> Question {
+        Question {
+            attributes: question.attributes,
+            known: question.known,
+            unknown: question.unknown,
+            unknown_share: question.unknown_share,
+            lowest_impact_ratio: question.lowest_impact_ratio,
+            groups: question.groups.into_iter().map(GroupRow::of).collect(),
+        }
+    }
+}
+
+impl FairnessView {
+    fn of(found: answers::fairness::Fairness, as_of: MomentView) -> FairnessView {
+        let answers::fairness::Fairness { model, version, report, from } = found;
+        let link =
+            |tally: answers::fairness::TallyRef| TallyLink { id: tally.id, event: links::entry(tally.entry) };
+        FairnessView {
+            model,
+            version,
+            report: FairnessReport {
+                tallies: report.tallies,
+                questions: report.questions.into_iter().map(Question::of).collect(),
+            },
+            from: from.into_iter().map(link).collect(),
+            as_of,
+        }
+    }
+}
+
+/// Selection rates and impact ratios by group and by intersection, from tallies.
+#[utoipa::path(tag = "compliance", params(FairnessQuery, MomentQuery), responses(
+    (status = 200, description = "Impact ratios", body = FairnessView, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
+    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
+    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "`min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/decisions/fairness")]
+pub async fn fairness(
+    service: web::Data<Service>,
+    caller: Caller,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    caller.must_read_all()?;
+    let parameters = parameters(request.query_string())?;
+    parameters.only(&["model", "version", "from", "to", "kind", "attributes"])?;
+    answer(
+        service,
+        caller,
+        move |inquiry| answers::fairness::of_model(inquiry, &parameters),
+        FairnessView::of,
+    )
+    .await
+}

@@ -1,0 +1,68 @@
+//! Addresses: where the API shows what an answer names.
+
+use crate::answers::moment::AskedMoment;
+use crate::answers::row::{CORE, RowRef, RowsRef};
+
+/// Where an entry is.
+pub fn entry(seq: u64) -> String {
+    format!("/v1/events/{seq}")
+}
+
+/// Where an entry's receipt is.
+pub fn receipt(seq: u64) -> String {
+    format!("/v1/events/{seq}/receipt")
+}
+
+/// The address of a view's rows.
+pub fn rows(view: &str) -> String {
+    match view {
+        "access-requests" => "/v1/access/requests".to_owned(),
+        "access-uses" => "/v1/access/uses".to_owned(),
+        core if CORE.contains(&core) => format!("/v1/{core}"),
+        register => format!("/v1/registers/{register}"),
+    }
+}
+
+/// Where a row is.
+pub fn row(of: &RowRef) -> String {
+    format!("{}/{}", rows(&of.view), escaped(&of.id))
+}
+
+/// Where everything is that speaks of an id.
+pub fn timeline(id: &str) -> String {
+    format!("/v1/subjects/{}/timeline", escaped(id))
+}
+
+/// Where a row is as of the same moment.
+pub fn row_then(of: &RowRef, moment: &AskedMoment) -> String {
+    then(&row(of), &[], moment)
+}
+
+/// Where the rows that fit are as of the same moment.
+pub fn rows_then(of: &RowsRef, moment: &AskedMoment) -> String {
+    then(&rows(&of.view), &of.filters, moment)
+}
+
+/// The address of something that is asked as of the same moment, with filters.
+pub fn then(address: &str, filters: &[(String, Vec<String>)], moment: &AskedMoment) -> String {
+    let mut pairs: Vec<(&str, String)> =
+        filters.iter().map(|(name, values)| (name.as_str(), values.join(","))).collect();
+    pairs.extend(moment.as_of.iter().map(|text| ("as_of", text.clone())));
+    pairs.extend(moment.at.iter().map(|text| ("at", text.clone())));
+    let pairs: Vec<String> =
+        pairs.into_iter().map(|(name, value)| format!("{name}={}", escaped(&value))).collect();
+    if pairs.is_empty() { address.to_owned() } else { format!("{address}?{}", pairs.join("&")) }
+}
+
+/// An id as a part of a path or of a query.
+pub fn escaped(id: &str) -> String {
+    let mut out = String::with_capacity(id.len());
+    for byte in id.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~:@".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}

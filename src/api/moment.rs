@@ -1,0 +1,56 @@
+//! As of when a question is asked and an answer holds, in requests and responses.
+
+use crate::answers::AsOf;
+use crate::answers::moment::AskedMoment;
+use crate::spec::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// As of when.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct MomentQuery {
+    /// Answer from what had been recorded by then: an entry's number, or an RFC 3339 time. Now, if not given.
+    #[param(example = "2026-03-05T12:00:00Z")]
+    pub as_of: Option<String>,
+    /// Answer for this time: what took effect by then counts, and due dates are held against it. `as_of`'s time, if not
+    /// given, and otherwise now.
+    #[param(example = "2026-03-03T12:00:00Z")]
+    pub at: Option<String>,
+    /// Wait (at most 5 s) until the views have this entry: read your own write.
+    pub min_seq: Option<u64>,
+}
+
+impl From<MomentQuery> for AskedMoment {
+    fn from(query: MomentQuery) -> Self {
+        let MomentQuery { as_of, at, min_seq } = query;
+        AskedMoment { as_of, at, min_seq }
+    }
+}
+
+/// As of when an answer holds.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct MomentView {
+    /// How many entries were known.
+    #[schema(example = 584)]
+    pub entries: u64,
+    /// For which time it is answered.
+    #[schema(example = "2026-11-27T09:30:00.000000Z")]
+    pub at: String,
+    /// Whether this is the state of now: nothing of it was asked for as of another day.
+    #[schema(example = true)]
+    pub current: bool,
+}
+
+impl MomentView {
+    /// As of when an answer holds, as shown in it.
+    pub fn of(as_of: AsOf) -> MomentView {
+        MomentView { entries: as_of.entries, at: text(as_of.at), current: as_of.current }
+    }
+}
+
+/// A time as the API writes it.
+pub fn text(time: Timestamp) -> String {
+    time.to_string()
+}

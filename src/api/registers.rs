@@ -1,0 +1,199 @@
+//! `/v1/registers`: every other family, each a register of the catalogue.
+
+use super::answering::{answer, parameters};
+use super::filters::RowsQuery;
+use super::links;
+use super::moment::MomentQuery;
+use super::row::{CountsView, HistoryView, RowDetail, RowList};
+use crate::answers::{Inquiry, registers, rows};
+use crate::catalog::Register;
+use crate::web::auth::Caller;
+use crate::web::{Problem, Service};
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A register, and how many rows it has.
+#[derive(Serialize, ToSchema)]
+pub struct RegisterSummary {
+    /// The last part of its address.
+    #[schema(example = "models")]
+    pub name: String,
+    /// What its rows are.
+    #[schema(example = "Models, from their registration to the archive.")]
+    pub summary: String,
+    /// The domain that it belongs to.
+    #[schema(example = "model")]
+    pub domain: String,
+    /// What its rows are, as links name it.
+    #[schema(example = "model")]
+    pub family: String,
+    /// The fields that a row's id is made of, joined by `@`.
+    pub key: Vec<String>,
+    /// The states that a row can be in.
+    pub states: Vec<String>,
+    /// The fields that a row carries, by which rows can be asked.
+    pub fields: Vec<String>,
+    /// Rows that it has.
+    #[schema(example = 3)]
+    pub rows: u64,
+    /// Rows whose due date has passed and that are not done.
+    #[schema(example = 0)]
+    pub overdue: u64,
+    /// Where they are.
+    #[schema(example = "/v1/registers/models")]
+    pub link: String,
+}
+
+/// All registers.
+#[derive(Serialize, ToSchema)]
+pub struct RegisterList {
+    /// By name.
+    pub items: Vec<RegisterSummary>,
+}
+
+/// All registers of the catalogue, and how many rows each has.
+#[utoipa::path(tag = "compliance", responses(
+    (status = 200, description = "All registers", body = RegisterList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
+    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/registers")]
+pub async fn list_registers(service: web::Data<Service>, caller: Caller) -> Result<HttpResponse, Problem> {
+    caller.must_read_all()?;
+    answer(service, caller, registers::list, |counted, _| {
+        let items = counted.into_iter().map(summary).collect();
+        RegisterList { items }
+    })
+    .await
+}
+
+fn summary(counted: registers::CountedRegister) -> RegisterSummary {
+    let registers::CountedRegister { register, rows, overdue } = counted;
+    let Register { name, summary, domain, family, key, states, fields, .. } = register;
+    RegisterSummary {
+        link: links::rows(&name),
+        name,
+        summary,
+        domain,
+        family,
+        key,
+        states: states.into_iter().collect(),
+        fields,
+        rows,
+        overdue,
+    }
+}
+
+/// A register: the rows that fit. Beside the parameters below it knows each field of its rows, such as `owner`.
+#[utoipa::path(tag = "compliance", operation_id = "list_register", params(("name" = String, Path, description = "The register", example = "models"), RowsQuery, MomentQuery), responses(
+    (status = 200, description = "A page of rows", body = RowList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
+    (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
+    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such register; or `min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/registers/{name}")]
+pub async fn list_register(
+    service: web::Data<Service>,
+    caller: Caller,
+    name: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    caller.must_read_all()?;
+    let parameters = parameters(request.query_string())?;
+    let question = move |inquiry: &Inquiry<'_>| {
+        registers::known(inquiry, &name)?;
+        rows::list(inquiry, &name, &parameters)
+    };
+    answer(service, caller, question, RowList::of_rows).await
+}
+
+/// A register: how many rows are in which state, or have which owner.
+#[utoipa::path(tag = "compliance", operation_id = "count_register", params(
+    ("name" = String, Path, description = "The register", example = "models"),
+    ("by" = Option<String>, Query, description = "`state` if not given, or `owner`", example = "state"),
+    ("min_seq" = Option<u64>, Query, description = "Wait (at most 5 s) until the views have this entry"),
+), responses(
+    (status = 200, description = "Counts", body = CountsView, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
+    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
+    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such register; or `min_seq` is beyond the log", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/registers/{name}/counts")]
+pub async fn count_register(
+    service: web::Data<Service>,
+    caller: Caller,
+    name: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    caller.must_read_all()?;
+    let parameters = parameters(request.query_string())?;
+    let question = move |inquiry: &Inquiry<'_>| {
+        registers::known(inquiry, &name)?;
+        rows::counts(inquiry, &name, &parameters)
+    };
+    answer(service, caller, question, CountsView::of).await
+}
+
+/// A register: one row.
+#[utoipa::path(tag = "compliance", operation_id = "get_register_row", params(
+    ("name" = String, Path, description = "The register", example = "models"),
+    ("id" = String, Path, description = "The row's id", example = "credit-line"),
+    MomentQuery,
+), responses(
+    (status = 200, description = "The row", body = RowDetail, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
+    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
+    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such register, or no such row as of then", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/registers/{name}/{id}")]
+pub async fn get_register_row(
+    service: web::Data<Service>,
+    caller: Caller,
+    path: web::Path<(String, String)>,
+    query: web::Query<MomentQuery>,
+) -> Result<HttpResponse, Problem> {
+    caller.must_read_all()?;
+    let moment = query.into_inner().into();
+    let question = move |inquiry: &Inquiry<'_>| {
+        registers::known(inquiry, &path.0)?;
+        rows::one(inquiry, &path.0, &path.1, &moment)
+    };
+    answer(service, caller, question, RowDetail::of).await
+}
+
+/// A register: what made one row what it is, entry by entry.
+#[utoipa::path(tag = "compliance", operation_id = "history_of_register_row", params(
+    ("name" = String, Path, description = "The register", example = "models"),
+    ("id" = String, Path, description = "The row's id", example = "credit-line"),
+    MomentQuery,
+), responses(
+    (status = 200, description = "The row's history, by effective time", body = HistoryView, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
+    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
+    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such register, or no such row as of then", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/registers/{name}/{id}/history")]
+pub async fn history_of_register_row(
+    service: web::Data<Service>,
+    caller: Caller,
+    path: web::Path<(String, String)>,
+    query: web::Query<MomentQuery>,
+) -> Result<HttpResponse, Problem> {
+    caller.must_read_all()?;
+    let moment = query.into_inner().into();
+    let question = move |inquiry: &Inquiry<'_>| {
+        registers::known(inquiry, &path.0)?;
+        rows::history(inquiry, &path.0, &path.1, &moment)
+    };
+    answer(service, caller, question, HistoryView::of).await
+}

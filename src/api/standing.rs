@@ -1,0 +1,83 @@
+//! `GET /v1/views`: how far each view has come.
+
+use super::answering::answer;
+use crate::answers::standing;
+use crate::views::engine::Standing;
+use crate::web::auth::Caller;
+use crate::web::{Problem, Service};
+use actix_web::{HttpResponse, get, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// How one view stands.
+#[derive(Serialize, ToSchema)]
+pub struct StandingView {
+    /// Its name.
+    #[schema(example = "approvals")]
+    pub name: String,
+    /// Its version; another one is built anew.
+    #[schema(example = 1)]
+    pub version: u64,
+    /// Entries that it has applied.
+    #[schema(example = 584)]
+    pub applied: u64,
+    /// Entries of the log that it has not applied yet.
+    #[schema(example = 0)]
+    pub lag: u64,
+    /// Rows that it has.
+    #[schema(example = 20)]
+    pub rows: u64,
+    /// Equal for equal contents: replaying the same log gives the same. 64 hexadecimal digits.
+    #[schema(example = "5f3d1c0e7b2a49685f3d1c0e7b2a49685f3d1c0e7b2a49685f3d1c0e7b2a4968")]
+    pub digest: String,
+    /// Whether this version is being built; until it is complete, the version before it answers, if there is one.
+    pub building: bool,
+    /// How much of it is built, from 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 0.25)]
+    pub progress: Option<f64>,
+}
+
+/// How all views stand.
+#[derive(Serialize, ToSchema)]
+pub struct Standings {
+    /// Entries in the log.
+    #[schema(example = 584)]
+    pub size: u64,
+    /// Entries that the views have applied.
+    #[schema(example = 584)]
+    pub applied: u64,
+    /// Entries of the log that they have not applied yet.
+    #[schema(example = 0)]
+    pub lag: u64,
+    /// By name.
+    pub items: Vec<StandingView>,
+}
+
+/// How far the views have come, and what they hold.
+#[utoipa::path(tag = "operators", responses(
+    (status = 200, description = "All views", body = Standings),
+    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "`views-unavailable`", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/views")]
+pub async fn list_views(service: web::Data<Service>, caller: Caller) -> Result<HttpResponse, Problem> {
+    caller.must_read_all()?;
+    answer(service, caller, standing::list, |standings, _| {
+        let standing::Standings { size, applied, items } = standings;
+        let lag = |applied: u64| size.saturating_sub(applied);
+        let shown = |view: Standing| StandingView {
+            lag: lag(view.applied),
+            progress: view.building.then(|| view.applied as f64 / applied.max(1) as f64),
+            name: view.name,
+            version: view.version,
+            applied: view.applied,
+            rows: view.rows,
+            digest: view.digest,
+            building: view.building,
+        };
+        Standings { size, applied, lag: lag(applied), items: items.into_iter().map(shown).collect() }
+    })
+    .await
+}

@@ -1,0 +1,203 @@
+//! Statistics of decisions.
+
+use super::answering::{answer, parameters};
+use super::moment::MomentView;
+use crate::answers::statistics;
+use crate::web::auth::Caller;
+use crate::web::{Problem, Service};
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+/// Which statistics.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes parameters that are read one by one")]
+pub struct StatsQuery {
+    /// Of this model; of all, if not given.
+    #[param(example = "credit-line")]
+    pub model: Option<String>,
+    /// Of this version.
+    #[param(example = "1.1")]
+    pub version: Option<String>,
+    /// Of this day and later ones (UTC): `2026-03-01`, or a time of that day.
+    #[param(example = "2026-03-01")]
+    pub from: Option<String>,
+    /// Of days before this one.
+    #[param(example = "2026-04-01")]
+    pub to: Option<String>,
+    /// By what they are grouped, with commas: `model`, `version`, `day`, `outcome`. `model,version` if not given; `none`
+    /// for one row of all.
+    #[param(example = "model,version")]
+    pub by: Option<String>,
+    /// Wait (at most 5 s) until the views have this entry.
+    pub min_seq: Option<u64>,
+}
+
+/// Statistics of one group of decisions.
+#[derive(Serialize, ToSchema)]
+pub struct StatsRow {
+    /// Where they are grouped by model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "credit-line")]
+    pub model: Option<String>,
+    /// Where they are grouped by version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "1.1")]
+    pub version: Option<String>,
+    /// Where they are grouped by day (UTC).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "2026-03-02")]
+    pub day: Option<String>,
+    /// Where they are grouped by outcome.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "declined")]
+    pub outcome: Option<String>,
+    /// How many there are.
+    #[schema(example = 214)]
+    pub decisions: u64,
+    /// Their share of all decisions of the same model, version and day. Where they are grouped by outcome: its rate.
+    #[schema(example = 0.29)]
+    pub share: Option<f64>,
+    /// What else is counted; left out where they are grouped by outcome.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Counts>,
+}
+
+/// What is counted of a group beside its size.
+#[derive(Serialize, ToSchema)]
+pub struct Counts {
+    /// How many had which outcome, and at which rate.
+    pub outcomes: Vec<OutcomeRate>,
+    /// Decided without a person.
+    pub automated: u64,
+    /// Against the person concerned.
+    pub adverse: u64,
+    /// With a legal or similarly significant effect.
+    pub significant: u64,
+    /// To be reviewed.
+    pub review_required: u64,
+    /// Reviewed, required or not.
+    pub reviewed: u64,
+    /// Confirmed by their last review.
+    pub confirmed: u64,
+    /// Overridden by their last review.
+    pub overridden: u64,
+    /// Referred by their last review.
+    pub referred: u64,
+    /// To be reviewed, and not reviewed.
+    pub unreviewed: u64,
+    /// Overridden of those reviewed, from 0 to 1; null if none was reviewed.
+    pub override_share: Option<f64>,
+    /// Not reviewed of those to be reviewed, from 0 to 1; null if none had to be.
+    pub unreviewed_share: Option<f64>,
+    /// The median time from a review's start to its end, in seconds, within 1 %; null if there was none.
+    pub median_review_seconds: Option<f64>,
+    /// Contested.
+    pub contested: u64,
+    /// Contested, and upheld.
+    pub upheld: u64,
+    /// Contested, and reversed.
+    pub reversed: u64,
+    /// Adverse, and the person concerned was not told.
+    pub adverse_without_notice: u64,
+    /// Contested, and not explained to the person concerned.
+    pub contested_without_explanation: u64,
+}
+
+/// How often an outcome occurs.
+#[derive(Serialize, ToSchema)]
+pub struct OutcomeRate {
+    /// The outcome.
+    #[schema(example = "declined")]
+    pub outcome: String,
+    /// How many.
+    #[schema(example = 62)]
+    pub count: u64,
+    /// Of all, from 0 to 1.
+    #[schema(example = 0.29)]
+    pub rate: f64,
+}
+
+/// Statistics of decisions.
+#[derive(Serialize, ToSchema)]
+pub struct StatsView {
+    /// By what they are grouped.
+    pub by: Vec<&'static str>,
+    /// In the order of model, version, day and outcome.
+    pub items: Vec<StatsRow>,
+    /// As of when they hold.
+    pub as_of: MomentView,
+}
+
+impl StatsRow {
+    fn of(row: statistics::StatsRow) -> StatsRow {
+        StatsRow {
+            model: row.model,
+            version: row.version,
+            day: row.day.map(|day| day.to_string()),
+            outcome: row.outcome,
+            decisions: row.decisions,
+            share: row.share,
+            counts: row.counts.map(Counts::of),
+        }
+    }
+}
+
+impl Counts {
+    fn of(counts: statistics::Counts) -> Counts {
+        let outcome =
+            |of: statistics::OutcomeRate| OutcomeRate { outcome: of.outcome, count: of.count, rate: of.rate };
+        Counts {
+            outcomes: counts.outcomes.into_iter().map(outcome).collect(),
+            automated: counts.automated,
+            adverse: counts.adverse,
+            significant: counts.significant,
+            review_required: counts.review_required,
+            reviewed: counts.reviewed,
+            confirmed: counts.confirmed,
+            overridden: counts.overridden,
+            referred: counts.referred,
+            unreviewed: counts.unreviewed,
+            override_share: counts.override_share,
+            unreviewed_share: counts.unreviewed_share,
+            median_review_seconds: counts.median_review_seconds,
+            contested: counts.contested,
+            upheld: counts.upheld,
+            reversed: counts.reversed,
+            adverse_without_notice: counts.adverse_without_notice,
+            contested_without_explanation: counts.contested_without_explanation,
+        }
+    }
+}
+
+/// How decisions turned out: counts and rates by model, version, outcome and day; overridden, unreviewed, contested.
+#[utoipa::path(tag = "compliance", params(StatsQuery), responses(
+    (status = 200, description = "Statistics", body = StatsView, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
+    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
+    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "`min_seq` is beyond the log", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+))]
+#[get("/decisions/stats")]
+pub async fn stats(
+    service: web::Data<Service>,
+    caller: Caller,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    caller.must_read_all()?;
+    let parameters = parameters(request.query_string())?;
+    parameters.only(&["model", "version", "from", "to", "by"])?;
+    answer(
+        service,
+        caller,
+        move |inquiry| statistics::decisions(inquiry, &parameters),
+        |found, as_of| StatsView {
+            by: found.by,
+            items: found.items.into_iter().map(StatsRow::of).collect(),
+            as_of,
+        },
+    )
+    .await
+}
