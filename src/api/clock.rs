@@ -24,8 +24,7 @@ pub struct Done {
 pub async fn done(
     answer: tokio::sync::oneshot::Receiver<crate::log::append::Answer>,
 ) -> Result<Done, Problem> {
-    let outcomes =
-        answer.await.unwrap_or(Err(AppendError::Stopped)).map_err(|error| Problem::append(&error))?;
+    let outcomes = answer.await.unwrap_or(Err(AppendError::Stopped))?;
     match outcomes.first() {
         Some(Outcome::Recorded { seq, time, .. }) => Ok(Done { seq: *seq, time: time.to_string() }),
         _ => Err(Problem::internal(&"an event of the ledger's own was not recorded")),
@@ -46,6 +45,6 @@ pub async fn done(
 pub async fn confirm_clock(service: web::Data<Service>, caller: Caller) -> Result<HttpResponse, Problem> {
     caller.must_be(Role::Admin)?;
     let event = OwnEvent::ClockConfirmed { by: caller.0.actor.clone() };
-    let answer = service.log.own(event).map_err(|error| Problem::append(&error))?;
+    let answer = service.log.own(event)?;
     Ok(HttpResponse::Created().json(done(answer).await?))
 }

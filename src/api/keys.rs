@@ -165,7 +165,7 @@ pub async fn rotate_key(
         old_key_lost: request.old_key_lost,
     };
     let answer = service.log.rotate(rotation).map_err(|error| match error {
-        RotateError::Append(error) => Problem::append(&error),
+        RotateError::Append(error) => Problem::from(error),
         other => Problem::new(ProblemType::RotationConflict, other.to_string()),
     })?;
     Ok(HttpResponse::Created().json(RotateAnswer { vkey, recorded: done(answer).await? }))

@@ -1,44 +1,18 @@
-//! `POST /v1/events`: the reason for everything else.
+//! `POST /v1/events`: the reason for everything else. What HTTP carries becomes what the door takes, and its answer JSON; all
+//! that is decided is decided behind the door.
 
-use crate::api::corrections::check;
 use crate::api::links;
-use crate::api::prepare::{Incoming, Prepared, prepare};
-use crate::api::publish::publish;
-use crate::identity::Role;
-use crate::intake::{MAX_BATCH_BYTES, MAX_EVENT_BYTES, Mode};
-use crate::log::append::{AppendError, Outcome, Submission};
+use crate::intake::{self, Form, Incoming, MAX_BATCH_BYTES, MAX_EVENT_BYTES, Mode, RecordError, may_record};
 use crate::spec::encoding::to_base64;
-use crate::spec::entry::Entry;
-use crate::spec::merkle::leaf_hash;
 use crate::web::auth::Caller;
-use crate::web::pace::give_way;
 use crate::web::{Problem, ProblemType, Service, body};
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use serde::Serialize;
-use std::sync::Arc;
-use tokio::sync::OwnedRwLockReadGuard;
 use utoipa::ToSchema;
 
 /// Header: how many events the subject has so far, or nothing is recorded.
 const EXPECTED_VERSION: &str = "daybook-expected-version";
-/// Bytes of a body that is parsed and checked where it was read.
-///
-/// Reason: about two milliseconds' work; handing it to another thread costs some hundredths of that.
-const INLINE_BYTES: usize = 128 << 10;
-
-/// Large requests that are prepared at once; the others wait, and their bodies count in the budget.
-///
-/// Reason: one takes several times its body in memory, and more of them than processors are not done sooner.
-pub fn large_at_once() -> usize {
-    std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8))
-}
-
-/// Recorded events that are read back from the log where they were asked for.
-///
-/// Reason: as above.
-const INLINE_REPLAYS: usize = 16;
-
 /// Header of answers: the event was there already.
 const REPLAYED: &str = "daybook-replayed";
 /// Header: the producer's own signature.
@@ -108,69 +82,53 @@ pub async fn post_events(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    if !caller.0.has(Role::Admin) {
-        caller.must_be(Role::Producer)?;
-    }
+    may_record(&caller.0)?;
     let headers = request.headers();
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let mode = Mode::of(content_type, headers.contains_key("ce-specversion")).ok_or_else(|| {
-        let detail = "send application/cloudevents+json (one event), application/cloudevents-batch+json (a list), or \
-                      the attributes in ce- headers";
-        Problem::new(ProblemType::UnsupportedMediaType, detail)
-    })?;
+    let form = form(headers)?;
     if headers.contains_key(SIGNATURE) {
         let detail = "this ledger knows no producer keys to check a signature with; post without it";
         return Err(Problem::new(ProblemType::ProducerSignatureUnsupported, detail));
     }
-    let expected = expected_version(&request, mode)?;
+    let mode = form.mode();
+    let expected_version = expected_version(headers, mode)?;
     let limit = if mode == Mode::Batch { MAX_BATCH_BYTES } else { MAX_EVENT_BYTES };
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let body = body::read(payload, declared, limit, &service.budget).await?;
-    let attributes = match mode {
-        Mode::Binary => ce_headers(headers),
-        Mode::Structured | Mode::Batch => Vec::new(),
-    };
-    let content_type = content_type.map(str::to_owned);
-    let incoming = Incoming { principal: caller.0.clone(), mode, content_type, attributes, body };
-    let posted = Posted { incoming: Arc::new(incoming), expected };
-    give_way(&service).await;
-    let gate = service.gate.clone().read_owned().await;
-    let prepared = prepared(&service, &posted).await?;
-    if prepared.publication.is_some() {
-        drop(gate);
-        return publish(service, &caller, posted).await;
-    }
-    caller.must_be(Role::Producer)?;
-    record(&service, prepared, mode, gate).await
+    let incoming = Incoming { expected_version, ..Incoming::new(form, body) };
+    let recorded = service.recorder.record(&caller.0, incoming).await?;
+    Ok(respond(recorded.into_iter().map(Recorded::from).collect(), mode))
 }
 
-/// What was posted, read and not yet looked at.
-#[derive(Clone)]
-pub struct Posted {
-    incoming: Arc<Incoming>,
-    expected: Option<u64>,
-}
-
-impl Posted {
-    /// How it was posted.
-    pub fn mode(&self) -> Mode {
-        self.incoming.mode
+/// How a request carries its events.
+fn form(headers: &HeaderMap) -> Result<Form, Problem> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    match Mode::of(content_type, headers.contains_key("ce-specversion")) {
+        Some(Mode::Structured) => Ok(Form::Structured),
+        Some(Mode::Batch) => Ok(Form::Batch),
+        Some(Mode::Binary) => {
+            let content_type = content_type.map(str::to_owned);
+            Ok(Form::Binary { attributes: ce_headers(headers), content_type })
+        }
+        None => {
+            let detail = "send application/cloudevents+json (one event), application/cloudevents-batch+json (a list), or \
+                          the attributes in ce- headers";
+            Err(Problem::new(ProblemType::UnsupportedMediaType, detail))
+        }
     }
 }
 
 /// The attributes of an event in the binary mode.
-fn ce_headers(headers: &header::HeaderMap) -> Vec<(String, Vec<u8>)> {
+fn ce_headers(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
     let attribute = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
         Some((name.as_str().strip_prefix("ce-")?.to_owned(), value.as_bytes().to_owned()))
     };
     headers.iter().filter_map(attribute).collect()
 }
 
-fn expected_version(request: &HttpRequest, mode: Mode) -> Result<Option<u64>, Problem> {
-    let Some(value) = request.headers().get(EXPECTED_VERSION) else { return Ok(None) };
+fn expected_version(headers: &HeaderMap, mode: Mode) -> Result<Option<u64>, Problem> {
+    let Some(value) = headers.get(EXPECTED_VERSION) else { return Ok(None) };
     if mode == Mode::Batch {
-        let detail = "Daybook-Expected-Version goes with single events; a batch may concern many subjects";
-        return Err(Problem::new(ProblemType::BadParameter, detail));
+        return Err(RecordError::VersionOfBatch.into());
     }
     let version = value.to_str().ok().and_then(crate::spec::encoding::from_decimal);
     // As described: an int64.
@@ -180,105 +138,15 @@ fn expected_version(request: &HttpRequest, mode: Mode) -> Result<Option<u64>, Pr
     })
 }
 
-/// Does at once what takes little time, and beside the async workers what does not: other requests wait there.
-pub async fn prepared(service: &web::Data<Service>, posted: &Posted) -> Result<Prepared, Problem> {
-    let Posted { incoming, expected } = posted.clone();
-    if incoming.body.bytes.len() <= INLINE_BYTES && expected.is_none() {
-        let prepared = prepare(service, &incoming, expected)?;
-        return checked(service, prepared).await;
-    }
-    // Held until the work is done, also if the client is gone by then.
-    let place = service.large.clone().acquire_owned().await.map_err(|error| Problem::internal(&error))?;
-    let preparing = service.clone();
-    let work = move || {
-        let _place = place;
-        prepare(&preparing, &incoming, expected)
-    };
-    let prepared = web::block(work).await.map_err(|error| Problem::internal(&error))??;
-    checked(service, prepared).await
-}
-
-/// Looks up what is corrected, if anything is.
-async fn checked(service: &web::Data<Service>, prepared: Prepared) -> Result<Prepared, Problem> {
-    if prepared.corrections.is_empty() {
-        return Ok(prepared);
-    }
-    let service = service.clone();
-    let look = move || {
-        let earlier: Vec<_> = prepared.accepted.iter().map(|accepted| accepted.item.identity).collect();
-        check(&service, &prepared.corrections, &earlier).map(|()| prepared)
-    };
-    web::block(look).await.map_err(|error| Problem::internal(&error))?
-}
-
-async fn record(
-    service: &web::Data<Service>,
-    prepared: Prepared,
-    mode: Mode,
-    gate: OwnedRwLockReadGuard<()>,
-) -> Result<HttpResponse, Problem> {
-    let Prepared { accepted, known, expected_version, looked_up_at, .. } = prepared;
-    let new: Vec<usize> = (0..accepted.len()).filter(|place| known[*place].is_none()).collect();
-    let mut outcomes: Vec<Option<Outcome>> =
-        known.iter().map(|seq| seq.map(|seq| Outcome::Replayed { seq })).collect();
-    if !new.is_empty() {
-        let mut accepted: Vec<_> = accepted.into_iter().map(|event| Some(event.item)).collect();
-        let items = new.iter().filter_map(|place| accepted[*place].take()).collect();
-        let submission = Submission { items, expected_version, looked_up_at };
-        let answer = service.log.append(submission).map_err(|error| Problem::append(&error))?;
-        // From here on its place comes before that of any later change of the catalogue.
-        drop(gate);
-        // The sequencer answers all it takes; it goes without an answer only when the ledger stops.
-        let recorded = answer.await.unwrap_or(Err(AppendError::Stopped)).map_err(|error| match error {
-            AppendError::Conflict { items } => {
-                let places: Vec<_> = items.iter().filter_map(|item| new.get(*item).copied()).collect();
-                Problem::conflict(&places, mode == Mode::Batch)
-            }
-            other => Problem::append(&other),
-        })?;
-        for (place, outcome) in new.iter().zip(recorded) {
-            outcomes[*place] = Some(outcome);
-        }
-    }
-    respond_to(service, outcomes.into_iter().flatten().collect(), mode).await
-}
-
-/// The answer, in which each event is with its place in the log.
-pub async fn respond_to(
-    service: &web::Data<Service>,
-    outcomes: Vec<Outcome>,
-    mode: Mode,
-) -> Result<HttpResponse, Problem> {
-    let replays = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Replayed { .. })).count();
-    let service = service.clone();
-    let tell = move || outcomes.iter().map(|outcome| recorded(&service, *outcome)).collect();
-    let items: Result<Vec<_>, _> = if replays <= INLINE_REPLAYS {
-        tell()
-    } else {
-        web::block(tell).await.map_err(|error| Problem::internal(&error))?
-    };
-    Ok(respond(items?, mode))
-}
-
-fn recorded(service: &Service, outcome: Outcome) -> Result<Recorded, Problem> {
-    match outcome {
-        Outcome::Recorded { seq, time, leaf } => Ok(Recorded {
+impl From<intake::Recorded> for Recorded {
+    fn from(recorded: intake::Recorded) -> Self {
+        let intake::Recorded { seq, time, leaf, replayed } = recorded;
+        Recorded {
             seq,
             time: time.to_string(),
             hash: to_base64(&leaf),
             receipt: links::receipt(seq),
-            replayed: false,
-        }),
-        Outcome::Replayed { seq } => {
-            let bytes = service.log.store().entry(seq)?;
-            let entry = Entry::parse(&bytes).map_err(|error| Problem::internal(&error))?;
-            Ok(Recorded {
-                seq,
-                time: entry.time.to_string(),
-                hash: to_base64(&leaf_hash(&bytes)),
-                receipt: links::receipt(seq),
-                replayed: true,
-            })
+            replayed,
         }
     }
 }

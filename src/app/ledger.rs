@@ -1,37 +1,34 @@
-//! Putting a ledger together and running it: what `serve` and `demo` have in common.
+//! A ledger put together: its log, what is derived from it, and the door. Opened here, it can be recorded in and asked
+//! without any HTTP.
 
-use crate::api::post::large_at_once;
-use crate::api::routes;
-use crate::api::stream::MAX_STREAMS;
+use crate::answers::Desk;
+use crate::app::catalogue::{self, Publications, Reader};
 use crate::app::config::{Config, passphrase};
-use crate::app::outgrown::warn_when_outgrown;
-use crate::catalog::{Catalog, CatalogHistory};
-use crate::clock::SystemClock;
+use crate::catalog::CatalogHistory;
+use crate::clock::{Clock, SystemClock};
 use crate::follow::Feed;
-use crate::identity::Tokens;
-use crate::index::{LogIndex, read_publications};
+use crate::index::LogIndex;
+use crate::intake::{Followers, Ground, Recorder};
 use crate::log::disk::RealDisk;
 use crate::log::keys::KeyFolder;
 use crate::log::publish::{Publisher, Sink};
 use crate::log::recovery::Recovered;
-use crate::log::{self, NoIndex, Options};
+use crate::log::{self, Log, NoIndex, Options};
 use crate::spec::note::VerifierKey;
 use crate::store::EngineKind;
 use crate::views::LogViews;
-use crate::web::body::Budget;
-use crate::web::rate::Rates;
-use crate::web::{Service, Settings, server};
-use actix_web::web;
-use anyhow::{Context as _, bail};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::path::Path;
+use anyhow::Context as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use crate::app::catalogue::catalog;
 
 /// Which index a ledger runs with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IndexChoice {
     Engine(EngineKind),
-    /// None: for measuring the log alone. Repeated events are noticed only for a while.
+    /// None, and no views: for measuring the log alone. Repeated events are noticed only for a while.
     None,
 }
 
@@ -60,20 +57,41 @@ impl std::str::FromStr for IndexChoice {
     }
 }
 
-/// How to run.
-pub struct Run {
+/// How to open a ledger.
+pub struct How {
     pub config: Config,
-    pub listen: String,
     pub index: IndexChoice,
+    /// Open for reading though nothing forbids writing.
     pub read_only: bool,
+    /// The newest checkpoint that anyone holds: a copy goes on as the ledger.
     pub adopt: Option<Vec<u8>>,
+    pub clock: Arc<dyn Clock>,
 }
 
-/// How long the start waits for the index to open, and then to catch up, before it serves reads without writes.
+impl How {
+    /// As `serve` does it, if nothing else is asked for.
+    #[must_use]
+    pub fn with(config: Config) -> Self {
+        Self {
+            config,
+            index: IndexChoice::Engine(EngineKind::default()),
+            read_only: false,
+            adopt: None,
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+/// How long the start waits for the index to open, and then to catch up, before the ledger is there for reads without
+/// writes.
 ///
 /// Reason: together within a second, which is a hundred thousand entries' worth of catching up; what takes longer goes
 /// on beside the reads.
-const INDEX_PATIENCE: std::time::Duration = std::time::Duration::from_millis(400);
+const INDEX_PATIENCE: Duration = Duration::from_millis(400);
+
+/// How often it is looked whether what was begun is ended, and after which time of that it is said that it is not.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+const LONG: Duration = Duration::from_secs(15);
 
 /// The options of the log in a data folder, on the system's disk and clock.
 #[must_use]
@@ -90,184 +108,222 @@ pub fn options(data_dir: &Path, config: &Config) -> Options {
     }
 }
 
-/// The catalogue of a ledger: what comes with the program, and what the organisation added.
-///
-/// # Errors
-/// A file of its own is wrong; says file, line and cause.
-pub fn catalog(data_dir: &Path, config: &Config) -> anyhow::Result<Catalog> {
-    let catalog = Catalog::embedded()?;
-    Ok(match &config.catalog_dir {
-        Some(dir) => catalog.with_dir(&data_dir.join(dir))?,
-        None => catalog,
-    })
+/// An open ledger. [`Ledger::close`] ends it in order; dropped, it ends the same way if nobody else holds a part of it.
+pub struct Ledger {
+    // In the order in which they end: the log answers what it has taken, and its last checkpoint is published.
+    reader: Reader,
+    recorder: Recorder,
+    log: Arc<Log>,
+    publisher: Publisher,
+    views: Option<Arc<LogViews>>,
+    index: Option<Arc<LogIndex>>,
+    engine: Option<EngineKind>,
+    catalog: Arc<CatalogHistory>,
+    clock: Arc<dyn Clock>,
+    keys: KeyFolder,
+    read_only: Option<String>,
+    config: Config,
+    data_dir: PathBuf,
 }
 
-/// Allows this process as many open files as it may allow itself. The usual soft limit of 1,024 is for programs that use
-/// `select`; connections, segments and stores need more.
-fn raise_descriptor_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
-        tracing::debug!(%error, "the limit of open files stays as it is");
-    }
-}
-
-/// Runs a ledger until it is told to end, and calls `ready(url, first key)` when it serves.
-///
-/// # Errors
-/// It cannot start, or its disk failed.
-pub fn run(data_dir: &Path, run: Run, ready: impl FnOnce(&str, &VerifierKey)) -> anyhow::Result<()> {
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("DAYBOOK_LOG")
-                .unwrap_or_else(|_| "info,actix=warn".into()),
-        )
-        .with_writer(std::io::stderr)
-        // Standard error may be on the very disk that is full: a line that cannot be written must cost nothing else.
-        .log_internal_errors(false)
-        .init();
-    raise_descriptor_limit();
-    let mut log_options = options(data_dir, &run.config);
-    log_options.read_only = run.read_only;
-    log_options.adopt = run.adopt;
-    let keys = KeyFolder {
-        folder: log_options.keys_dir.clone(),
-        origin: String::new(),
-        passphrase: log_options.passphrase.clone(),
-    };
-    let clock = log_options.clock.clone();
-    let mut opened = log::open(log_options)?;
-    report(&opened.recovered, opened.read_only.as_deref());
-    let read_only = opened.read_only.clone();
-    let store = opened.store.clone();
-    let feed = Feed::of(&store);
-    let index = match run.index {
-        IndexChoice::Engine(kind) => {
-            opened.tell(feed.listen()?);
-            let dir = data_dir.join("index");
-            let (index, _) = LogIndex::start(&dir, kind, &feed, INDEX_PATIENCE).context("the index")?;
-            Some(Arc::new(index))
-        }
-        IndexChoice::None => None,
-    };
-    // Usually it catches up at once; then whoever waits for "ready" can post at once.
-    if let Some(index) = &index {
-        let _ = index.wait_applied(store.size(), INDEX_PATIENCE);
-    }
-    let identities = index.as_ref().map_or_else(|| Arc::new(NoIndex) as _, |index| index.identities());
-    let catalog = Arc::new(CatalogHistory::begin(catalog(data_dir, &run.config)?, CATALOG_UNREAD));
-    let views = match (&run.index, &index) {
-        (IndexChoice::Engine(kind), Some(index)) => {
-            let dir = data_dir.join("views");
-            let views = LogViews::start(&dir, *kind, &feed, index.identities()).context("the views")?;
-            Some(Arc::new(views))
-        }
-        _ => None,
-    };
-    let log = Arc::new(opened.start(identities)?);
-    let first_key = store.keys().first().map(|key| key.key.clone()).context("the log has no key")?;
-    let sinks = run.config.publish.file.iter().map(|path| Sink::File(data_dir.join(path)));
-    let sinks = sinks.chain(run.config.publish.url.iter().cloned().map(Sink::Url));
-    // A copy that nobody adopted has nothing new to tell, and must not make its old checkpoint look like the newest.
-    let sinks = if read_only.is_none() { sinks.collect() } else { Vec::new() };
-    let publisher = Publisher::start(sinks, &log.checkpoints())?;
-    let mut failure = log.failure();
-    let service = web::Data::new(Service {
-        index,
-        views,
-        clock,
-        catalog: catalog.clone(),
-        gate: Arc::default(),
-        tokens: Tokens::load(data_dir)?,
-        settings: Settings { open_types: run.config.open_types, public_log: run.config.public_log },
-        keys: KeyFolder { origin: store.origin().to_owned(), ..keys },
-        budget: Budget::default(),
-        large: Arc::new(tokio::sync::Semaphore::new(large_at_once())),
-        streams: Arc::new(tokio::sync::Semaphore::new(MAX_STREAMS)),
-        rates: run.config.limits.requests_per_second.map(Rates::per_second),
-        read_only,
-        log,
-    });
-    let reader = read_catalog(&service)?;
-    let failed = actix_web::rt::System::new().block_on(async {
-        let told_to_end = told_to_end();
-        if let IndexChoice::Engine(kind) = run.index {
-            actix_web::rt::spawn(warn_when_outgrown(kind, store.watch()));
-        }
-        let running = server::start(service.clone(), &run.listen, routes(&service.catalog.current()))?;
-        let handle = running.handle.clone();
-        ready(&format!("http://{}", running.address), &first_key);
-        let mut server = std::pin::pin!(running.wait());
-        let failed = tokio::select! {
-            result = &mut server => return result.map(|()| None).map_err(anyhow::Error::from),
-            () = told_to_end => None,
-            failure = failure.wait_for(Option::is_some) => failure.ok().and_then(|why| why.clone()),
+impl Ledger {
+    /// Opens the ledger in a folder. It can be read at once. What is derived follows in threads of its own: see
+    /// [`Ledger::wait`].
+    ///
+    /// # Errors
+    /// The log cannot be opened, or a part of it not be started; says which.
+    pub fn open(data_dir: &Path, how: How) -> anyhow::Result<Self> {
+        let How { config, index: index_choice, read_only, adopt, clock } = how;
+        let mut log_options = options(data_dir, &config);
+        (log_options.read_only, log_options.adopt, log_options.clock) = (read_only, adopt, clock.clone());
+        let (folder, passphrase) = (log_options.keys_dir.clone(), log_options.passphrase.clone());
+        let mut opened = log::open(log_options)?;
+        report(&opened.recovered, opened.read_only.as_deref());
+        let (read_only, store) = (opened.read_only.clone(), opened.store.clone());
+        let keys = KeyFolder { folder, origin: store.origin().to_owned(), passphrase };
+        let catalog = catalogue::begin(catalog(data_dir, &config)?);
+        let feed = Feed::of(&store);
+        let (index, views) = match index_choice {
+            IndexChoice::Engine(kind) => {
+                opened.tell(feed.listen()?);
+                let (index, _) = LogIndex::start(&data_dir.join("index"), kind, &feed, INDEX_PATIENCE)
+                    .context("the index")?;
+                // Usually it catches up at once; then whoever waits for the ledger can record at once.
+                let _ = index.wait_applied(store.size(), INDEX_PATIENCE);
+                let views = LogViews::start(&data_dir.join("views"), kind, &feed, index.identities())
+                    .context("the views")?;
+                (Some(Arc::new(index)), Some(Arc::new(views)))
+            }
+            IndexChoice::None => (None, None),
         };
-        if let Some(why) = &failed {
-            tracing::error!(%why, "the ledger stops");
-        } else {
-            tracing::info!("ending: requests that were begun are answered");
-        }
-        // The server does the stopping, so it must go on being polled.
-        let (_, result) = tokio::join!(handle.stop(true), &mut server);
-        result?;
-        anyhow::Ok(failed)
-    })?;
-    drop(publisher);
-    drop(service);
-    // It ends by itself once the service is gone.
-    let _ = reader.join();
-    if let Some(why) = failed {
-        bail!(
-            "stopped because of the disk: {why}. Nothing acknowledged is lost; look at the disk, then start again"
-        );
+        let identities = index.as_ref().map_or_else(|| Arc::new(NoIndex) as _, |index| index.identities());
+        let log = Arc::new(opened.start(identities)?);
+        let publisher = Publisher::start(sinks(data_dir, &config, read_only.is_some()), &log.checkpoints())?;
+        let followers = views.clone().map(|views| views as Arc<dyn Followers>);
+        let ground = Ground {
+            log: log.clone(),
+            index: index.clone(),
+            catalog: catalog.clone(),
+            open_types: config.open_types,
+        };
+        let recorder = Recorder::new(ground, followers.clone());
+        let reader =
+            Reader::start(Publications { history: catalog.clone(), store, index: index.clone(), followers })?;
+        let engine = match index_choice {
+            IndexChoice::Engine(kind) => Some(kind),
+            IndexChoice::None => None,
+        };
+        let data_dir = data_dir.to_owned();
+        Ok(Self {
+            reader,
+            recorder,
+            log,
+            publisher,
+            views,
+            index,
+            engine,
+            catalog,
+            clock,
+            keys,
+            read_only,
+            config,
+            data_dir,
+        })
     }
-    Ok(())
+
+    /// The door that events come in by.
+    #[must_use]
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// What questions are answered from.
+    #[must_use]
+    pub fn desk(&self) -> Desk<'_> {
+        Desk {
+            store: self.log.store(),
+            index: self.index.as_deref(),
+            views: self.views.as_deref(),
+            clock: &*self.clock,
+            catalog: &self.catalog,
+        }
+    }
+
+    /// The log: its entries, proofs and keys, and what it records of itself.
+    #[must_use]
+    pub fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// Identities and lists of entries; none if it was opened without.
+    #[must_use]
+    pub fn index(&self) -> Option<&Arc<LogIndex>> {
+        self.index.as_ref()
+    }
+
+    /// What is derived for questions; none if it was opened without.
+    #[must_use]
+    pub fn views(&self) -> Option<&Arc<LogViews>> {
+        self.views.as_ref()
+    }
+
+    /// The engine of both; none if it was opened without.
+    #[must_use]
+    pub fn engine(&self) -> Option<EngineKind> {
+        self.engine
+    }
+
+    /// What events are held against, now and at each entry.
+    #[must_use]
+    pub fn catalog(&self) -> &Arc<CatalogHistory> {
+        &self.catalog
+    }
+
+    /// What time it is for whoever records and asks.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Makes and finds signing keys.
+    #[must_use]
+    pub fn keys(&self) -> &KeyFolder {
+        &self.keys
+    }
+
+    /// Why nothing can be recorded, if nothing can.
+    #[must_use]
+    pub fn read_only(&self) -> Option<&str> {
+        self.read_only.as_deref()
+    }
+
+    /// What the organisation has set.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// The first key, by which everything else is verified.
+    ///
+    /// # Errors
+    /// The log has none.
+    pub fn first_key(&self) -> anyhow::Result<VerifierKey> {
+        self.log.store().keys().first().map(|key| key.key.clone()).context("the log has no key")
+    }
+
+    /// Waits until the index has what was there when the ledger was opened, and the catalogue is known: from then on events
+    /// are taken.
+    ///
+    /// # Errors
+    /// The catalogue cannot be read.
+    pub fn wait(&mut self) -> anyhow::Result<()> {
+        self.reader.wait();
+        self.catalog.unknown().map_or(Ok(()), |why| Err(anyhow::Error::msg(why)))
+    }
+
+    /// Ends the ledger: takes as long as what was begun with it, and all its threads are gone afterwards. Whoever holds a part
+    /// of it is waited for.
+    pub fn close(self) {
+        let Self { reader, recorder, log, publisher, views, index, .. } = self;
+        drop(reader);
+        drop(recorder);
+        alone(log).close();
+        drop(publisher);
+        drop(views.map(alone));
+        drop(index.map(alone));
+    }
 }
 
-/// Said until the publications of the log are read.
-const CATALOG_UNREAD: &str = "the publications of the catalogue are being read";
-
-/// How often it is looked whether the index has all that was there at the start.
-const CATALOG_PATIENCE: std::time::Duration = std::time::Duration::from_millis(100);
-
-/// Reads the publications of the catalogue beside the start, which would otherwise wait for an index that is being made
-/// anew; posting waits for it, for events are held against the catalogue, and so do the views.
-fn read_catalog(service: &web::Data<Service>) -> anyhow::Result<std::thread::JoinHandle<()>> {
-    let weak = Arc::downgrade(&service.clone().into_inner());
-    let read = move || {
-        let Some(size) = weak.upgrade().map(|service| service.log.store().size()) else { return };
-        loop {
-            let Some(service) = weak.upgrade() else { return };
-            let Some(index) = &service.index else {
-                tracing::warn!(
-                    "without an index the publications of the catalogue are not read, and not in force"
-                );
-                service.catalog.complete(None);
-                return;
-            };
-            if !index.wait_applied(size, CATALOG_PATIENCE) {
-                continue;
-            }
-            let read = |index: Arc<crate::index::Index>| {
-                read_publications(&service.catalog, service.log.store(), &index, size)
-            };
-            match index.now().and_then(read) {
-                Ok(()) => {
-                    service.catalog.complete(None);
-                    if let Some(views) = &service.views {
-                        // They are not open before they have one.
-                        views.set_catalog(service.catalog.current());
-                    }
-                }
-                Err(why) => {
-                    tracing::error!(%why, "events cannot be held against the catalogue, and are refused");
-                    service.catalog.complete(Some(why));
-                }
-            }
-            return;
+/// Waits until nobody else holds something.
+fn alone<T>(mut shared: Arc<T>) -> T {
+    let mut late = Some(Instant::now() + LONG);
+    loop {
+        match Arc::try_unwrap(shared) {
+            Ok(alone) => return alone,
+            Err(held) => shared = held,
         }
-    };
-    Ok(std::thread::Builder::new().name("catalogue".into()).spawn(read)?)
+        if late.is_some_and(|late| late <= Instant::now()) {
+            tracing::warn!("what was begun is not ended yet; the ledger closes when it is");
+            late = None;
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// Where new checkpoints go.
+fn sinks(data_dir: &Path, config: &Config, read_only: bool) -> Vec<Sink> {
+    // A copy that nobody adopted has nothing new to tell, and must not make its old checkpoint look like the newest.
+    if read_only {
+        return Vec::new();
+    }
+    let file = config.publish.file.iter().map(|path| Sink::File(data_dir.join(path)));
+    file.chain(config.publish.url.iter().cloned().map(Sink::Url)).collect()
 }
 
 fn report(recovered: &Recovered, read_only: Option<&str>) {
@@ -288,34 +344,6 @@ fn report(recovered: &Recovered, read_only: Option<&str>) {
     }
 }
 
-/// Waits for SIGINT or SIGTERM, caught from the call on: whoever is told "ready" may send one at once.
-fn told_to_end() -> impl Future<Output = ()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-    async {
-        match (interrupt, terminate) {
-            (Ok(mut interrupt), Ok(mut terminate)) => {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                }
-            }
-            // Without signal handlers the default applies: the process ends, and recovery does the rest.
-            _ => std::future::pending().await,
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_limit_of_open_files_is_raised_as_far_as_it_may_be() {
-        let limit = getrlimit(Resource::Nofile);
-        let Some(lower) = limit.maximum.map(|maximum| maximum / 2) else { return };
-        setrlimit(Resource::Nofile, Rlimit { current: Some(lower), ..limit }).unwrap();
-        raise_descriptor_limit();
-        assert_eq!(getrlimit(Resource::Nofile).current, limit.maximum);
-    }
-}
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -1,5 +1,10 @@
-//! Putting a ledger together and running it.
+//! Putting a ledger together: opening it as a library ([`ledger::Ledger`]), and running it as a server ([`serve`]).
+//!
+//! The one place that knows all parts. May use everything but the command line; knows HTTP only where it runs the server.
 
+mod catalogue;
 pub mod config;
+mod followers;
 pub mod ledger;
 mod outgrown;
+pub mod serve;

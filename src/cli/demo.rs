@@ -1,17 +1,14 @@
 //! `daybook demo`: a ledger to try, filled with a bank's year.
 
 use crate::app::config::Config;
-use crate::app::ledger::{self, IndexChoice, Run, options};
+use crate::app::ledger::{How, IndexChoice, Ledger, options};
+use crate::app::serve;
 use crate::cli::progress::Progress;
 use crate::cli::scratch::{self, Scratch};
 use crate::clock::ManualClock;
-use crate::demo::scenario;
-use crate::identity::{NewToken, Principal, Role, Tokens};
-use crate::intake::{Rules, accept};
-use crate::log::append::Submission;
-use crate::log::{self, NoIndex};
-use crate::spec::json::{Json, MAX_EVENT_DEPTH};
-use crate::spec::time::Timestamp;
+use crate::demo::{DemoEvent, scenario, stamp, tell};
+use crate::identity::{NewToken, Role, Tokens};
+use crate::log;
 use anyhow::Context as _;
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -42,8 +39,7 @@ pub struct Demo {
     /// Without the bank's year: entry 0 alone.
     #[arg(long)]
     empty: bool,
-    /// fjall: steady rate and little memory. sled: all in memory, 12.6 kB an entry. none: for measuring the log alone
-    /// [default: fjall].
+    /// fjall, or sled where it is built in; none: for measuring the log alone.
     #[arg(long, value_name = "ENGINE")]
     index: Option<IndexChoice>,
 }
@@ -76,8 +72,8 @@ impl Demo {
         };
         let config = Config::read(&self.data)?;
         let index = IndexChoice::of(self.index, &config)?;
-        let run = Run { config, listen: self.listen.clone(), index, read_only: false, adopt: None };
-        ledger::run(&self.data, run, |url, key| {
+        let how = How { index, ..How::with(config) };
+        serve::run(&self.data, how, &self.listen, |url, key| {
             if self.json {
                 println!("{}", serde_json::json!({"url": url, "key": key.to_string(), "tokens": tokens}));
             } else {
@@ -91,37 +87,29 @@ impl Demo {
 fn make(data_dir: &Path, filled: bool) -> anyhow::Result<()> {
     let now = chrono::Utc::now();
     let events = if filled { scenario(now)? } else { Vec::new() };
-    let stamp = |time: chrono::DateTime<chrono::Utc>| {
-        Timestamp::from_micros(time.timestamp_micros()).context("a time outside the years 0 to 9999")
-    };
     let begin = events.first().map_or(now, |event| event.recorded_at - chrono::Duration::hours(1));
     let clock = Arc::new(ManualClock::new(stamp(begin)?));
     let mut options = options(data_dir, &Config::default());
     options.clock = clock.clone();
     log::create(&options, ORIGIN, None)?;
-    if events.is_empty() {
-        return Ok(());
+    if !events.is_empty() {
+        tell_year(data_dir, &events, &clock)?;
     }
-    let catalog = crate::catalog::Catalog::embedded()?;
-    let rules = Rules { origin: ORIGIN, catalog: &catalog, open_types: false };
-    let log = log::open(options)?.start(Arc::new(NoIndex))?;
+    Ok(())
+}
+
+/// Tells the year to a ledger of which nothing but the clock is simulated.
+fn tell_year(data_dir: &Path, events: &[DemoEvent], clock: &Arc<ManualClock>) -> anyhow::Result<()> {
+    let how = How { clock: clock.clone(), ..How::with(Config::default()) };
+    let mut ledger = Ledger::open(data_dir, how)?;
+    ledger.wait()?;
     let bar = Progress::start("a bank's year", events.len() as u64);
-    for (told, event) in (1_u64..).zip(&events) {
-        clock.advance_to(stamp(event.recorded_at)?);
-        let principal =
-            Principal { actor: event.actor.clone(), roles: vec![Role::Producer], sources: vec![] };
-        let text = serde_json::to_vec(&event.event)?;
-        let json = Json::parse(&text, MAX_EVENT_DEPTH)?;
-        let accepted = accept(&json, &principal, &rules).map_err(|refusals| {
-            anyhow::anyhow!("the demo's own event is refused: {refusals:?}\n{}", event.event)
-        })?;
-        let submission =
-            Submission { items: vec![accepted.item], expected_version: None, looked_up_at: u64::MAX };
-        log.append(submission)?.blocking_recv().context("the ledger stopped")??;
-        bar.set(told);
-    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    runtime.block_on(tell(events, ledger.recorder(), clock, |told| bar.set(told)))?;
     bar.finish();
-    log.close();
+    // With the runtime goes what was begun on its threads.
+    drop(runtime);
+    ledger.close();
     Ok(())
 }
 

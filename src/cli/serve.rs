@@ -1,7 +1,8 @@
 //! `daybook serve`.
 
 use crate::app::config::Config;
-use crate::app::ledger::{self, IndexChoice, Run, options};
+use crate::app::ledger::{How, IndexChoice, options};
+use crate::app::serve;
 use crate::cli::scratch;
 use crate::log;
 use crate::spec::encoding::hash_from_base64;
@@ -56,8 +57,8 @@ impl Serve {
         }
         let adopt = self.adopt.map(|path| newest_checkpoint(&path)).transpose()?;
         let listen = self.listen.or_else(|| config.listen.clone()).unwrap_or_else(|| "127.0.0.1:8080".into());
-        let run = Run { config, listen, index, read_only: self.read_only, adopt };
-        ledger::run(&self.data, run, |url, key| {
+        let how = How { index, read_only: self.read_only, adopt, ..How::with(config) };
+        serve::run(&self.data, how, &listen, |url, key| {
             if self.json {
                 println!("{}", serde_json::json!({"url": url, "key": key.to_string()}));
             } else {

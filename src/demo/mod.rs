@@ -2,11 +2,12 @@
 //! in `seeds/demo/*.yaml` and placed in the year that ends when it is asked for. `daybook demo` starts from it, and tests
 //! of views lean on its story.
 //!
-//! May use the YAML reader and `sha2`. Must never read a clock or draw at random: the same `now` gives the same events,
+//! May use the YAML reader and `sha2`; and `intake`, by whose door it is recorded (`tell.rs`). Must never read a clock or draw at random: the same `now` gives the same events,
 //! and what looks like chance comes from a hash of the series and the number. Must never hold personal data.
 
 mod choice;
 mod source;
+mod tell;
 mod template;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,8 @@ use chrono::{DateTime, Datelike, Duration, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use choice::hash;
+
+pub use tell::{TellError, stamp, tell};
 
 /// One event of the scenario, ready to be posted.
 #[derive(Debug, Clone, PartialEq)]

@@ -29,7 +29,7 @@ pub struct Rules<'a> {
 pub struct Accepted {
     pub item: Item,
     /// CloudEvents `type`.
-    pub kind: String,
+    pub event_type: String,
     pub source: String,
     pub id: String,
     pub subject: Option<String>,
@@ -78,7 +78,7 @@ pub fn accept(event: &Json<'_>, principal: &Principal, rules: &Rules<'_>) -> Res
         draft,
     };
     let subject = text("subject").map(str::to_owned);
-    Ok(Accepted { item, kind: kind.to_owned(), source: source.to_owned(), id: id.to_owned(), subject })
+    Ok(Accepted { item, event_type: kind.to_owned(), source: source.to_owned(), id: id.to_owned(), subject })
 }
 
 /// CloudEvents 1.0 §3: names and values of attributes.

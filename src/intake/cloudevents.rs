@@ -1,7 +1,7 @@
 //! The three ways a CloudEvent comes in (CloudEvents 1.0, JSON format and HTTP binding), brought to the one way it is
 //! recorded: the structured form.
 
-use crate::intake::MAX_BATCH_EVENTS;
+use crate::intake::limits::MAX_BATCH_EVENTS;
 use crate::intake::refusal::{Kind, Refusal};
 use crate::spec::encoding::to_base64;
 use crate::spec::json::{Fault, Json, JsonError, MAX_EVENT_DEPTH, canonical_order};

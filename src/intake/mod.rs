@@ -1,26 +1,30 @@
-//! From a posted event to one that can be recorded: parse, check, canonicalise.
+//! The one door ([`Recorder`]): from events as they come to events in the log. Authority, parsing, schema, identity,
+//! corrections, publications of the catalogue, pace, and the answer.
 //!
-//! Everything here runs in the request handlers, in parallel, before the sequencer sees anything. A refusal names its
-//! kind, a JSON Pointer and a next step, and nothing has happened. May use `identity`, `catalog`, `log` and `spec`;
-//! must never know HTTP beyond the names of the CloudEvents headers.
+//! Everything up to the log's own queue runs with whoever brings the events, in parallel, before the sequencer sees anything.
+//! A refusal names its kind, a JSON Pointer and a next step, and nothing has happened. No value of a request goes further
+//! than this but within the drafted entry. May use `identity`, `catalog`, `index`, `log` and `spec`; must never know HTTP
+//! beyond the names of the CloudEvents headers, nor an engine of views: who follows the log comes in as [`Followers`].
 
 mod accept;
+mod authority;
 mod cloudevents;
+mod corrections;
+mod error;
+mod incoming;
+mod limits;
+mod pace;
+mod prepare;
+mod publication;
+mod recorder;
 mod refusal;
 
 pub use accept::{Accepted, Rules, accept};
+pub use authority::may_record;
 pub use cloudevents::{BinaryHeader, Mode, from_batch, from_binary, from_structured};
+pub use error::{Blocked, Fault, Later, RecordError};
+pub use incoming::{Body, Form, Incoming};
+pub use limits::{MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_EVENT_BYTES};
+pub use prepare::Ground;
+pub use recorder::{Followers, Recorded, Recorder};
 pub use refusal::{Kind, Refusal};
-
-/// Events in one batch.
-///
-/// Reason: what one commit takes in a blink; a producer with more sends another batch.
-pub const MAX_BATCH_EVENTS: usize = 1_000;
-
-/// Bytes of a batch's body.
-pub const MAX_BATCH_BYTES: usize = 8 << 20;
-
-/// Bytes of a single event's body.
-///
-/// Reason: an entry holds at most 65,535; white space and escapes may take some more on the way in.
-pub const MAX_EVENT_BYTES: usize = 256 << 10;

@@ -25,6 +25,8 @@ pub enum Kind {
     Target,
     /// A publication that the catalogue in force cannot take.
     Publication,
+    /// A publication in a batch.
+    NotAlone,
 }
 
 /// A refusal with its place.
@@ -43,10 +45,12 @@ impl Refusal {
         Self { kind, pointer: pointer.into(), detail: detail.into() }
     }
 
-    /// The same, seen from the batch that the event is in.
+    /// The same, seen from the request: the event's place in it, where that is a batch.
     #[must_use]
-    pub fn within(mut self, place: usize) -> Self {
-        self.pointer = format!("/{place}{}", self.pointer);
+    pub fn at(mut self, place: Option<usize>) -> Self {
+        if let Some(place) = place {
+            self.pointer = format!("/{place}{}", self.pointer);
+        }
         self
     }
 }

@@ -152,6 +152,7 @@ impl Signer for LostKey {
 }
 
 /// The folder of a running ledger's keys, for rotations while it serves.
+#[derive(Clone)]
 pub struct KeyFolder {
     pub folder: PathBuf,
     pub origin: String,

@@ -20,7 +20,7 @@ impl From<AnswerError> for Problem {
             AnswerError::Starting(_) => ProblemType::Starting,
             AnswerError::NoIndex => ProblemType::IndexUnavailable,
             AnswerError::TookTooLong => ProblemType::TookTooLong,
-            AnswerError::Index(why) => return Problem::append(&AppendError::Index(why.clone())),
+            AnswerError::Index(why) => return AppendError::Index(why.clone()).into(),
             AnswerError::Log(_) | AnswerError::Fault(_) => return unanswered(error),
         };
         Problem::new(kind, error.to_string())

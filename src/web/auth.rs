@@ -21,10 +21,7 @@ impl Caller {
         if self.0.has(role) {
             return Ok(());
         }
-        Err(Problem::new(
-            ProblemType::Forbidden,
-            format!("this needs a token with the role {role:?}", role = role.to_string()),
-        ))
+        Err(Problem::needs_role(role))
     }
 
     /// Refuses callers that may read only what they posted themselves.

@@ -27,6 +27,12 @@ pub struct Body {
     budget: Budget,
 }
 
+impl AsRef<[u8]> for Body {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 impl Drop for Body {
     fn drop(&mut self) {
         self.budget.0.fetch_sub(self.bytes.len(), Ordering::Relaxed);

@@ -3,9 +3,9 @@
 mod answer_problem;
 pub mod auth;
 pub mod body;
-pub mod pace;
 pub mod problem;
 pub mod rate;
+mod record_problem;
 pub mod server;
 mod service;
 

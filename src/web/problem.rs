@@ -2,8 +2,6 @@
 //!
 //! What a client sees is here; what the operator sees goes to the log. Neither holds secrets or personal data.
 
-use crate::intake::{Kind, Refusal};
-use crate::log::append::AppendError;
 use crate::log::store::ReadError;
 use actix_web::http::StatusCode;
 use actix_web::http::header;
@@ -14,11 +12,6 @@ use utoipa::ToSchema;
 
 /// Media type of all errors (RFC 9457 §6.1).
 pub const PROBLEM_JSON: &str = "application/problem+json";
-
-/// Errors listed in one answer.
-///
-/// Reason: one for each event of the largest batch.
-const MAX_ERRORS: usize = crate::intake::MAX_BATCH_EVENTS;
 
 /// One table: name, status, slug, title.
 macro_rules! problem_types {
@@ -184,108 +177,6 @@ impl Problem {
             ProblemType::Internal,
             "the server's log says more; try again, and tell the operator if it stays",
         )
-    }
-
-    /// What intake refused, all of it.
-    #[must_use]
-    pub fn refused(refusals: &[Refusal]) -> Self {
-        let Some(first) = refusals.first() else { return Self::internal(&"refused for no reason") };
-        let mut problem = Self::new(problem_type(first.kind), first.detail.clone()).at(first.pointer.clone());
-        if refusals.len() > 1 {
-            let item = |refusal: &Refusal| ProblemItem {
-                kind: problem_type(refusal.kind).uri(),
-                pointer: refusal.pointer.clone(),
-                detail: refusal.detail.clone(),
-            };
-            problem.errors = refusals.iter().take(MAX_ERRORS).map(item).collect();
-            problem.detail = format!("{} (the first of {} errors)", first.detail, refusals.len());
-        }
-        problem
-    }
-
-    /// Why nothing was appended.
-    #[must_use]
-    pub fn append(error: &AppendError) -> Self {
-        match error {
-            AppendError::Conflict { items } => Self::conflict(items, false),
-            AppendError::WrongVersion { actual } => {
-                let detail =
-                    format!("the subject has {actual} events; read them, decide again, and say {actual}");
-                let mut problem = Self::new(ProblemType::VersionConflict, detail);
-                problem.actual = Some(*actual);
-                problem
-            }
-            AppendError::Overloaded => {
-                Self::new(ProblemType::Overloaded, "nothing was recorded; send the same again in a moment")
-            }
-            AppendError::IndexBehind { applied, size } => Self::new(
-                ProblemType::Starting,
-                format!(
-                    "the index of identities has {applied} of {size} entries; reading works, send this again soon"
-                ),
-            ),
-            AppendError::NoRoom => Self::new(
-                ProblemType::NoRoom,
-                "nothing was recorded; the server takes events again by itself when there is room",
-            ),
-            AppendError::ClockJumped { expected, wall } => Self::new(
-                ProblemType::ClockJumped,
-                format!(
-                    "the clock says {wall}, {expected} was expected; an administrator puts the clock right, or \
-                     confirms it with POST /v1/clock/confirm"
-                ),
-            ),
-            AppendError::ReadOnly => Self::new(
-                ProblemType::ReadOnly,
-                "this is a copy of a ledger, or was started for reading only; post to the ledger itself",
-            ),
-            AppendError::Stopped => Self::new(
-                ProblemType::Stopped,
-                "whether the event is recorded is known after the next start; send the same again then",
-            ),
-            AppendError::RotationInFlight => Self::new(ProblemType::RotationConflict, error.to_string()),
-            // The engines say why only in words; these are the operating system's.
-            AppendError::Index(error) if error.contains("No space left on device") => {
-                Self::append(&AppendError::NoRoom)
-            }
-            AppendError::Index(error) => {
-                tracing::error!(%error, "the index of identities cannot be read");
-                Self::new(ProblemType::IndexUnavailable, "nothing was recorded; send the same again soon")
-            }
-        }
-    }
-
-    /// Identities that are taken. Says nothing of what is recorded under them.
-    #[must_use]
-    pub fn conflict(items: &[usize], in_batch: bool) -> Self {
-        let detail = "an event with this source and id is recorded with other content or by another actor; a new \
-                      event needs a new id";
-        let problem = Self::new(ProblemType::IdentityConflict, detail);
-        if !in_batch {
-            return problem.at("/id");
-        }
-        let item = |place: &usize| ProblemItem {
-            kind: ProblemType::IdentityConflict.uri(),
-            pointer: format!("/{place}/id"),
-            detail: detail.to_owned(),
-        };
-        Self { errors: items.iter().take(MAX_ERRORS).map(item).collect(), ..problem }
-    }
-}
-
-fn problem_type(kind: Kind) -> ProblemType {
-    match kind {
-        Kind::NotCanonical => ProblemType::NotCanonical,
-        Kind::NotACloudEvent => ProblemType::NotACloudEvent,
-        Kind::UnknownType => ProblemType::UnknownType,
-        Kind::ReservedType => ProblemType::ReservedType,
-        Kind::Schema => ProblemType::SchemaViolation,
-        Kind::Source => ProblemType::SourceNotAllowed,
-        Kind::Personal => ProblemType::PersonalDataUnsupported,
-        Kind::ProducerSignature => ProblemType::ProducerSignatureUnsupported,
-        Kind::TooLarge => ProblemType::TooLarge,
-        Kind::Target => ProblemType::UnknownTarget,
-        Kind::Publication => ProblemType::PublicationRefused,
     }
 }
 

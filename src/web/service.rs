@@ -5,6 +5,7 @@ use crate::catalog::CatalogHistory;
 use crate::clock::Clock;
 use crate::identity::Tokens;
 use crate::index::LogIndex;
+use crate::intake::Recorder;
 use crate::log::Log;
 use crate::log::keys::KeyFolder;
 use crate::views::LogViews;
@@ -13,8 +14,6 @@ use std::sync::Arc;
 /// What an organisation sets.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Types outside the catalogue are accepted without a schema.
-    pub open_types: bool,
     /// Anyone may read the log without a token: checkpoint, tiles, proofs, keys, and in the bundles every entry.
     pub public_log: bool,
 }
@@ -30,16 +29,13 @@ pub struct Service {
     pub clock: Arc<dyn Clock>,
     /// What events are held against, now and at each entry.
     pub catalog: Arc<CatalogHistory>,
-    /// Held by whoever posts, from the check of the events to their record; and alone by whoever changes the catalogue:
-    /// so each entry is accepted by the catalogue that is in force at its place.
-    pub gate: Arc<tokio::sync::RwLock<()>>,
+    /// The door that events come in by.
+    pub recorder: Recorder,
     pub tokens: Tokens,
     pub settings: Settings,
     /// Makes and finds signing keys for rotations.
     pub keys: KeyFolder,
     pub budget: crate::web::body::Budget,
-    /// Room for large requests being prepared.
-    pub large: Arc<tokio::sync::Semaphore>,
     /// Room for subscribers.
     pub streams: Arc<tokio::sync::Semaphore>,
     pub rates: Option<crate::web::rate::Rates>,

@@ -35,6 +35,7 @@ mod schema_fuzz;
 mod strace;
 mod streaming;
 mod tampering;
+mod telling;
 mod told;
 mod verifying;
 mod viewing;

@@ -1,9 +1,9 @@
-//! Posting gives way to views that fall behind: what would be a lag without end becomes a somewhat lower rate.
+//! Recording gives way to whoever follows the log and falls behind: what would be a lag without end becomes a somewhat lower
+//! rate.
 
-use crate::web::Service;
 use std::time::Duration;
 
-/// Entries that the views may be behind without anybody waiting: about half a second of their work.
+/// Entries that followers may be behind without anybody waiting: about half a second of the views' work.
 const AT_EASE: u64 = 20_000;
 
 /// How long a request is kept waiting, at most; reached at twice the lag.
@@ -12,16 +12,9 @@ const AT_EASE: u64 = 20_000;
 /// patience to end. No event is refused for it.
 const LONGEST: Duration = Duration::from_millis(500);
 
-/// Waits as long as a request has to wait at the present lag.
-pub async fn give_way(service: &Service) {
-    if let Some(pause) = service.views.as_ref().and_then(|views| pause(views.arrears())) {
-        actix_web::rt::time::sleep(pause).await;
-    }
-}
-
-/// The pause of a request when the views are `lag` entries behind.
-fn pause(lag: u64) -> Option<Duration> {
-    let over = lag.checked_sub(AT_EASE).filter(|over| *over > 0)?;
+/// The pause of a request when followers are `arrears` entries behind.
+pub(super) fn pause(arrears: u64) -> Option<Duration> {
+    let over = arrears.checked_sub(AT_EASE).filter(|over| *over > 0)?;
     Some(LONGEST.mul_f64(over.min(AT_EASE) as f64 / AT_EASE as f64))
 }
 

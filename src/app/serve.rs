@@ -1,0 +1,159 @@
+//! Running a ledger as a server, until it is told to end or its disk fails.
+
+use crate::api::routes;
+use crate::api::stream::MAX_STREAMS;
+use crate::app::ledger::{How, Ledger};
+use crate::app::outgrown::warn_when_outgrown;
+use crate::identity::Tokens;
+use crate::spec::note::VerifierKey;
+use crate::web::body::Budget;
+use crate::web::rate::Rates;
+use crate::web::{Service, Settings, server};
+use actix_web::web;
+use anyhow::bail;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Runs the ledger in a folder until the process is told to end, and calls `ready(url, first key)` when it serves.
+///
+/// # Errors
+/// It cannot start, or its disk failed.
+pub fn run(
+    data_dir: &Path,
+    how: How,
+    listen: &str,
+    ready: impl FnOnce(&str, &VerifierKey),
+) -> anyhow::Result<()> {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("DAYBOOK_LOG")
+                .unwrap_or_else(|_| "info,actix=warn".into()),
+        )
+        .with_writer(std::io::stderr)
+        // Standard error may be on the very disk that is full: a line that cannot be written must cost nothing else.
+        .log_internal_errors(false)
+        .init();
+    raise_descriptor_limit();
+    serve(Ledger::open(data_dir, how)?, listen, told_to_end, ready)
+}
+
+/// Serves a ledger until `end` says so, and closes it: requests that were begun are answered, and all threads are gone when
+/// it returns. `end` is called when there is a runtime.
+///
+/// # Errors
+/// The address cannot be had, or the ledger's disk failed.
+pub fn serve<End: Future<Output = ()>>(
+    ledger: Ledger,
+    listen: &str,
+    end: impl FnOnce() -> End,
+    ready: impl FnOnce(&str, &VerifierKey),
+) -> anyhow::Result<()> {
+    let served = serve_open(&ledger, listen, end, ready);
+    ledger.close();
+    if let Some(why) = served? {
+        bail!(
+            "stopped because of the disk: {why}. Nothing acknowledged is lost; look at the disk, then start again"
+        );
+    }
+    Ok(())
+}
+
+/// Why it ended, if it was not told to.
+fn serve_open<End: Future<Output = ()>>(
+    ledger: &Ledger,
+    listen: &str,
+    end: impl FnOnce() -> End,
+    ready: impl FnOnce(&str, &VerifierKey),
+) -> anyhow::Result<Option<Arc<str>>> {
+    let (service, first_key) = (web::Data::new(service(ledger)?), ledger.first_key()?);
+    let mut failure = ledger.log().failure();
+    let routes = routes(&ledger.catalog().current());
+    actix_web::rt::System::new().block_on(async {
+        let end = end();
+        if let Some(kind) = ledger.engine() {
+            actix_web::rt::spawn(warn_when_outgrown(kind, ledger.log().store().watch()));
+        }
+        let running = server::start(service, listen, routes)?;
+        let handle = running.handle.clone();
+        ready(&format!("http://{}", running.address), &first_key);
+        let mut server = pin!(running.wait());
+        let failed = tokio::select! {
+            result = &mut server => return result.map(|()| None).map_err(anyhow::Error::from),
+            () = end => None,
+            failure = failure.wait_for(Option::is_some) => failure.ok().and_then(|why| why.clone()),
+        };
+        if let Some(why) = &failed {
+            tracing::error!(%why, "the ledger stops");
+        } else {
+            tracing::info!("ending: requests that were begun are answered");
+        }
+        // The server does the stopping, so it must go on being polled.
+        let (_, result) = tokio::join!(handle.stop(true), &mut server);
+        result?;
+        Ok(failed)
+    })
+}
+
+/// What handlers use of a ledger.
+fn service(ledger: &Ledger) -> anyhow::Result<Service> {
+    let config = ledger.config();
+    Ok(Service {
+        log: ledger.log().clone(),
+        index: ledger.index().cloned(),
+        views: ledger.views().cloned(),
+        clock: ledger.clock().clone(),
+        catalog: ledger.catalog().clone(),
+        recorder: ledger.recorder().clone(),
+        tokens: Tokens::load(ledger.data_dir())?,
+        settings: Settings { public_log: config.public_log },
+        keys: ledger.keys().clone(),
+        budget: Budget::default(),
+        streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        rates: config.limits.requests_per_second.map(Rates::per_second),
+        read_only: ledger.read_only().map(str::to_owned),
+    })
+}
+
+/// Allows this process as many open files as it may allow itself. The usual soft limit of 1,024 is for programs that use
+/// `select`; connections, segments and stores need more.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+}
+
+/// Waits for SIGINT or SIGTERM, caught from the call on: whoever is told "ready" may send one at once.
+fn told_to_end() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async {
+        match (interrupt, terminate) {
+            (Ok(mut interrupt), Ok(mut terminate)) => {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+            }
+            // Without signal handlers the default applies: the process ends, and recovery does the rest.
+            _ => std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_of_open_files_is_raised_as_far_as_it_may_be() {
+        let limit = getrlimit(Resource::Nofile);
+        let Some(lower) = limit.maximum.map(|maximum| maximum / 2) else { return };
+        setrlimit(Resource::Nofile, Rlimit { current: Some(lower), ..limit }).unwrap();
+        raise_descriptor_limit();
+        assert_eq!(getrlimit(Resource::Nofile).current, limit.maximum);
+    }
+}

@@ -1,0 +1,290 @@
+//! The one door: everything between who is known and what is in the log.
+//!
+//! Whatever is said *of the world* comes in here, in whatever form and from wherever: over HTTP, from the demo, from the
+//! program itself. Nobody else appends. What came is not kept: beyond this door there is the drafted entry alone.
+
+use crate::catalog::Catalog;
+use crate::identity::{Principal, Role};
+use crate::intake::authority::{may_record, must_be};
+use crate::intake::corrections::check;
+use crate::intake::error::{Later, RecordError};
+use crate::intake::incoming::{Brought, Incoming};
+use crate::intake::pace::pause;
+use crate::intake::prepare::{Ground, Prepared, prepare};
+use crate::intake::publication::{may_publish, published};
+use crate::log::append::{AppendError, Outcome, Submission};
+use crate::log::store::Store;
+use crate::spec::entry::Entry;
+use crate::spec::merkle::{Hash, leaf_hash};
+use crate::spec::time::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedRwLockReadGuard, RwLock, Semaphore};
+use tokio::task::spawn_blocking;
+
+/// Bytes of a body that is parsed and checked where it was read.
+///
+/// Reason: about two milliseconds' work; handing it to another thread costs some hundredths of that.
+const INLINE_BYTES: usize = 128 << 10;
+
+/// Recorded events that are read back from the log where they were asked for.
+///
+/// Reason: as above.
+const INLINE_REPLAYS: usize = 16;
+
+/// How long a publication waits for the index of identities to have what was recorded before.
+const MAX_WAIT: Duration = Duration::from_secs(5);
+
+/// Large requests that are prepared at once; the others wait, and their bodies are held.
+///
+/// Reason: one takes several times its body in memory, and more of them than processors are not done sooner.
+fn large_at_once() -> usize {
+    std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8))
+}
+
+/// Whoever follows the log, as far as recording has to do with them.
+pub trait Followers: Send + Sync {
+    /// Entries by which they are behind the log; nothing while they are being made, or have failed.
+    fn arrears(&self) -> u64;
+    /// Another catalogue is in force from now on. Says whether they go by it already; if not, they will. May block.
+    fn catalog_changed(&self, catalog: Arc<Catalog>) -> bool;
+}
+
+/// Where an event is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its entry's number.
+    pub seq: u64,
+    /// When it was recorded.
+    pub time: Timestamp,
+    /// Leaf hash of its entry.
+    pub leaf: Hash,
+    /// The same event, by the same actor, was there already: this is where.
+    pub replayed: bool,
+}
+
+/// The door to a ledger. Clones are the same door.
+#[derive(Clone)]
+pub struct Recorder(Arc<Shared>);
+
+struct Shared {
+    ground: Ground,
+    /// None where nothing but the log is measured.
+    followers: Option<Arc<dyn Followers>>,
+    /// Held by whoever records, from the check of the events to their place in the log; and alone by whoever changes the
+    /// catalogue: so each entry is accepted by the catalogue that is in force at its place.
+    gate: Arc<RwLock<()>>,
+    /// Room for large requests being prepared.
+    large: Arc<Semaphore>,
+}
+
+impl Recorder {
+    /// A door to the log of `ground`.
+    #[must_use]
+    pub fn new(ground: Ground, followers: Option<Arc<dyn Followers>>) -> Self {
+        let large = Arc::new(Semaphore::new(large_at_once()));
+        Self(Arc::new(Shared { ground, followers, gate: Arc::default(), large }))
+    }
+
+    /// Records events, all of a request or none, and answers when they are durable, signed and in the log: for each, in
+    /// their order, where it is. Within a runtime of tokio that has time; large requests are prepared on its threads for
+    /// blocking work. Whoever no longer waits for the answer does not take back what has its place in the log.
+    ///
+    /// # Errors
+    /// By what whoever brought them does next.
+    pub async fn record(
+        &self,
+        principal: &Arc<Principal>,
+        incoming: Incoming,
+    ) -> Result<Vec<Recorded>, RecordError> {
+        may_record(principal)?;
+        let brought = Arc::new(Brought { principal: principal.clone(), incoming });
+        if brought.is_batch() && brought.incoming.expected_version.is_some() {
+            return Err(RecordError::VersionOfBatch);
+        }
+        self.give_way().await;
+        let gate = self.0.gate.clone().read_owned().await;
+        let prepared = self.prepared(&brought).await?;
+        let outcomes = if prepared.publication.is_some() {
+            drop(gate);
+            vec![self.publish(brought).await?]
+        } else {
+            must_be(principal, Role::Producer)?;
+            self.append(prepared, brought.is_batch(), gate).await?
+        };
+        self.told(outcomes).await
+    }
+
+    /// Waits as long as a request has to wait at the present lag.
+    async fn give_way(&self) {
+        if let Some(pause) = self.0.followers.as_ref().and_then(|followers| pause(followers.arrears())) {
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Does at once what takes little time, and beside the async workers what does not: other requests wait there.
+    async fn prepared(&self, brought: &Arc<Brought>) -> Result<Prepared, RecordError> {
+        let small = brought.bytes().len() <= INLINE_BYTES && brought.incoming.expected_version.is_none();
+        let prepared = if small {
+            prepare(&self.0.ground, brought)?
+        } else {
+            // Held until the work is done, also if nobody waits for it by then.
+            let place = self.0.large.clone().acquire_owned().await;
+            let place = place.map_err(|error| RecordError::internal(&error))?;
+            let (shared, brought) = (self.0.clone(), brought.clone());
+            beside(move || {
+                let _place = place;
+                prepare(&shared.ground, &brought)
+            })
+            .await?
+        };
+        if prepared.corrections.is_empty() { Ok(prepared) } else { self.checked(prepared).await }
+    }
+
+    /// Looks up what is corrected.
+    async fn checked(&self, prepared: Prepared) -> Result<Prepared, RecordError> {
+        let shared = self.0.clone();
+        beside(move || {
+            let identities: Vec<_> =
+                prepared.accepted.iter().map(|accepted| accepted.item.identity).collect();
+            let Ground { log, index, .. } = &shared.ground;
+            check(log.store(), index.as_deref(), &prepared.corrections, &identities).map(|()| prepared)
+        })
+        .await
+    }
+
+    /// Hands to the log what is not in it yet.
+    async fn append(
+        &self,
+        prepared: Prepared,
+        in_batch: bool,
+        gate: OwnedRwLockReadGuard<()>,
+    ) -> Result<Vec<Outcome>, RecordError> {
+        let Prepared { accepted, known, expected_version, looked_up_at, .. } = prepared;
+        let (mut items, mut places) = (Vec::with_capacity(accepted.len()), Vec::new());
+        for (place, (event, known)) in accepted.into_iter().zip(&known).enumerate() {
+            if known.is_none() {
+                items.push(event.item);
+                places.push(place);
+            }
+        }
+        let mut recorded = Vec::new().into_iter();
+        if !items.is_empty() {
+            let answer = self.0.ground.log.append(Submission { items, expected_version, looked_up_at })?;
+            // From here on its place comes before that of any later change of the catalogue.
+            drop(gate);
+            // The sequencer answers all it takes; it goes without an answer only when the ledger stops.
+            let answer = answer.await.unwrap_or(Err(AppendError::Stopped));
+            recorded = answer.map_err(|error| of_request(error, &places, in_batch))?.into_iter();
+        }
+        let outcome =
+            |known: Option<u64>| known.map(|seq| Outcome::Replayed { seq }).or_else(|| recorded.next());
+        Ok(known.into_iter().filter_map(outcome).collect())
+    }
+
+    /// Records a publication and puts it in force.
+    async fn publish(&self, brought: Arc<Brought>) -> Result<Outcome, RecordError> {
+        may_publish(&brought.principal, brought.is_batch())?;
+        let door = self.clone();
+        // What is begun is ended, also if nobody waits for it by then: an entry that is recorded has to be in force.
+        let task = tokio::spawn(async move {
+            let _alone = door.0.gate.clone().write_owned().await;
+            door.publish_alone(&brought).await
+        });
+        task.await.map_err(|error| RecordError::internal(&error))?
+    }
+
+    async fn publish_alone(&self, brought: &Arc<Brought>) -> Result<Outcome, RecordError> {
+        self.wait_for_the_index().await?;
+        let prepared = self.prepared(brought).await?;
+        if let Some(seq) = prepared.known.first().copied().flatten() {
+            return Ok(Outcome::Replayed { seq });
+        }
+        let Ground { log, catalog: history, .. } = &self.0.ground;
+        let (catalog, data) = (history.current(), prepared.publication.unwrap_or_default());
+        let catalog = beside(move || published(&catalog, &data)).await?;
+        let submission = Submission {
+            items: prepared.accepted.into_iter().map(|accepted| accepted.item).collect(),
+            expected_version: prepared.expected_version,
+            looked_up_at: prepared.looked_up_at,
+        };
+        let answer = log.append(submission)?.await.unwrap_or(Err(AppendError::Stopped))?;
+        let outcome = answer.into_iter().next();
+        let outcome = outcome.ok_or_else(|| RecordError::internal(&"no outcome of an event"))?;
+        if let Outcome::Recorded { seq, .. } = outcome {
+            tracing::info!(seq, version = catalog.publications(), "the catalogue has changed");
+            history.publish(seq, catalog);
+            self.tell_followers().await?;
+        }
+        Ok(outcome)
+    }
+
+    async fn tell_followers(&self) -> Result<(), RecordError> {
+        let Some(followers) = self.0.followers.clone() else { return Ok(()) };
+        let catalog = self.0.ground.catalog.current();
+        beside(move || {
+            if !followers.catalog_changed(catalog) {
+                tracing::warn!("the views do not go by the new catalogue yet");
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// A publication that is brought again is known by the index alone; judged anew it would be refused, because its version
+    /// is taken. Nothing is appended meanwhile, so the index gets there.
+    async fn wait_for_the_index(&self) -> Result<(), RecordError> {
+        let shared = self.0.clone();
+        beside(move || {
+            let Ground { log, index, .. } = &shared.ground;
+            let size = log.store().size();
+            let there = index.as_ref().is_none_or(|index| index.wait_applied(size, MAX_WAIT));
+            if there { Ok(()) } else { Err(Later::PublicationUntold.into()) }
+        })
+        .await
+    }
+
+    /// Each event with its place in the log; what was there before is read there.
+    async fn told(&self, outcomes: Vec<Outcome>) -> Result<Vec<Recorded>, RecordError> {
+        let replays = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Replayed { .. })).count();
+        let shared = self.0.clone();
+        let tell = move || {
+            let store = shared.ground.log.store();
+            outcomes.iter().map(|outcome| recorded(store, *outcome)).collect()
+        };
+        if replays <= INLINE_REPLAYS { tell() } else { beside(tell).await }
+    }
+}
+
+/// Runs what takes long on a thread for blocking work.
+async fn beside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RecordError> + Send + 'static,
+) -> Result<T, RecordError> {
+    spawn_blocking(work).await.map_err(|error| RecordError::internal(&error))?
+}
+
+/// Which places of the request are meant, where the log names those of a submission.
+fn of_request(error: AppendError, places: &[usize], in_batch: bool) -> RecordError {
+    match error {
+        AppendError::Conflict { items } => {
+            let places = items.iter().filter_map(|item| places.get(*item).copied()).collect();
+            RecordError::IdentityTaken { places, in_batch }
+        }
+        other => other.into(),
+    }
+}
+
+fn recorded(store: &Store, outcome: Outcome) -> Result<Recorded, RecordError> {
+    match outcome {
+        Outcome::Recorded { seq, time, leaf } => Ok(Recorded { seq, time, leaf, replayed: false }),
+        Outcome::Replayed { seq } => {
+            let bytes = store.entry(seq)?;
+            let entry = Entry::parse(&bytes).map_err(|error| RecordError::internal(&error))?;
+            Ok(Recorded { seq, time: entry.time, leaf: leaf_hash(&bytes), replayed: true })
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "recorder_tests.rs"]
+mod tests;
