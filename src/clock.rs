@@ -47,7 +47,7 @@ impl ManualClock {
     /// Lets time pass until `now`: both clocks go forward.
     pub fn advance_to(&self, now: Timestamp) {
         let mut state = self.lock();
-        let passed = now.micros().saturating_sub(state.0.micros());
+        let passed = now.since(state.0);
         state.1 += Duration::from_micros(u64::try_from(passed).unwrap_or(0));
         state.0 = now;
     }

@@ -2,6 +2,7 @@
 
 use super::error::AnswerError;
 use super::moment::{nothing_to_wait_for, patience, read_time};
+use super::parameters::Parameters;
 use super::walk::{indexed, resumed, walk};
 use super::{Desk, Inquiry, Page, cursor, parsed};
 use crate::identity::Principal;
@@ -33,6 +34,17 @@ pub struct EntryFilter {
 }
 
 impl EntryFilter {
+    /// As the parameters ask.
+    #[must_use]
+    pub fn of(parameters: &Parameters) -> EntryFilter {
+        EntryFilter {
+            event_type: parameters.text("type"),
+            source: parameters.text("source"),
+            subject: parameters.text("subject"),
+            actor: parameters.text("actor"),
+        }
+    }
+
     fn is_empty(&self) -> bool {
         *self == EntryFilter::default()
     }
@@ -77,6 +89,24 @@ pub struct EntriesAsked {
     pub cursor: Option<String>,
     /// Wait until the index has this entry: read your own write.
     pub min_seq: Option<u64>,
+}
+
+impl EntriesAsked {
+    /// As the parameters ask.
+    ///
+    /// # Errors
+    /// One is not of its form.
+    pub fn of(parameters: &Parameters) -> Result<EntriesAsked, AnswerError> {
+        Ok(EntriesAsked {
+            filter: EntryFilter::of(parameters),
+            from: parameters.text("from"),
+            to: parameters.text("to"),
+            newest_first: parameters.word("order", &["asc", "desc"])? == Some("desc"),
+            limit: Some(parameters.limit()?),
+            cursor: parameters.text("cursor"),
+            min_seq: parameters.moment.min_seq,
+        })
+    }
 }
 
 /// A page of entries.

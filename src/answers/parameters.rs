@@ -40,6 +40,17 @@ pub struct Parameters {
 const KNOWN: [&str; 9] =
     ["overdue", "validity", "due_from", "due_to", "ends_from", "ends_to", "sort", "limit", "cursor"];
 
+/// What all questions that are asked as of a moment know.
+const OF_MOMENTS: [&str; 3] = ["as_of", "at", "min_seq"];
+
+/// What is said of a parameter that is not known where it was given: the one place that says it.
+#[must_use]
+pub fn unknown<N: AsRef<str>>(name: &str, known: &[N]) -> AnswerError {
+    let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    AnswerError::Parameter(format!("there is no parameter {name:.64?} here; there are: {known}"))
+}
+
 impl Parameters {
     /// Sorts pairs of name and text out.
     ///
@@ -56,8 +67,8 @@ impl Parameters {
                 "as_of" => parameters.moment.as_of = Some(value),
                 "at" => parameters.moment.at = Some(value),
                 "min_seq" => {
-                    let seq =
-                        value.parse().map_err(|_| AnswerError::parameter("min_seq", "an entry's number"))?;
+                    let seq = number(&value);
+                    let seq = seq.ok_or_else(|| AnswerError::parameter("min_seq", "an entry's number"))?;
                     parameters.moment.min_seq = Some(seq);
                 }
                 _ => parameters.pairs.push((name, value)),
@@ -72,25 +83,38 @@ impl Parameters {
         self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The names of all parameters but those that say as of when.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.pairs.iter().map(|(name, _)| name.as_str())
+    /// The same, owned.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.get(name).map(str::to_owned)
     }
 
-    /// Refuses a parameter that the resource does not know, beside `as_of`, `at` and `min_seq`.
+    /// A parameter that counts something, or names an entry by its number.
     ///
     /// # Errors
-    /// There is one.
-    pub fn only(&self, known: &[&str]) -> Result<(), AnswerError> {
-        match self.pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-            None => Ok(()),
-            Some((name, _)) => {
-                let mut known = known.to_vec();
-                known.push("min_seq");
-                let detail = format!("there is no parameter {name:.64?} here; see {}", known.join(", "));
-                Err(AnswerError::Parameter(detail))
-            }
-        }
+    /// It is no whole number from 0 to 2^64 - 1.
+    pub fn number(&self, name: &str) -> Result<Option<u64>, AnswerError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let expected = || AnswerError::parameter(name, "a whole number");
+        number(text).map(Some).ok_or_else(expected)
+    }
+
+    /// A number without which there is no question.
+    ///
+    /// # Errors
+    /// It is not there, or no whole number.
+    pub fn required_number(&self, name: &str) -> Result<u64, AnswerError> {
+        self.number(name)?.ok_or_else(|| AnswerError::parameter(name, "there, a whole number"))
+    }
+
+    /// A parameter that is one of some words.
+    ///
+    /// # Errors
+    /// It is another one.
+    pub fn word<'w>(&self, name: &str, words: &[&'w str]) -> Result<Option<&'w str>, AnswerError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let word = words.iter().find(|word| **word == text);
+        word.map(|word| Some(*word)).ok_or_else(|| AnswerError::parameter(name, &words.join(" or ")))
     }
 
     /// A parameter that is true or false.
@@ -132,13 +156,10 @@ impl Parameters {
             if !(fields.iter().any(|field| field == name)
                 || matches!(name.as_str(), "state" | "owner" | "id"))
             {
-                let detail = format!(
-                    "{} knows no parameter {name:.64?}; it knows state, owner, id, {}, {}",
-                    view.name(),
-                    KNOWN.join(", "),
-                    fields.join(", ")
-                );
-                return Err(AnswerError::Parameter(detail));
+                let own = (view.name() == "access").then_some(UNREVIEWED);
+                let mut known: Vec<&str> = ["state", "owner", "id"].into_iter().chain(KNOWN).collect();
+                known.extend(fields.iter().map(AsRef::<str>::as_ref).chain(own).chain(OF_MOMENTS));
+                return Err(unknown(name, &known));
             }
             let values: Vec<String> = value.split(',').map(str::to_owned).collect();
             if values.len() > MAX_VALUES || values.iter().any(String::is_empty) {
@@ -196,5 +217,49 @@ impl Parameters {
         let identity = format!("{} {of_query:?} {:?} {:?}", view.name(), self.moment.as_of, self.moment.at);
         ask.after = self.get("cursor").map(|text| cursor::decode_place(&identity, text)).transpose()?;
         Ok((ask, identity))
+    }
+}
+
+fn number(text: &str) -> Option<u64> {
+    Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &str, value: &str) -> Parameters {
+        Parameters::of([(name.to_owned(), value.to_owned())]).unwrap()
+    }
+
+    #[test]
+    fn values_are_of_their_kind() {
+        assert_eq!(read("n", "007").number("n").unwrap(), Some(7));
+        for wrong in ["", "-1", "+1", "1.0", "18446744073709551616", "x"] {
+            let said = read("n", wrong).number("n").unwrap_err().to_string();
+            assert_eq!(said, "\"n\" must be a whole number", "{wrong}");
+            assert!(Parameters::of([("min_seq".to_owned(), wrong.to_owned())]).is_err(), "{wrong}");
+        }
+        assert!(Parameters::default().required_number("n").is_err());
+        assert_eq!(Parameters::default().limit().unwrap(), 50);
+        assert_eq!(read("limit", "500").limit().unwrap(), 500);
+        for wrong in ["0", "501", "", "x", "-1"] {
+            assert!(read("limit", wrong).limit().is_err(), "{wrong}");
+        }
+        assert_eq!(read("f", "true").flag("f").unwrap(), Some(true));
+        assert!(read("f", "True").flag("f").is_err());
+        assert_eq!(read("order", "desc").word("order", &["asc", "desc"]).unwrap(), Some("desc"));
+        let said = read("order", "up").word("order", &["asc", "desc"]).unwrap_err().to_string();
+        assert_eq!(said, "\"order\" must be asc or desc");
+    }
+
+    #[test]
+    fn what_is_said_twice_is_refused_even_if_it_is_the_same() {
+        let twice = ["a", "min_seq", "as_of"]
+            .map(|name| [(name.to_owned(), "1".to_owned()), (name.to_owned(), "1".to_owned())]);
+        for pairs in twice {
+            let said = Parameters::of(pairs).unwrap_err().to_string();
+            assert!(said.ends_with("must be there once; separate several values with commas"), "{said}");
+        }
     }
 }

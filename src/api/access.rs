@@ -1,14 +1,16 @@
 //! Access across grants and roles: who can reach what, what somebody can reach, and what nothing covers.
 
-use super::answering::{answer, parameters};
-use super::filters::UseFilters;
+use super::answering::answer;
+use super::filters::{GrantFilters, PageQuery, UseFilters};
 use super::links;
 use super::moment::{MomentQuery, MomentView, text};
 use super::row::{RowList, RowView};
 use crate::answers::access;
-use crate::web::auth::Caller;
+use crate::api::problems::OfQuestions;
+use crate::web::auth::Reader;
+use crate::web::parameters::{Both, Query};
 use crate::web::{Problem, Service};
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -180,25 +182,19 @@ impl Uncovered {
 
 /// Who can reach a resource: now, on a day, as known on another day; through roles too.
 #[utoipa::path(tag = "compliance", params(ReadersQuery, MomentQuery), responses(
-    (status = 200, description = "The ways by which somebody can", body = ReachList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "`min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "The ways by which somebody can", body = ReachList),
+    OfQuestions,
 ))]
 #[get("/access/readers")]
 pub async fn readers(
     service: web::Data<Service>,
-    caller: Caller,
-    request: HttpRequest,
+    reader: Reader,
+    query: Query<Both<ReadersQuery, MomentQuery>>,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
-    let parameters = parameters(request.query_string())?;
-    parameters.only(&["resource", "operation", "environment", "purpose", "limit", "cursor"])?;
+    let parameters = query.into_inner();
     answer(
         service,
-        caller,
+        reader,
         move |inquiry| access::readers(inquiry, &parameters),
         |page, as_of| {
             let items = page.items.into_iter().map(Reach::of).collect();
@@ -210,25 +206,19 @@ pub async fn readers(
 
 /// What a principal can reach: now, on a day, as known on another day; through its roles too.
 #[utoipa::path(tag = "compliance", params(ReachQuery, MomentQuery), responses(
-    (status = 200, description = "The ways by which it can", body = ReachList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "`min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "The ways by which it can", body = ReachList),
+    OfQuestions,
 ))]
 #[get("/access/reach")]
 pub async fn reach(
     service: web::Data<Service>,
-    caller: Caller,
-    request: HttpRequest,
+    reader: Reader,
+    query: Query<Both<ReachQuery, MomentQuery>>,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
-    let parameters = parameters(request.query_string())?;
-    parameters.only(&["principal", "operation", "environment", "purpose"])?;
+    let parameters = query.into_inner();
     answer(
         service,
-        caller,
+        reader,
         move |inquiry| access::reach(inquiry, &parameters),
         |ways, as_of| {
             let items = ways.into_iter().map(Reach::of).collect();
@@ -239,28 +229,20 @@ pub async fn reach(
 }
 
 /// Uses that no grant covered at that time: nothing granted, granted for another purpose, or over.
-#[utoipa::path(tag = "compliance", params(UseFilters, MomentQuery,
-    ("limit" = Option<usize>, Query, description = "1 to 500 uses looked at; 50 if not given", minimum = 1, maximum = 500),
-    ("cursor" = Option<String>, Query, description = "From an earlier answer's `next`"),
-), responses(
-    (status = 200, description = "Uses, and why nothing covers them", body = UncoveredList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "`min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+#[utoipa::path(tag = "compliance", params(UseFilters, MomentQuery, PageQuery), responses(
+    (status = 200, description = "Uses, and why nothing covers them", body = UncoveredList),
+    OfQuestions,
 ))]
 #[get("/access/uncovered")]
 pub async fn uncovered(
     service: web::Data<Service>,
-    caller: Caller,
-    request: HttpRequest,
+    reader: Reader,
+    query: Query<Both<UseFilters, Both<MomentQuery, PageQuery>>>,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
-    let parameters = parameters(request.query_string())?;
+    let parameters = query.into_inner();
     answer(
         service,
-        caller,
+        reader,
         move |inquiry| access::uncovered(inquiry, &parameters),
         |page, as_of| {
             let item = |item: access::UncoveredUse| UncoveredView {
@@ -274,24 +256,16 @@ pub async fn uncovered(
 }
 
 /// Grants in force to people who held a role, and hold none any more.
-#[utoipa::path(tag = "compliance", params(MomentQuery,
-    ("limit" = Option<usize>, Query, description = "1 to 500 grants looked at; 50 if not given", minimum = 1, maximum = 500),
-    ("cursor" = Option<String>, Query, description = "From an earlier answer's `next`"),
-), responses(
-    (status = 200, description = "A page of grants", body = RowList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "`min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+#[utoipa::path(tag = "compliance", params(GrantFilters, MomentQuery, PageQuery), responses(
+    (status = 200, description = "A page of grants", body = RowList),
+    OfQuestions,
 ))]
 #[get("/access/role-ended")]
 pub async fn role_ended(
     service: web::Data<Service>,
-    caller: Caller,
-    request: HttpRequest,
+    reader: Reader,
+    query: Query<Both<GrantFilters, Both<MomentQuery, PageQuery>>>,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
-    let parameters = parameters(request.query_string())?;
-    answer(service, caller, move |inquiry| access::role_ended(inquiry, &parameters), RowList::of).await
+    let parameters = query.into_inner();
+    answer(service, reader, move |inquiry| access::role_ended(inquiry, &parameters), RowList::of).await
 }

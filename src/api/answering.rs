@@ -3,40 +3,29 @@
 use super::moment::MomentView;
 use crate::answers::deadline::Deadline;
 use crate::answers::error::AnswerError;
-use crate::answers::parameters::Parameters;
 use crate::answers::{Answer, Inquiry};
-use crate::web::auth::Caller;
-use crate::web::{Problem, ProblemType, Service};
+use crate::web::auth::Reader;
+use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
 /// Header of answers that come from the views or the index: how many entries they had.
 pub const APPLIED_SEQ: &str = "daybook-applied-seq";
 
-/// Reads a query string.
-///
-/// # Errors
-/// It is none, or says something twice.
-pub fn parameters(query: &str) -> Result<Parameters, Problem> {
-    let malformed = |_| Problem::new(ProblemType::BadParameter, "the query string cannot be read");
-    let pairs = web::Query::<Vec<(String, String)>>::from_query(query).map_err(malformed)?;
-    Ok(Parameters::of(pairs.into_inner())?)
-}
-
 /// Puts a question in a thread that may wait and read, and shows its answer as JSON.
 ///
 /// # Errors
-/// The caller may not ask it, or what the question comes to.
+/// What the question comes to.
 pub async fn answer<A, T: Serialize + Send + 'static>(
     service: web::Data<Service>,
-    caller: Caller,
+    reader: Reader,
     question: impl FnOnce(&Inquiry<'_>) -> Result<Answer<A>, AnswerError> + Send + 'static,
     show: impl FnOnce(A, MomentView) -> T + Send + 'static,
 ) -> Result<HttpResponse, Problem> {
     // From here on, so that waiting for a thread counts.
     let deadline = Deadline::default();
     let ask = move || {
-        let inquiry = service.desk().inquiry(&caller.0, deadline)?;
+        let inquiry = service.desk().inquiry(&reader.0, deadline)?;
         let Answer { body, as_of, applied } = question(&inquiry)?;
         Ok::<_, AnswerError>((show(body, MomentView::of(as_of)), applied))
     };

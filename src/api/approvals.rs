@@ -6,7 +6,9 @@ use super::moment::{MomentQuery, MomentView, text};
 use super::row::RowView;
 use crate::answers::approvals;
 use crate::answers::approvals::authority;
-use crate::web::auth::Caller;
+use crate::api::problems::OfQuestions;
+use crate::web::auth::Reader;
+use crate::web::parameters::Query;
 use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
@@ -125,23 +127,18 @@ impl ApprovalDetail {
 
 /// One approval, with the authority behind each vote.
 #[utoipa::path(tag = "compliance", operation_id = "get_approvals", params(("id" = String, Path, description = "The approval", example = "APR-0005"), MomentQuery), responses(
-    (status = 200, description = "The approval", body = ApprovalDetail, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such approval as of then", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "The approval", body = ApprovalDetail),
+    OfQuestions,
 ))]
 #[get("/approvals/{id}")]
 pub async fn one(
     service: web::Data<Service>,
-    caller: Caller,
+    reader: Reader,
     id: web::Path<String>,
-    query: web::Query<MomentQuery>,
+    query: Query<MomentQuery>,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
-    let moment = query.into_inner().into();
-    answer(service, caller, move |inquiry| approvals::one(inquiry, &id, &moment), ApprovalDetail::of).await
+    let moment = query.into_inner().moment;
+    answer(service, reader, move |inquiry| approvals::one(inquiry, &id, &moment), ApprovalDetail::of).await
 }
 
 /// An entry that speaks of what was approved.
@@ -211,21 +208,16 @@ impl AfterList {
 
 /// What changed after it was approved: entries about the approval's target that took effect after the decision.
 #[utoipa::path(tag = "compliance", operation_id = "after_approval", params(("id" = String, Path, description = "The approval", example = "APR-0005"), MomentQuery), responses(
-    (status = 200, description = "What happened to its target", body = AfterList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such approval as of then", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "What happened to its target", body = AfterList),
+    OfQuestions,
 ))]
 #[get("/approvals/{id}/after")]
 pub async fn after(
     service: web::Data<Service>,
-    caller: Caller,
+    reader: Reader,
     id: web::Path<String>,
-    query: web::Query<MomentQuery>,
+    query: Query<MomentQuery>,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
-    let moment = query.into_inner().into();
-    answer(service, caller, move |inquiry| approvals::after(inquiry, &id, &moment), AfterList::of).await
+    let moment = query.into_inner().moment;
+    answer(service, reader, move |inquiry| approvals::after(inquiry, &id, &moment), AfterList::of).await
 }

@@ -2,11 +2,13 @@
 
 use super::links;
 use crate::answers::catalogue;
+use crate::api::problems::{OfCallers, OrNotThere};
 use crate::catalog::EventType;
 use crate::web::auth::Caller;
+use crate::web::parameters::{Nothing, Query};
 use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
@@ -122,9 +124,9 @@ pub struct TypeView {
 }
 
 /// As of when.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "declares a parameter")]
 pub struct AsOfQuery {
     /// The catalogue by which this entry was accepted, or the one in force at this RFC 3339 time. Now, if not given.
     pub as_of: Option<String>,
@@ -133,10 +135,14 @@ pub struct AsOfQuery {
 /// The catalogue in force, and how it came to be so.
 #[utoipa::path(tag = "compliance", responses(
     (status = 200, description = "The catalogue", body = CatalogView),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    OfCallers,
 ))]
 #[get("/catalog")]
-pub async fn get_catalog(service: web::Data<Service>, _caller: Caller) -> Result<HttpResponse, Problem> {
+pub async fn get_catalog(
+    service: web::Data<Service>,
+    _caller: Caller,
+    _query: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
     let found = web::block(move || catalogue::in_force(service.desk()));
     let catalogue::InForceNow { catalog, publications } =
         found.await.map_err(|error| Problem::internal(&error))??;
@@ -160,16 +166,15 @@ pub async fn get_catalog(service: web::Data<Service>, _caller: Caller) -> Result
 /// All types of event.
 #[utoipa::path(tag = "compliance", params(AsOfQuery), responses(
     (status = 200, description = "All types", body = TypeList),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
+    OfCallers,
 ))]
 #[get("/catalog/types")]
 pub async fn list_types(
     service: web::Data<Service>,
     _caller: Caller,
-    query: web::Query<AsOfQuery>,
+    query: Query<AsOfQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let items = catalogue::as_of(service.desk(), query.as_of.as_deref())?
+    let items = catalogue::as_of(service.desk(), query.moment.as_of.as_deref())?
         .types()
         .map(|kind| TypeSummary {
             name: kind.name.clone(),
@@ -185,18 +190,16 @@ pub async fn list_types(
 /// One type of event: its schema, and which version was in force when.
 #[utoipa::path(tag = "compliance", params(("name" = String, Path, description = "The type", example = "approval.granted"), AsOfQuery), responses(
     (status = 200, description = "The type", body = TypeView),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such type as of then", body = Problem, content_type = "application/problem+json"),
+    OfCallers, OrNotThere,
 ))]
 #[get("/catalog/types/{name}")]
 pub async fn get_type(
     service: web::Data<Service>,
     _caller: Caller,
     name: web::Path<String>,
-    query: web::Query<AsOfQuery>,
+    query: Query<AsOfQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let catalog = catalogue::as_of(service.desk(), query.as_of.as_deref())?;
+    let catalog = catalogue::as_of(service.desk(), query.moment.as_of.as_deref())?;
     let kind = catalogue::event_type(&catalog, &name)?;
     let version = |of: catalogue::TypeVersion| TypeVersion { version: of.version, after: of.after };
     let versions = catalogue::versions(service.desk(), &name).into_iter().map(version).collect();

@@ -1,9 +1,11 @@
 //! Confirming the clock after a jump forward.
 
+use crate::api::problems::OfAdministration;
 use crate::identity::Role;
 use crate::log::append::{AppendError, Outcome};
 use crate::log::own_events::OwnEvent;
 use crate::web::auth::Caller;
+use crate::web::parameters::{Nothing, Query};
 use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, post, web};
 use serde::Serialize;
@@ -37,12 +39,14 @@ pub async fn done(
 /// the confirmation is itself an entry.
 #[utoipa::path(tag = "administrators", responses(
     (status = 201, description = "Confirmed and recorded", body = Done),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`read-only`, `stopped`, `overloaded`", body = Problem, content_type = "application/problem+json"),
+    OfAdministration,
 ))]
 #[post("/clock/confirm")]
-pub async fn confirm_clock(service: web::Data<Service>, caller: Caller) -> Result<HttpResponse, Problem> {
+pub async fn confirm_clock(
+    service: web::Data<Service>,
+    caller: Caller,
+    _query: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
     caller.must_be(Role::Admin)?;
     let event = OwnEvent::ClockConfirmed { by: caller.0.actor.clone() };
     let answer = service.log.own(event)?;

@@ -3,14 +3,17 @@
 //! Here is what was recorded: how much evidence, which was the last, to how many rows a control applies. Whether a control
 //! is kept is judged elsewhere, and nothing here may look as if it were.
 
-use super::answering::{answer, parameters};
+use super::answering::answer;
 use super::control_shown::{ControlDetail, ControlList, EvidenceList, MemberList};
 use super::filters::RowsQuery;
 use super::moment::MomentQuery;
 use crate::answers::controls;
-use crate::web::auth::Caller;
+use crate::answers::parameters::Parameters;
+use crate::api::problems::OfQuestions;
+use crate::web::auth::Reader;
+use crate::web::parameters::{Both, Query};
 use crate::web::{Problem, Service};
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpResponse, get, web};
 use utoipa::IntoParams;
 
 /// Which controls.
@@ -46,26 +49,20 @@ struct EvidenceQuery {
 /// `as_of` counts the evidence that had been recorded by then, and the rows of the population as they were known; `at`
 /// counts the rows as they held at another time. Evidence that a correction took away does not count from the correction on.
 #[utoipa::path(tag = "compliance", params(ControlsQuery, MomentQuery), responses(
-    (status = 200, description = "All controls that fit, by id", body = ControlList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "`min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "All controls that fit, by id", body = ControlList),
+    OfQuestions,
 ))]
 #[get("/controls")]
 pub async fn list_controls(
     service: web::Data<Service>,
-    caller: Caller,
-    request: HttpRequest,
+    reader: Reader,
+    query: Query<Both<ControlsQuery, MomentQuery>>,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
-    let parameters = parameters(request.query_string())?;
-    parameters.only(&["domain", "population"])?;
+    let parameters = query.into_inner();
     let moment = parameters.moment.clone();
     answer(
         service,
-        caller,
+        reader,
         move |inquiry| controls::list(inquiry, &parameters),
         move |found, as_of| ControlList::of(found, &moment, as_of),
     )
@@ -74,27 +71,21 @@ pub async fn list_controls(
 
 /// One control, with its latest evidence.
 #[utoipa::path(tag = "compliance", params(("id" = String, Path, description = "The control", example = "ER-4"), MomentQuery), responses(
-    (status = 200, description = "The control", body = ControlDetail, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such control; or `min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "The control", body = ControlDetail),
+    OfQuestions,
 ))]
 #[get("/controls/{id}")]
 pub async fn get_control(
     service: web::Data<Service>,
-    caller: Caller,
+    reader: Reader,
     id: web::Path<String>,
-    request: HttpRequest,
+    query: Query<MomentQuery>,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
-    let parameters = parameters(request.query_string())?;
-    parameters.only(&[])?;
+    let parameters = query.into_inner();
     let moment = parameters.moment.clone();
     answer(
         service,
-        caller,
+        reader,
         move |inquiry| controls::one(inquiry, &id, &parameters.moment),
         move |found, as_of| ControlDetail::of(found, &moment, as_of),
     )
@@ -103,26 +94,20 @@ pub async fn get_control(
 
 /// The evidence of a control, the latest recorded first. What corrections took away is left out.
 #[utoipa::path(tag = "compliance", params(("id" = String, Path, description = "The control", example = "ER-4"), EvidenceQuery, MomentQuery), responses(
-    (status = 200, description = "A page of evidence", body = EvidenceList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such control; or `min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`, `index-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "A page of evidence", body = EvidenceList),
+    OfQuestions,
 ))]
 #[get("/controls/{id}/evidence")]
 pub async fn list_control_evidence(
     service: web::Data<Service>,
-    caller: Caller,
+    reader: Reader,
     id: web::Path<String>,
-    request: HttpRequest,
+    query: Query<Both<EvidenceQuery, MomentQuery>>,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
-    let parameters = parameters(request.query_string())?;
-    parameters.only(&["member", "limit", "cursor"])?;
+    let parameters = query.into_inner();
     answer(
         service,
-        caller,
+        reader,
         move |inquiry| controls::evidence::list(inquiry, &id, &parameters),
         EvidenceList::of,
     )
@@ -132,26 +117,20 @@ pub async fn list_control_evidence(
 /// The rows that a control applies to, each with its evidence for this control. Beside the parameters below, each field
 /// of the rows.
 #[utoipa::path(tag = "compliance", params(("id" = String, Path, description = "The control", example = "ER-4"), RowsQuery, MomentQuery), responses(
-    (status = 200, description = "A page of rows", body = MemberList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such control, or one that applies to the organisation and not to rows; or `min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`, `index-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "A page of rows", body = MemberList),
+    OfQuestions,
 ))]
 #[get("/controls/{id}/members")]
 pub async fn list_control_members(
     service: web::Data<Service>,
-    caller: Caller,
+    reader: Reader,
     id: web::Path<String>,
-    request: HttpRequest,
+    parameters: Parameters,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
-    let parameters = parameters(request.query_string())?;
     let (control, moment) = (id.to_string(), parameters.moment.clone());
     answer(
         service,
-        caller,
+        reader,
         move |inquiry| controls::members::list(inquiry, &id, &parameters),
         move |page, as_of| MemberList::of(&control, page, &moment, as_of),
     )

@@ -5,7 +5,9 @@ use super::links;
 use super::moment::{MomentQuery, MomentView};
 use super::row::{ChangeView, RowView};
 use crate::answers::decisions;
-use crate::web::auth::Caller;
+use crate::api::problems::OfQuestions;
+use crate::web::auth::Reader;
+use crate::web::parameters::Query;
 use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
@@ -85,21 +87,16 @@ impl DecisionDetail {
 
 /// Everything behind one decision: the decision, what people did about it, and where the rest is.
 #[utoipa::path(tag = "compliance", operation_id = "get_decisions", params(("id" = String, Path, description = "The decision", example = "CLD-104417"), MomentQuery), responses(
-    (status = 200, description = "The decision", body = DecisionDetail, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such decision as of then", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "The decision", body = DecisionDetail),
+    OfQuestions,
 ))]
 #[get("/decisions/{id}")]
 pub async fn one(
     service: web::Data<Service>,
-    caller: Caller,
+    reader: Reader,
     id: web::Path<String>,
-    query: web::Query<MomentQuery>,
+    query: Query<MomentQuery>,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
-    let moment = query.into_inner().into();
-    answer(service, caller, move |inquiry| decisions::one(inquiry, &id, &moment), DecisionDetail::of).await
+    let moment = query.into_inner().moment;
+    answer(service, reader, move |inquiry| decisions::one(inquiry, &id, &moment), DecisionDetail::of).await
 }

@@ -1,26 +1,25 @@
 //! Reading entries: one, its receipt, and lists.
 
 use crate::answers::deadline::Deadline;
-use crate::answers::entries;
-use crate::answers::entries::{EntriesAsked, EntryFilter};
+use crate::answers::entries::{self, EntriesAsked};
 use crate::api::answering::APPLIED_SEQ;
 use crate::api::event_view::{EventList, EventView, ReceiptView, entry_json, event_json};
-use crate::web::auth::Caller;
+use crate::api::problems::{OfCallers, OfLists, OrNotThere};
+use crate::web::auth::{Caller, Reader};
+use crate::web::parameters::{Nothing, Query};
 use crate::web::{Problem, Service};
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, get, web};
-use serde::Deserialize;
 use utoipa::IntoParams;
 
 /// Which entries.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "declares parameters")]
 pub struct ListQuery {
     /// CloudEvents type, exact.
-    #[serde(rename = "type")]
     #[param(example = "decision.made")]
-    pub kind: Option<String>,
+    pub r#type: Option<String>,
     /// CloudEvents source, exact.
     pub source: Option<String>,
     /// CloudEvents subject, exact.
@@ -44,10 +43,10 @@ pub struct ListQuery {
 }
 
 /// Oldest or newest first.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[allow(dead_code, reason = "declares the words of a parameter")]
 pub enum Order {
-    #[default]
     Asc,
     Desc,
 }
@@ -55,14 +54,14 @@ pub enum Order {
 /// One entry.
 #[utoipa::path(tag = "applications", params(("seq" = u64, Path, description = "The entry's number", example = 0)), responses(
     (status = 200, description = "The entry", body = EventView),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such entry, or (producers) not one of the caller's", body = Problem, content_type = "application/problem+json"),
+    OfCallers, OrNotThere,
 ))]
 #[get("/events/{seq}")]
 pub async fn get_event(
     service: web::Data<Service>,
     caller: Caller,
     path: web::Path<u64>,
+    _query: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     let seq = *path;
     let shown = web::block(move || {
@@ -79,8 +78,7 @@ pub async fn get_event(
 /// `application/json` the same in four members.
 #[utoipa::path(tag = "applications", params(("seq" = u64, Path, description = "The entry's number", example = 0)), responses(
     (status = 200, description = "The receipt", content((String = "text/plain"), (ReceiptView = "application/json"))),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such entry, or (producers) not one of the caller's", body = Problem, content_type = "application/problem+json"),
+    OfCallers, OrNotThere,
 ))]
 #[get("/events/{seq}/receipt")]
 pub async fn get_receipt(
@@ -88,6 +86,7 @@ pub async fn get_receipt(
     caller: Caller,
     path: web::Path<u64>,
     request: HttpRequest,
+    _query: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     let seq = *path;
     let receipt = web::block(move || entries::receipt(service.desk(), &caller.0, seq));
@@ -107,24 +106,19 @@ pub async fn get_receipt(
 
 /// Entries by type, source, subject, actor and time.
 #[utoipa::path(tag = "applications", params(ListQuery), responses(
-    (status = 200, description = "A page of entries", body = EventList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the index had"))),
-    (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "`min_seq` is beyond the log: there is nothing to wait for", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`index-unavailable`, `starting`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "A page of entries", body = EventList),
+    OfLists,
 ))]
 #[get("/events")]
 pub async fn list_events(
     service: web::Data<Service>,
-    caller: Caller,
-    query: web::Query<ListQuery>,
+    reader: Reader,
+    query: Query<ListQuery>,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
-    let asked = query.into_inner().asked();
+    let asked = EntriesAsked::of(&query)?;
     let deadline = Deadline::default();
     let listed = web::block(move || {
-        let inquiry = service.desk().inquiry(&caller.0, deadline)?;
+        let inquiry = service.desk().inquiry(&reader.0, deadline)?;
         entries::list(&inquiry, &asked, entry_json)
     });
     let listed = listed.await.map_err(|error| Problem::internal(&error))??;
@@ -137,19 +131,4 @@ pub async fn list_events(
         .content_type("application/json")
         .insert_header((APPLIED_SEQ, listed.applied.to_string()))
         .body(body))
-}
-
-impl ListQuery {
-    fn asked(self) -> EntriesAsked {
-        let ListQuery { kind, source, subject, actor, from, to, order, limit, cursor, min_seq } = self;
-        EntriesAsked {
-            filter: EntryFilter { event_type: kind, source, subject, actor },
-            from,
-            to,
-            newest_first: order == Some(Order::Desc),
-            limit,
-            cursor,
-            min_seq,
-        }
-    }
 }

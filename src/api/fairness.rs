@@ -1,13 +1,15 @@
 //! Fairness of models.
 
-use super::answering::{answer, parameters};
+use super::answering::answer;
 use super::links;
 use super::moment::{MomentQuery, MomentView};
 use crate::answers;
+use crate::api::problems::OfQuestions;
 use crate::views::fairness::Group;
-use crate::web::auth::Caller;
+use crate::web::auth::Reader;
+use crate::web::parameters::{Both, Query};
 use crate::web::{Problem, Service};
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -174,25 +176,19 @@ impl FairnessView {
 
 /// Selection rates and impact ratios by group and by intersection, from tallies.
 #[utoipa::path(tag = "compliance", params(FairnessQuery, MomentQuery), responses(
-    (status = 200, description = "Impact ratios", body = FairnessView, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "`min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "Impact ratios", body = FairnessView),
+    OfQuestions,
 ))]
 #[get("/decisions/fairness")]
 pub async fn fairness(
     service: web::Data<Service>,
-    caller: Caller,
-    request: HttpRequest,
+    reader: Reader,
+    query: Query<Both<FairnessQuery, MomentQuery>>,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
-    let parameters = parameters(request.query_string())?;
-    parameters.only(&["model", "version", "from", "to", "kind", "attributes"])?;
+    let parameters = query.into_inner();
     answer(
         service,
-        caller,
+        reader,
         move |inquiry| answers::fairness::of_model(inquiry, &parameters),
         FairnessView::of,
     )

@@ -12,6 +12,8 @@ pub struct RowsQuery {
     pub state: Option<String>,
     /// Rows that this principal answers for.
     pub owner: Option<String>,
+    /// Rows with one of these ids; several with commas.
+    pub id: Option<String>,
     /// `true`: only rows whose due date has passed and that are not done. `false`: only others.
     pub overdue: Option<bool>,
     /// `not-yet`, `in-force` or `expired`: by `valid_from` and `valid_until`.
@@ -32,6 +34,36 @@ pub struct RowsQuery {
     pub limit: Option<usize>,
     /// From an earlier answer's `next`.
     pub cursor: Option<String>,
+}
+
+/// Which page of a list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// 1 to 500; 50 if not given.
+    #[param(minimum = 1, maximum = 500)]
+    pub limit: Option<usize>,
+    /// From an earlier answer's `next`.
+    pub cursor: Option<String>,
+}
+
+/// By what rows are counted.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct CountsQuery {
+    /// `state` if not given, or another field that the view counts by: of a register `owner`.
+    #[param(example = "state")]
+    pub by: Option<String>,
+    /// Wait (at most 5 s) until the views have this entry: read your own write.
+    pub min_seq: Option<u64>,
+}
+
+/// What the answer has to know of.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct MinSeqQuery {
+    /// Wait (at most 5 s) until the views have this entry: read your own write.
+    pub min_seq: Option<u64>,
 }
 
 /// Of approvals.

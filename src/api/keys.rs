@@ -2,6 +2,7 @@
 
 use crate::answers::proofs;
 use crate::api::clock::{Done, done};
+use crate::api::problems::{OfRoles, OfRotations};
 use crate::identity::Role;
 use crate::log::RotateError;
 use crate::log::keys::KeyFileError;
@@ -11,6 +12,7 @@ use crate::spec::note::Signer as _;
 use crate::spec::receipt::Receipt;
 use crate::spec::time::Rfc3339;
 use crate::web::auth::{Caller, LogReader};
+use crate::web::parameters::{Nothing, Query};
 use crate::web::{Problem, ProblemType, Service};
 use actix_web::{HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
@@ -58,11 +60,14 @@ pub struct KeyHistory {
 /// committed to by an earlier entry).
 #[utoipa::path(tag = "regulators", responses(
     (status = 200, description = "All keys", body = KeyHistory),
-    (status = 401, description = "No token, and the log is not public", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`: the token may not read everything", body = Problem, content_type = "application/problem+json"),
+    OfRoles,
 ))]
 #[get("/keys")]
-pub async fn list_keys(service: web::Data<Service>, _reader: LogReader) -> Result<HttpResponse, Problem> {
+pub async fn list_keys(
+    service: web::Data<Service>,
+    _reader: LogReader,
+    _query: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
     let keys = web::block(move || proofs::keys(service.desk()));
     let keys = keys.await.map_err(|error| Problem::internal(&error))??;
     Ok(HttpResponse::Ok().json(KeyHistory::of(keys)))
@@ -120,18 +125,14 @@ pub struct RotateAnswer {
 /// Bring a new signing key into force.
 #[utoipa::path(tag = "administrators", request_body = Option<RotateRequest>, responses(
     (status = 201, description = "In force; the rotation is itself an entry", body = RotateAnswer),
-    (status = 400, description = "`malformed`, `bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "`rotation-conflict`: used before, not committed to, or not in the key folder", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`read-only`, `stopped`, `overloaded`", body = Problem, content_type = "application/problem+json"),
-    (status = 507, description = "`no-room`", body = Problem, content_type = "application/problem+json"),
+    OfRotations,
 ))]
 #[post("/keys/rotate")]
 pub async fn rotate_key(
     service: web::Data<Service>,
     caller: Caller,
     payload: web::Payload,
+    _query: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     caller.must_be(Role::Admin)?;
     let body = crate::web::body::read(payload, None, MAX_REQUEST_BYTES, &service.budget).await?;

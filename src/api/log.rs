@@ -1,7 +1,9 @@
 //! The log as regulators and their tools read it (C2SP tlog-tiles): checkpoint, tiles, entry bundles.
 
 use crate::answers::proofs;
+use crate::api::problems::{OfRoles, OrNotThere};
 use crate::web::auth::LogReader;
+use crate::web::parameters::{Nothing, Query};
 use crate::web::{Problem, Service};
 use actix_web::http::header;
 use actix_web::{HttpResponse, get, web};
@@ -19,12 +21,14 @@ fn audience(service: &Service) -> &'static str {
 #[utoipa::path(tag = "regulators", responses(
     (status = 200, description = "C2SP checkpoint: origin, size, root, signatures", body = String, content_type = "text/plain",
      example = "northgate.example/ai-governance\n428\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n— northgate.example/ai-governance Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n"),
-    (status = 401, description = "No token, and the log is not public", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`: the token may not read everything", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "A copy without a signed checkpoint", body = Problem, content_type = "application/problem+json"),
+    OfRoles, OrNotThere,
 ))]
 #[get("/log/checkpoint")]
-pub async fn checkpoint(service: web::Data<Service>, _reader: LogReader) -> Result<HttpResponse, Problem> {
+pub async fn checkpoint(
+    service: web::Data<Service>,
+    _reader: LogReader,
+    _query: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
     let signed = proofs::checkpoint(service.desk())?;
     Ok(HttpResponse::Ok()
         .content_type("text/plain; charset=utf-8")
@@ -38,15 +42,14 @@ pub async fn checkpoint(service: web::Data<Service>, _reader: LogReader) -> Resu
 /// digits (`x001/x234/067`), and for the partial tile at the edge how many (1 to 255).
 #[utoipa::path(tag = "regulators", params(("tile" = String, Path, description = "For example `0/000`, `0/x001/x234/067`, `1/000.p/3`, `entries/001`", example = "entries/000.p/1")), responses(
     (status = 200, description = "256 (or W) hashes of 32 bytes, or as many entries, each after its length in two bytes", body = Vec<u8>, content_type = "application/octet-stream"),
-    (status = 401, description = "No token, and the log is not public", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`: the token may not read everything", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such tile, or not yet", body = Problem, content_type = "application/problem+json"),
+    OfRoles, OrNotThere,
 ))]
 #[get("/log/tile/{tile:.*}")]
 pub async fn tile(
     service: web::Data<Service>,
     _reader: LogReader,
     path: web::Path<String>,
+    _query: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     let reading = service.clone();
     let bytes = web::block(move || proofs::tile(reading.desk(), &path));

@@ -1,7 +1,9 @@
-//! HTTP: one file per resource, problem+json, paging, OpenAPI.
+//! The API: JSON over HTTP, one file a resource.
 //!
-//! Handlers turn requests into questions to `answers` and submissions to `intake`, and typed answers into JSON; what is
-//! decided is decided there. Nothing below `web` knows HTTP.
+//! A handler turns a request into a call of what is below, and what comes of it into JSON; what is decided is decided there.
+//! A resource says everything of itself at one place: method and path, parameters, answers, with which kind of problems
+//! ([`problems`]) and, by an extractor of [`crate::web`], who may ask it. [`routes`] names each once, for the server and for
+//! the description; [`description`] makes the latter small. Files of resources do not know each other, nor `routes`.
 
 mod access;
 mod answering;
@@ -11,7 +13,7 @@ mod clock;
 mod control_shown;
 mod controls;
 mod decisions;
-pub mod docs;
+mod description;
 mod event_view;
 mod events;
 mod fairness;
@@ -22,6 +24,7 @@ mod links;
 mod log;
 mod moment;
 pub mod post;
+mod problems;
 mod proofs;
 mod registers;
 mod routes;

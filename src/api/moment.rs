@@ -1,15 +1,14 @@
 //! As of when a question is asked and an answer holds, in requests and responses.
 
 use crate::answers::AsOf;
-use crate::answers::moment::AskedMoment;
 use crate::spec::time::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 /// As of when.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "declares parameters")]
 pub struct MomentQuery {
     /// Answer from what had been recorded by then: an entry's number, or an RFC 3339 time. Now, if not given.
     #[param(example = "2026-03-05T12:00:00Z")]
@@ -20,13 +19,6 @@ pub struct MomentQuery {
     pub at: Option<String>,
     /// Wait (at most 5 s) until the views have this entry: read your own write.
     pub min_seq: Option<u64>,
-}
-
-impl From<MomentQuery> for AskedMoment {
-    fn from(query: MomentQuery) -> Self {
-        let MomentQuery { as_of, at, min_seq } = query;
-        AskedMoment { as_of, at, min_seq }
-    }
 }
 
 /// As of when an answer holds.

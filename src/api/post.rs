@@ -2,9 +2,11 @@
 //! that is decided is decided behind the door.
 
 use crate::api::links;
+use crate::api::problems::OfPosts;
 use crate::intake::{self, Form, Incoming, MAX_BATCH_BYTES, MAX_EVENT_BYTES, Mode, RecordError, may_record};
 use crate::spec::encoding::to_base64;
 use crate::web::auth::Caller;
+use crate::web::parameters::{Nothing, Query};
 use crate::web::{Problem, ProblemType, Service, body};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, post, web};
@@ -63,16 +65,7 @@ pub struct RecordedBatch {
     responses(
         (status = 201, description = "Recorded. For a batch the body is `RecordedBatch`", body = Recorded, headers(("Location" = String, description = "The entry (single events)"))),
         (status = 200, description = "Recorded before, by this caller, with this content", body = Recorded, headers(("Daybook-Replayed" = String, description = "`true`"))),
-        (status = 400, description = "`malformed`, `not-canonical`, `not-a-cloudevent`, `bad-parameter`", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`forbidden`, `source-not-allowed`", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`identity-conflict`, `version-conflict`", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`too-large`", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported-media-type`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`unknown-type`, `schema-violation`, `reserved-type`, `personal-data-unsupported`, `producer-signature-unsupported`, `unknown-target`, `publication-refused`, `unprocessable`", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "`rate-limited`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`overloaded`, `starting`, `read-only`, `clock-jumped`, `stopped`, `index-unavailable`", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u32, description = "Seconds"))),
-        (status = 507, description = "`no-room`", body = Problem, content_type = "application/problem+json"),
+        OfPosts,
     ),
 )]
 #[post("/events")]
@@ -81,6 +74,7 @@ pub async fn post_events(
     caller: Caller,
     request: HttpRequest,
     payload: web::Payload,
+    _query: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     may_record(&caller.0)?;
     let headers = request.headers();

@@ -1,12 +1,14 @@
 //! Inclusion and consistency proofs between any sizes (RFC 6962 §2.1).
 
 use crate::answers;
+use crate::api::problems::{OfRoles, OrNotThere};
 use crate::spec::encoding::to_base64;
 use crate::spec::merkle::Hash;
 use crate::web::auth::LogReader;
+use crate::web::parameters::Query;
 use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 /// A proof.
@@ -22,8 +24,9 @@ fn answer(hashes: &[Hash]) -> HttpResponse {
 }
 
 /// Which leaf, in which tree.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "declares parameters")]
 pub struct InclusionQuery {
     /// The entry.
     #[param(example = 3)]
@@ -33,8 +36,9 @@ pub struct InclusionQuery {
 }
 
 /// From which tree to which.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "declares parameters")]
 pub struct ConsistencyQuery {
     /// Entries in the old tree.
     #[param(example = 2)]
@@ -46,18 +50,15 @@ pub struct ConsistencyQuery {
 /// That an entry is in the log.
 #[utoipa::path(tag = "regulators", params(InclusionQuery), responses(
     (status = 200, description = "RFC 6962 audit path", body = Proof),
-    (status = 400, description = "A parameter is not of its form", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "No token, and the log is not public", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`: the token may not read everything", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "The log does not reach that far", body = Problem, content_type = "application/problem+json"),
+    OfRoles, OrNotThere,
 ))]
 #[get("/proofs/inclusion")]
 pub async fn inclusion(
     service: web::Data<Service>,
     _reader: LogReader,
-    query: web::Query<InclusionQuery>,
+    query: Query<InclusionQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let InclusionQuery { seq, size } = query.into_inner();
+    let (seq, size) = (query.required_number("seq")?, query.number("size")?);
     let hashes = web::block(move || answers::proofs::inclusion(service.desk(), seq, size));
     let hashes = hashes.await.map_err(|error| Problem::internal(&error))??;
     Ok(answer(&hashes))
@@ -66,18 +67,15 @@ pub async fn inclusion(
 /// That the log only grew from one size to another.
 #[utoipa::path(tag = "regulators", params(ConsistencyQuery), responses(
     (status = 200, description = "RFC 6962 consistency proof; empty from 0 and between equal sizes", body = Proof),
-    (status = 400, description = "A parameter is not of its form", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "No token, and the log is not public", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`: the token may not read everything", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "The log does not reach that far", body = Problem, content_type = "application/problem+json"),
+    OfRoles, OrNotThere,
 ))]
 #[get("/proofs/consistency")]
 pub async fn consistency(
     service: web::Data<Service>,
     _reader: LogReader,
-    query: web::Query<ConsistencyQuery>,
+    query: Query<ConsistencyQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let ConsistencyQuery { from, to } = query.into_inner();
+    let (from, to) = (query.required_number("from")?, query.number("to")?);
     let hashes = web::block(move || answers::proofs::consistency(service.desk(), from, to));
     let hashes = hashes.await.map_err(|error| Problem::internal(&error))??;
     Ok(answer(&hashes))

@@ -1,15 +1,18 @@
 //! `/v1/registers`: every other family, each a register of the catalogue.
 
-use super::answering::{answer, parameters};
-use super::filters::RowsQuery;
+use super::answering::answer;
+use super::filters::{CountsQuery, RowsQuery};
 use super::links;
 use super::moment::MomentQuery;
 use super::row::{CountsView, HistoryView, RowDetail, RowList};
+use crate::answers::parameters::Parameters;
 use crate::answers::{Inquiry, registers, rows};
+use crate::api::problems::OfQuestions;
 use crate::catalog::Register;
-use crate::web::auth::Caller;
+use crate::web::auth::Reader;
+use crate::web::parameters::{Nothing, Query};
 use crate::web::{Problem, Service};
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -54,15 +57,16 @@ pub struct RegisterList {
 
 /// All registers of the catalogue, and how many rows each has.
 #[utoipa::path(tag = "compliance", responses(
-    (status = 200, description = "All registers", body = RegisterList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "All registers", body = RegisterList),
+    OfQuestions,
 ))]
 #[get("/registers")]
-pub async fn list_registers(service: web::Data<Service>, caller: Caller) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
-    answer(service, caller, registers::list, |counted, _| {
+pub async fn list_registers(
+    service: web::Data<Service>,
+    reader: Reader,
+    _query: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    answer(service, reader, registers::list, |counted, _| {
         let items = counted.into_iter().map(summary).collect();
         RegisterList { items }
     })
@@ -88,56 +92,42 @@ fn summary(counted: registers::CountedRegister) -> RegisterSummary {
 
 /// A register: the rows that fit. Beside the parameters below it knows each field of its rows, such as `owner`.
 #[utoipa::path(tag = "compliance", operation_id = "list_register", params(("name" = String, Path, description = "The register", example = "models"), RowsQuery, MomentQuery), responses(
-    (status = 200, description = "A page of rows", body = RowList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such register; or `min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "A page of rows", body = RowList),
+    OfQuestions,
 ))]
 #[get("/registers/{name}")]
 pub async fn list_register(
     service: web::Data<Service>,
-    caller: Caller,
+    reader: Reader,
     name: web::Path<String>,
-    request: HttpRequest,
+    parameters: Parameters,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
-    let parameters = parameters(request.query_string())?;
     let question = move |inquiry: &Inquiry<'_>| {
         registers::known(inquiry, &name)?;
         rows::list(inquiry, &name, &parameters)
     };
-    answer(service, caller, question, RowList::of_rows).await
+    answer(service, reader, question, RowList::of_rows).await
 }
 
 /// A register: how many rows are in which state, or have which owner.
 #[utoipa::path(tag = "compliance", operation_id = "count_register", params(
-    ("name" = String, Path, description = "The register", example = "models"),
-    ("by" = Option<String>, Query, description = "`state` if not given, or `owner`", example = "state"),
-    ("min_seq" = Option<u64>, Query, description = "Wait (at most 5 s) until the views have this entry"),
-), responses(
-    (status = 200, description = "Counts", body = CountsView, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such register; or `min_seq` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    ("name" = String, Path, description = "The register", example = "models"), CountsQuery), responses(
+    (status = 200, description = "Counts", body = CountsView),
+    OfQuestions,
 ))]
 #[get("/registers/{name}/counts")]
 pub async fn count_register(
     service: web::Data<Service>,
-    caller: Caller,
+    reader: Reader,
     name: web::Path<String>,
-    request: HttpRequest,
+    query: Query<CountsQuery>,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
-    let parameters = parameters(request.query_string())?;
+    let parameters = query.into_inner();
     let question = move |inquiry: &Inquiry<'_>| {
         registers::known(inquiry, &name)?;
         rows::counts(inquiry, &name, &parameters)
     };
-    answer(service, caller, question, CountsView::of).await
+    answer(service, reader, question, CountsView::of).await
 }
 
 /// A register: one row.
@@ -146,27 +136,22 @@ pub async fn count_register(
     ("id" = String, Path, description = "The row's id", example = "credit-line"),
     MomentQuery,
 ), responses(
-    (status = 200, description = "The row", body = RowDetail, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such register, or no such row as of then", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "The row", body = RowDetail),
+    OfQuestions,
 ))]
 #[get("/registers/{name}/{id}")]
 pub async fn get_register_row(
     service: web::Data<Service>,
-    caller: Caller,
+    reader: Reader,
     path: web::Path<(String, String)>,
-    query: web::Query<MomentQuery>,
+    query: Query<MomentQuery>,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
-    let moment = query.into_inner().into();
+    let moment = query.into_inner().moment;
     let question = move |inquiry: &Inquiry<'_>| {
         registers::known(inquiry, &path.0)?;
         rows::one(inquiry, &path.0, &path.1, &moment)
     };
-    answer(service, caller, question, RowDetail::of).await
+    answer(service, reader, question, RowDetail::of).await
 }
 
 /// A register: what made one row what it is, entry by entry.
@@ -175,25 +160,20 @@ pub async fn get_register_row(
     ("id" = String, Path, description = "The row's id", example = "credit-line"),
     MomentQuery,
 ), responses(
-    (status = 200, description = "The row's history, by effective time", body = HistoryView, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such register, or no such row as of then", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "The row's history, by effective time", body = HistoryView),
+    OfQuestions,
 ))]
 #[get("/registers/{name}/{id}/history")]
 pub async fn history_of_register_row(
     service: web::Data<Service>,
-    caller: Caller,
+    reader: Reader,
     path: web::Path<(String, String)>,
-    query: web::Query<MomentQuery>,
+    query: Query<MomentQuery>,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
-    let moment = query.into_inner().into();
+    let moment = query.into_inner().moment;
     let question = move |inquiry: &Inquiry<'_>| {
         registers::known(inquiry, &path.0)?;
         rows::history(inquiry, &path.0, &path.1, &moment)
     };
-    answer(service, caller, question, HistoryView::of).await
+    answer(service, reader, question, HistoryView::of).await
 }

@@ -1,39 +1,75 @@
-//! What there is, and what is answered where there is nothing.
+//! What there is: every resource of the API, named once.
+//!
+//! A resource is registered together with its description, so neither can be without the other. Their order matters: the
+//! first that fits answers, so words that are fixed come before `{id}`.
 
-use crate::api::docs::{ServedOpenApi, openapi, openapi_json};
+use crate::api::description::{Description, not_there};
 use crate::api::{
-    access, approvals, catalog as catalogue, clock, controls, decisions, docs, events, fairness, health,
-    keys, log, post, proofs, registers, rows, sources, standing, statistics, stream, timeline,
+    access, approvals, catalog as catalogue, clock, controls, decisions, events, fairness, health, keys, log,
+    post, proofs, registers, rows, sources, standing, statistics, stream, timeline,
 };
 use crate::catalog::Catalog;
+use crate::web::Service;
+use crate::web::problem::{Problem, ProblemItem};
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::web::ServiceConfig;
-use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
+use actix_web::{App, HttpRequest, HttpResponse, ResponseError as _, get, web};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_actix_web::service_config::ServiceConfig as Described;
+use utoipa_actix_web::{AppExt as _, scope};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-/// All resources of the API, described with the event types of a catalogue.
-pub fn routes(catalog: &Catalog) -> impl Fn(&mut ServiceConfig) + Clone + Send + use<> {
-    let description = openapi(catalog);
-    let served = web::Data::new(ServedOpenApi::of(catalog, &description));
-    let description = web::Data::new(description);
-    move |config| {
-        config
-            .app_data(served.clone())
-            .app_data(description.clone())
-            .service(health::healthz)
-            .service(health::readyz)
-            .service(openapi_json)
-            .service(log::checkpoint)
-            .service(log::tile)
-            .service(v1())
-            .service(web::redirect("/docs", "/docs/"))
-            .service(SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json")))
-            .default_service(web::to(nothing_here));
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Daybook",
+        description = "An audit ledger for decisions that people and machines will be asked about later. Events are posted as \
+                       CloudEvents; each is signed, chained and put in a Merkle log, and answered with a receipt that anyone can \
+                       check offline.\n\nErrors are `application/problem+json` (RFC 9457) with a stable `type`, a JSON Pointer to \
+                       the place, and a next step; `Problem` lists the types.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags(
+        (name = "applications", description = "Post events, read them back"),
+        (name = "compliance", description = "Ask approvals, access, decisions, escalations, registers and controls: now, as they were known, as they held"),
+        (name = "regulators", description = "Checkpoint, tiles, proofs, keys: what offline verification needs"),
+        (name = "administrators", description = "Keys and clock"),
+        (name = "operators", description = "Is it alive, is it ready"),
+    ),
+    components(schemas(post::RecordedBatch, Problem, ProblemItem, events::Order)),
+    modifiers(&BearerToken),
+    security(("token" = [])),
+)]
+struct Api;
+
+struct BearerToken;
+
+impl Modify for BearerToken {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let scheme = Http::builder()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("`daybook token create` makes one"))
+            .build();
+        api.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(scheme));
     }
 }
 
-fn v1() -> actix_web::Scope {
-    web::scope("/v1")
+fn resources(config: &mut Described<'_>) {
+    config
+        .service(health::healthz)
+        .service(health::readyz)
+        .service(log::checkpoint)
+        .service(log::tile)
+        .service(
+            scope("/v1")
+                .configure(v1)
+                .map(|scope: actix_web::Scope| scope.default_service(web::to(nothing_here))),
+        );
+}
+
+fn v1(config: &mut Described<'_>) {
+    config
         .service(post::post_events)
         .service(stream::stream_events)
         .service(events::list_events)
@@ -52,33 +88,17 @@ fn v1() -> actix_web::Scope {
         .service(access::reach)
         .service(access::uncovered)
         .service(access::role_ended)
+        .service(rows::REQUESTS)
+        .service(rows::USES)
+        .service(rows::GRANTS)
+        .service(rows::APPROVALS)
+        .service(approvals::after)
+        .service(approvals::one)
         .service(statistics::stats)
         .service(fairness::fairness)
-        .service(approvals::after)
-        .service(rows::access_requests::counts)
-        .service(rows::access_requests::list)
-        .service(rows::access_uses::counts)
-        .service(rows::access_uses::list)
-        .service(rows::approvals::counts)
-        .service(rows::approvals::list)
-        .service(rows::access::counts)
-        .service(rows::access::list)
-        .service(rows::decisions::counts)
-        .service(rows::decisions::list)
-        .service(rows::escalations::counts)
-        .service(rows::escalations::list)
-        .service(rows::access_requests::history)
-        .service(rows::access_requests::one)
-        .service(rows::access_uses::history)
-        .service(rows::access_uses::one)
-        .service(rows::approvals::history)
-        .service(approvals::one)
-        .service(rows::access::history)
-        .service(rows::access::one)
-        .service(rows::decisions::history)
+        .service(rows::DECISIONS)
         .service(decisions::one)
-        .service(rows::escalations::history)
-        .service(rows::escalations::one)
+        .service(rows::ESCALATIONS)
         .service(registers::list_registers)
         .service(registers::count_register)
         .service(registers::list_register)
@@ -90,13 +110,39 @@ fn v1() -> actix_web::Scope {
         .service(controls::list_control_members)
         .service(timeline::subject_timeline)
         .service(sources::list_sources)
-        .service(sources::get_source)
-        .default_service(web::to(nothing_here))
+        .service(sources::get_source);
 }
 
-async fn nothing_here(request: HttpRequest, description: web::Data<serde_json::Value>) -> HttpResponse {
-    let allowed = docs::methods(&description, request.path());
-    let mut response = docs::not_there(&allowed, request.path()).error_response();
+/// What the resources declare of themselves.
+#[must_use]
+pub fn declared() -> utoipa::openapi::OpenApi {
+    App::new().into_utoipa_app().openapi(Api::openapi()).configure(resources).split_for_parts().1
+}
+
+/// All resources, for each worker of a server; described with the event types of a catalogue.
+pub fn routes(catalog: &Catalog) -> impl Fn(&mut ServiceConfig) + Clone + Send + use<> {
+    let description = web::Data::new(Description::of(declared(), catalog));
+    move |config| {
+        config.app_data(description.clone());
+        resources(&mut Described::new(config));
+        config
+            .service(openapi_json)
+            .service(web::redirect("/docs", "/docs/"))
+            .service(SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json")))
+            .default_service(web::to(nothing_here));
+    }
+}
+
+/// The OpenAPI description.
+#[get("/openapi.json")]
+async fn openapi_json(service: web::Data<Service>, description: web::Data<Description>) -> HttpResponse {
+    let text = description.text(&service.catalog.current());
+    HttpResponse::Ok().content_type("application/json").body(text)
+}
+
+async fn nothing_here(request: HttpRequest, description: web::Data<Description>) -> HttpResponse {
+    let allowed = description.methods(request.path());
+    let mut response = not_there(&allowed, request.path()).error_response();
     if let Ok(value) = HeaderValue::from_str(&allowed.join(", "))
         && !allowed.is_empty()
     {

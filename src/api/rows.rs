@@ -1,150 +1,222 @@
-//! The questions that every view of rows answers: which rows, one row, its history, how many of each kind.
+//! The views of rows: one declaration each, and what follows from it: which rows, one row, its history, how many of each
+//! kind, and the description of all four.
 
-use super::answering::{answer, parameters};
+use super::answering::answer;
 use super::filters::{
-    ApprovalFilters, DecisionFilters, EscalationFilters, GrantFilters, RequestFilters, RowsQuery, UseFilters,
+    ApprovalFilters, CountsQuery, DecisionFilters, EscalationFilters, GrantFilters, RequestFilters,
+    RowsQuery, UseFilters,
 };
 use super::moment::MomentQuery;
+use super::problems::OfQuestions;
 use super::row::{CountsView, HistoryView, RowDetail, RowList};
 use crate::answers::rows;
-use crate::web::auth::Caller;
-use crate::web::{Problem, Service};
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use crate::web::Service;
+use crate::web::auth::Reader;
+use crate::web::parameters::{Both, Query};
+use actix_web::dev::{AppService, Handler, HttpServiceFactory};
+use actix_web::{FromRequest, Responder, guard, web};
+use std::marker::PhantomData;
+use utoipa::openapi::path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, Paths};
+use utoipa::openapi::schema::Schema;
+use utoipa::openapi::{
+    ContentBuilder, HttpMethod, ObjectBuilder, PathItem, Ref, RefOr, ResponseBuilder, ResponsesBuilder, Type,
+};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::OpenApiFactory;
 
-/// The four questions to one view; without `one` where a row is asked for by a question of its own.
-macro_rules! rows_of {
-    ($module:ident, $filters:ty, $view:literal, $what:literal, $list:literal, $counts:literal, $history:literal $(, one: $one:literal)?) => {
-        #[doc = $what]
-        pub mod $module {
-            use super::*;
-
-            #[doc = concat!($what, ": the rows that fit.")]
-            #[utoipa::path(tag = "compliance", operation_id = concat!("list_", stringify!($module)), params($filters, RowsQuery, MomentQuery), responses(
-                (status = 200, description = "A page of rows", body = RowList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-                (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
-                (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-                (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-                (status = 404, description = "`min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-                (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
-            ))]
-            #[get($list)]
-            pub async fn list(service: web::Data<Service>, caller: Caller, request: HttpRequest) -> Result<HttpResponse, Problem> {
-                caller.must_read_all()?;
-                let parameters = parameters(request.query_string())?;
-                answer(service, caller, move |inquiry| rows::list(inquiry, $view, &parameters), RowList::of_rows).await
-            }
-
-            #[doc = concat!($what, ": how many rows have which state, or which value of another field.")]
-            #[utoipa::path(tag = "compliance", operation_id = concat!("count_", stringify!($module)), params(
-                ("by" = Option<String>, Query, description = "`state` if not given, or another field that the view counts by", example = "state"),
-                ("min_seq" = Option<u64>, Query, description = "Wait (at most 5 s) until the views have this entry"),
-            ), responses(
-                (status = 200, description = "Counts", body = CountsView, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-                (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-                (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-                (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-                (status = 404, description = "`min_seq` is beyond the log", body = Problem, content_type = "application/problem+json"),
-                (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
-            ))]
-            #[get($counts)]
-            pub async fn counts(service: web::Data<Service>, caller: Caller, request: HttpRequest) -> Result<HttpResponse, Problem> {
-                caller.must_read_all()?;
-                let parameters = parameters(request.query_string())?;
-                answer(service, caller, move |inquiry| rows::counts(inquiry, $view, &parameters), CountsView::of).await
-            }
-
-            $(
-            #[doc = concat!($what, ": one row.")]
-            #[utoipa::path(tag = "compliance", operation_id = concat!("get_", stringify!($module)), params(("id" = String, Path, description = "The row's id"), MomentQuery), responses(
-                (status = 200, description = "The row", body = RowDetail, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-                (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-                (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-                (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-                (status = 404, description = "No such row as of then", body = Problem, content_type = "application/problem+json"),
-                (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
-            ))]
-            #[get($one)]
-            pub async fn one(service: web::Data<Service>, caller: Caller, id: web::Path<String>, query: web::Query<MomentQuery>) -> Result<HttpResponse, Problem> {
-                caller.must_read_all()?;
-                let moment = query.into_inner().into();
-                answer(service, caller, move |inquiry| rows::one(inquiry, $view, &id, &moment), RowDetail::of).await
-            }
-            )?
-
-            #[doc = concat!($what, ": what made one row what it is, entry by entry.")]
-            #[utoipa::path(tag = "compliance", operation_id = concat!("history_of_", stringify!($module)), params(("id" = String, Path, description = "The row's id"), MomentQuery), responses(
-                (status = 200, description = "The row's history, by effective time", body = HistoryView, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-                (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-                (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-                (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-                (status = 404, description = "No such row as of then", body = Problem, content_type = "application/problem+json"),
-                (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
-            ))]
-            #[get($history)]
-            pub async fn history(service: web::Data<Service>, caller: Caller, id: web::Path<String>, query: web::Query<MomentQuery>) -> Result<HttpResponse, Problem> {
-                caller.must_read_all()?;
-                let moment = query.into_inner().into();
-                answer(service, caller, move |inquiry| rows::history(inquiry, $view, &id, &moment), HistoryView::of).await
-            }
-        }
-    };
+/// A view of rows, and where it is. `F` declares the fields by which its rows are asked.
+pub struct RowsOf<F> {
+    view: &'static str,
+    path: &'static str,
+    /// What the rows are: the beginning of a sentence.
+    what: &'static str,
+    /// Whether one row is a resource of its own, which shows more than the row.
+    shows_more: bool,
+    filters: PhantomData<F>,
 }
 
-rows_of!(
-    approvals,
-    ApprovalFilters,
-    "approvals",
-    "Approvals",
-    "/approvals",
-    "/approvals/counts",
-    "/approvals/{id}/history"
-);
-rows_of!(
-    access,
-    GrantFilters,
-    "access",
-    "Grants of access",
-    "/access",
-    "/access/counts",
-    "/access/{id}/history",
-    one: "/access/{id}"
-);
-rows_of!(
-    access_requests,
-    RequestFilters,
-    "access-requests",
-    "Requests for access",
-    "/access/requests",
-    "/access/requests/counts",
-    "/access/requests/{id}/history",
-    one: "/access/requests/{id}"
-);
-rows_of!(
-    access_uses,
-    UseFilters,
-    "access-uses",
-    "Uses of data",
-    "/access/uses",
-    "/access/uses/counts",
-    "/access/uses/{id}/history",
-    one: "/access/uses/{id}"
-);
-rows_of!(
-    decisions,
-    DecisionFilters,
-    "decisions",
-    "Decisions",
-    "/decisions",
-    "/decisions/counts",
-    "/decisions/{id}/history"
-);
-rows_of!(
-    escalations,
-    EscalationFilters,
-    "escalations",
-    "Escalations",
-    "/escalations",
-    "/escalations/counts",
-    "/escalations/{id}/history",
-    one: "/escalations/{id}"
-);
+/// Approvals.
+pub const APPROVALS: RowsOf<ApprovalFilters> =
+    RowsOf::new("approvals", "/approvals", "Approvals").shown_alone();
+
+/// Grants.
+pub const GRANTS: RowsOf<GrantFilters> = RowsOf::new("access", "/access", "Grants of access");
+
+/// Requests.
+pub const REQUESTS: RowsOf<RequestFilters> =
+    RowsOf::new("access-requests", "/access/requests", "Requests for access");
+
+/// Uses.
+pub const USES: RowsOf<UseFilters> = RowsOf::new("access-uses", "/access/uses", "Uses of data");
+
+/// Decisions.
+pub const DECISIONS: RowsOf<DecisionFilters> =
+    RowsOf::new("decisions", "/decisions", "Decisions").shown_alone();
+
+/// Escalations.
+pub const ESCALATIONS: RowsOf<EscalationFilters> = RowsOf::new("escalations", "/escalations", "Escalations");
+
+/// What a list of rows is asked with.
+type ListParameters<F> = Both<F, Both<RowsQuery, MomentQuery>>;
+
+impl<F> RowsOf<F> {
+    const fn new(view: &'static str, path: &'static str, what: &'static str) -> Self {
+        RowsOf { view, path, what, shows_more: false, filters: PhantomData }
+    }
+
+    /// The same, where a resource of its own shows one row.
+    const fn shown_alone(mut self) -> Self {
+        self.shows_more = true;
+        self
+    }
+
+    fn counts_path(&self) -> String {
+        format!("{}/counts", self.path)
+    }
+
+    fn one_path(&self) -> String {
+        format!("{}/{{id}}", self.path)
+    }
+
+    fn history_path(&self) -> String {
+        format!("{}/{{id}}/history", self.path)
+    }
+}
+
+impl<F: IntoParams + 'static> HttpServiceFactory for RowsOf<F> {
+    fn register(self, config: &mut AppService) {
+        let view = self.view;
+        let counts = move |service: web::Data<Service>, reader: Reader, query: Query<CountsQuery>| {
+            let parameters = query.into_inner();
+            answer(service, reader, move |inquiry| rows::counts(inquiry, view, &parameters), CountsView::of)
+        };
+        let list = move |service: web::Data<Service>, reader: Reader, query: Query<ListParameters<F>>| {
+            let parameters = query.into_inner();
+            answer(service, reader, move |inquiry| rows::list(inquiry, view, &parameters), RowList::of_rows)
+        };
+        let history = move |service: web::Data<Service>,
+                            reader: Reader,
+                            id: web::Path<String>,
+                            query: Query<MomentQuery>| {
+            let moment = query.into_inner().moment;
+            answer(
+                service,
+                reader,
+                move |inquiry| rows::history(inquiry, view, &id, &moment),
+                HistoryView::of,
+            )
+        };
+        let one = move |service: web::Data<Service>,
+                        reader: Reader,
+                        id: web::Path<String>,
+                        query: Query<MomentQuery>| {
+            let moment = query.into_inner().moment;
+            answer(service, reader, move |inquiry| rows::one(inquiry, view, &id, &moment), RowDetail::of)
+        };
+        // Before `{id}`, which fits any word.
+        get(&self.counts_path(), counts, config);
+        get(self.path, list, config);
+        get(&self.history_path(), history, config);
+        if !self.shows_more {
+            get(&self.one_path(), one, config);
+        }
+    }
+}
+
+/// Registers a handler as `#[get]` does.
+fn get<H, A>(path: &str, handler: H, config: &mut AppService)
+where
+    H: Handler<A>,
+    A: FromRequest + 'static,
+    H::Output: Responder + 'static,
+{
+    web::resource(path).guard(guard::Get()).to(handler).register(config);
+}
+
+impl<F: IntoParams> OpenApiFactory for RowsOf<F> {
+    fn paths(&self) -> Paths {
+        let in_query = || Some(ParameterIn::Query);
+        let name = self.view.replace('-', "_");
+        let what = self.what;
+        let of_row = || {
+            let mut parameters = vec![id()];
+            parameters.extend(MomentQuery::into_params(in_query));
+            parameters
+        };
+        let list = operation(
+            format!("list_{name}"),
+            format!("{what}: the rows that fit"),
+            ListParameters::<F>::into_params(in_query),
+            ("A page of rows", &RowList::name()),
+        );
+        let counts = operation(
+            format!("count_{name}"),
+            format!("{what}: how many rows have which state, or which value of another field"),
+            CountsQuery::into_params(in_query),
+            ("Counts", &CountsView::name()),
+        );
+        let history = operation(
+            format!("history_of_{name}"),
+            format!("{what}: what made one row what it is, entry by entry"),
+            of_row(),
+            ("The row's history, by effective time", &HistoryView::name()),
+        );
+        let one = operation(
+            format!("get_{name}"),
+            format!("{what}: one row"),
+            of_row(),
+            ("The row", &RowDetail::name()),
+        );
+        let mut paths = Paths::new();
+        let mut add = |path: &str, operation| {
+            paths.paths.insert(path.to_owned(), PathItem::new(HttpMethod::Get, operation));
+        };
+        add(self.path, list);
+        add(&self.counts_path(), counts);
+        add(&self.history_path(), history);
+        if !self.shows_more {
+            add(&self.one_path(), one);
+        }
+        paths
+    }
+
+    fn schemas(&self, schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        fn add<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+            schemas.push((T::name().into_owned(), T::schema()));
+            T::schemas(schemas);
+        }
+        add::<RowList>(schemas);
+        add::<CountsView>(schemas);
+        add::<HistoryView>(schemas);
+        add::<RowDetail>(schemas);
+    }
+}
+
+fn id() -> Parameter {
+    ParameterBuilder::new()
+        .name("id")
+        .parameter_in(ParameterIn::Path)
+        .required(utoipa::openapi::Required::True)
+        .description(Some("The row's id"))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build()
+}
+
+fn operation(
+    id: String,
+    summary: String,
+    parameters: Vec<Parameter>,
+    (description, schema): (&str, &str),
+) -> Operation {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
+    let answered = ResponseBuilder::new().description(description).content("application/json", content);
+    let responses =
+        ResponsesBuilder::new().response("200", answered).responses_from_into_responses::<OfQuestions>();
+    OperationBuilder::new()
+        .tag("compliance")
+        .operation_id(Some(id))
+        .summary(Some(summary))
+        .parameters(Some(parameters))
+        .responses(responses.build())
+        .build()
+}

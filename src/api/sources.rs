@@ -2,14 +2,17 @@
 //!
 //! Proofs show that nothing was altered, not that everything was posted. This is what the ledger can say about the latter.
 
-use super::answering::{answer, parameters};
+use super::answering::answer;
+use super::filters::MinSeqQuery;
 use super::links;
 use super::moment::text;
 use crate::answers::reconciliation::Reconciliation;
 use crate::answers::{Page, sources};
-use crate::web::auth::Caller;
+use crate::api::problems::OfQuestions;
+use crate::web::auth::Reader;
+use crate::web::parameters::Query;
 use crate::web::{Problem, Service};
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -199,25 +202,19 @@ impl SourceList {
 ///
 /// Also sources that posted nothing, where somebody says that they did. Everything is as of now.
 #[utoipa::path(tag = "compliance", params(SourcesQuery), responses(
-    (status = 200, description = "A page of sources", body = SourceList, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "`min_seq` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`, `index-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "A page of sources", body = SourceList),
+    OfQuestions,
 ))]
 #[get("/sources")]
 pub async fn list_sources(
     service: web::Data<Service>,
-    caller: Caller,
-    request: HttpRequest,
+    reader: Reader,
+    query: Query<SourcesQuery>,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
-    let parameters = parameters(request.query_string())?;
-    parameters.only(&["source", "incomplete", "limit", "cursor"])?;
+    let parameters = query.into_inner();
     answer(
         service,
-        caller,
+        reader,
         move |inquiry| sources::list(inquiry, &parameters),
         |page, _| SourceList::of(page),
     )
@@ -226,29 +223,21 @@ pub async fn list_sources(
 
 /// One source, with all gaps that are known and what it said about itself.
 #[utoipa::path(tag = "compliance", params(
-    ("source" = String, Path, description = "The source, its slashes as `%2F`; `/v1/sources?source=` takes it as it is", example = "/northgate/credit-line"),
-    ("min_seq" = Option<u64>, Query, description = "Wait (at most 5 s) until the views have this entry"),
-), responses(
-    (status = 200, description = "The source", body = SourceView, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such source; or `min_seq` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`, `index-unavailable`", body = Problem, content_type = "application/problem+json"),
+    ("source" = String, Path, description = "The source, its slashes as `%2F`; `/v1/sources?source=` takes it as it is", example = "/northgate/credit-line"), MinSeqQuery), responses(
+    (status = 200, description = "The source", body = SourceView),
+    OfQuestions,
 ))]
 #[get("/sources/{source}")]
 pub async fn get_source(
     service: web::Data<Service>,
-    caller: Caller,
+    reader: Reader,
     source: web::Path<String>,
-    request: HttpRequest,
+    query: Query<MinSeqQuery>,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
-    let parameters = parameters(request.query_string())?;
-    parameters.only(&[])?;
+    let parameters = query.into_inner();
     answer(
         service,
-        caller,
+        reader,
         move |inquiry| sources::one(inquiry, &source, &parameters),
         |source, _| SourceView::of(source),
     )

@@ -2,8 +2,10 @@
 
 use super::answering::answer;
 use crate::answers::standing;
+use crate::api::problems::OfQuestions;
 use crate::views::engine::Standing;
-use crate::web::auth::Caller;
+use crate::web::auth::Reader;
+use crate::web::parameters::{Nothing, Query};
 use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
@@ -57,14 +59,15 @@ pub struct Standings {
 /// How far the views have come, and what they hold.
 #[utoipa::path(tag = "operators", responses(
     (status = 200, description = "All views", body = Standings),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    OfQuestions,
 ))]
 #[get("/views")]
-pub async fn list_views(service: web::Data<Service>, caller: Caller) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
-    answer(service, caller, standing::list, |standings, _| {
+pub async fn list_views(
+    service: web::Data<Service>,
+    reader: Reader,
+    _query: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    answer(service, reader, standing::list, |standings, _| {
         let standing::Standings { size, applied, items } = standings;
         let lag = |applied: u64| size.saturating_sub(applied);
         let shown = |view: Standing| StandingView {

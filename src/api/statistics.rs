@@ -1,11 +1,13 @@
 //! Statistics of decisions.
 
-use super::answering::{answer, parameters};
+use super::answering::answer;
 use super::moment::MomentView;
 use crate::answers::statistics;
-use crate::web::auth::Caller;
+use crate::api::problems::OfQuestions;
+use crate::web::auth::Reader;
+use crate::web::parameters::Query;
 use crate::web::{Problem, Service};
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -30,7 +32,7 @@ pub struct StatsQuery {
     /// for one row of all.
     #[param(example = "model,version")]
     pub by: Option<String>,
-    /// Wait (at most 5 s) until the views have this entry.
+    /// Wait (at most 5 s) until the views have this entry: read your own write.
     pub min_seq: Option<u64>,
 }
 
@@ -173,25 +175,19 @@ impl Counts {
 
 /// How decisions turned out: counts and rates by model, version, outcome and day; overridden, unreviewed, contested.
 #[utoipa::path(tag = "compliance", params(StatsQuery), responses(
-    (status = 200, description = "Statistics", body = StatsView, headers(("Daybook-Applied-Seq" = u64, description = "How many entries the views had"))),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "`min_seq` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "Statistics", body = StatsView),
+    OfQuestions,
 ))]
 #[get("/decisions/stats")]
 pub async fn stats(
     service: web::Data<Service>,
-    caller: Caller,
-    request: HttpRequest,
+    reader: Reader,
+    query: Query<StatsQuery>,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
-    let parameters = parameters(request.query_string())?;
-    parameters.only(&["model", "version", "from", "to", "by"])?;
+    let parameters = query.into_inner();
     answer(
         service,
-        caller,
+        reader,
         move |inquiry| statistics::decisions(inquiry, &parameters),
         |found, as_of| StatsView {
             by: found.by,

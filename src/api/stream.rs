@@ -5,12 +5,13 @@
 
 use crate::answers::entries::{self, EntryFilter, place};
 use crate::api::event_view::entry_json;
+use crate::api::problems::OfStreams;
 use crate::log::store::ReadError;
-use crate::web::auth::{Caller, bearer};
+use crate::web::auth::{Reader, bearer};
+use crate::web::parameters::Query;
 use crate::web::{Problem, ProblemType, Service};
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, get, web};
-use serde::Deserialize;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -39,13 +40,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Which entries, and from where.
-#[derive(Clone, Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "declares parameters")]
 pub struct StreamQuery {
     /// CloudEvents type, exact.
-    #[serde(rename = "type")]
-    pub kind: Option<String>,
+    pub r#type: Option<String>,
     /// CloudEvents source, exact.
     pub source: Option<String>,
     /// CloudEvents subject, exact.
@@ -60,26 +60,21 @@ pub struct StreamQuery {
 #[utoipa::path(tag = "applications", params(StreamQuery, ("Last-Event-ID" = Option<u64>, Header, description = "Go on after this entry")), responses(
     (status = 200, description = "Server-sent events: `id` is the entry's number, `data` the entry as `GET /v1/events/{seq}` answers it", body = String, content_type = "text/event-stream",
      example = "id: 428\ndata: {\"actor\":\"app:credit-line\",\"event\":{\"id\":\"1\",\"source\":\"/credit-line\",\"specversion\":\"1.0\",\"type\":\"decision.made\"},\"hash\":\"B95lDa8R83lS8n0eG+o0buTxRKQTYFi//1U8anccXmA=\",\"receipt\":\"/v1/events/428/receipt\",\"seq\":428,\"time\":\"2026-11-24T09:30:00.000000Z\"}\n\n"),
-    (status = 400, description = "`bad-parameter`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`overloaded`: too many subscribers", body = Problem, content_type = "application/problem+json"),
+    OfStreams,
 ))]
 #[get("/events/stream")]
 pub async fn stream_events(
     service: web::Data<Service>,
-    caller: Caller,
+    _reader: Reader,
     request: HttpRequest,
-    query: web::Query<StreamQuery>,
+    query: Query<StreamQuery>,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
     let permit = service.streams.clone().try_acquire_owned().map_err(|_| {
         Problem::new(
             ProblemType::Overloaded,
             format!("{MAX_STREAMS} subscribers are connected; try again later"),
         )
     })?;
-    let query = query.into_inner();
     let store = service.log.store();
     let next = match request.headers().get("last-event-id") {
         Some(id) => {
@@ -87,13 +82,12 @@ pub async fn stream_events(
             seq.and_then(|seq| seq.checked_add(1))
                 .ok_or_else(|| Problem::parameter("Last-Event-ID", "an entry's number"))?
         }
-        None => match &query.from {
+        None => match query.get("from") {
             Some(from) => place(store, "from", from)?,
             None => store.size(),
         },
     };
-    let StreamQuery { kind: event_type, source, subject, actor, .. } = query;
-    let wanted = EntryFilter { event_type, source, subject, actor };
+    let wanted = EntryFilter::of(&query);
     let (send, receive) = mpsc::channel(WAITING);
     let follower = service.clone();
     let token = bearer(&request).unwrap_or_default().to_owned();

@@ -1,15 +1,17 @@
 //! `/v1/subjects/{subject}/timeline`: everything that speaks of an id, in all families, in the order of the ledger.
 
-use super::answering::{answer, parameters};
+use super::answering::answer;
 use super::events::Order;
 use super::links;
 use super::moment::{MomentQuery, MomentView, text};
 use super::row::Assurance;
 use crate::answers::moment::AskedMoment;
 use crate::answers::{Page, timeline};
-use crate::web::auth::Caller;
+use crate::api::problems::OfQuestions;
+use crate::web::auth::Reader;
+use crate::web::parameters::{Both, Query};
 use crate::web::{Problem, Service};
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -170,27 +172,21 @@ impl Timeline {
     ("subject" = String, Path, description = "The id; a slash in it as `%2F`", example = "LN-2026-0004"),
     TimelineQuery, MomentQuery,
 ), responses(
-    (status = 200, description = "A page of the timeline", body = Timeline, headers(("Daybook-Applied-Seq" = u64, description = "How many entries both the views and the index had"))),
-    (status = 400, description = "`bad-parameter`, `bad-cursor`", body = Problem, content_type = "application/problem+json"),
-    (status = 401, description = "`unauthenticated`", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`forbidden`", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "`min_seq` or `as_of` is beyond the log", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`view-building`, `views-unavailable`, `index-unavailable`, `starting`", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "A page of the timeline", body = Timeline),
+    OfQuestions,
 ))]
 #[get("/subjects/{subject}/timeline")]
 pub async fn subject_timeline(
     service: web::Data<Service>,
-    caller: Caller,
+    reader: Reader,
     subject: web::Path<String>,
-    request: HttpRequest,
+    query: Query<Both<TimelineQuery, MomentQuery>>,
 ) -> Result<HttpResponse, Problem> {
-    caller.must_read_all()?;
-    let parameters = parameters(request.query_string())?;
-    parameters.only(&["type", "from", "to", "order", "expand", "limit", "cursor"])?;
+    let parameters = query.into_inner();
     let (id, moment) = (subject.to_string(), parameters.moment.clone());
     answer(
         service,
-        caller,
+        reader,
         move |inquiry| timeline::timeline(inquiry, &subject, &parameters),
         move |page, as_of| Timeline::of(id, page, &moment, as_of),
     )

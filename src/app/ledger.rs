@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use crate::app::catalogue::catalog;
+use crate::app::catalogue::catalog;
 
 /// Which index a ledger runs with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! The one place that knows all parts. May use everything but the command line; knows HTTP only where it runs the server.
 
-mod catalogue;
+pub mod catalogue;
 pub mod config;
 mod followers;
 pub mod ledger;

@@ -1,7 +1,7 @@
 //! The index and the views in `daybook check`: each is looked at in a copy, and held against what the log gives.
 
+use crate::app::catalogue::catalog;
 use crate::app::config::Config;
-use crate::app::ledger::catalog;
 use crate::catalog::CatalogHistory;
 use crate::cli::copies::{Copies, copy, kept_by, size_of};
 use crate::cli::derive::{self, Ground};

@@ -1,7 +1,8 @@
 //! `daybook rebuild`.
 
+use crate::app::catalogue::catalog;
 use crate::app::config::Config;
-use crate::app::ledger::{IndexChoice, catalog, options};
+use crate::app::ledger::{IndexChoice, options};
 use crate::catalog::CatalogHistory;
 use crate::cli::derive::{self, Ground};
 use crate::log;

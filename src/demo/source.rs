@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use serde_saphyr::Spanned;
 
 use super::choice::{Choice, hash};
+use super::event::{DemoError, Pending};
 use super::template::{Moment, Variables, at, clock_time, duration, render};
-use super::{DemoError, Pending};
 
 static SEEDS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/seeds/demo");
 

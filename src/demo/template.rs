@@ -9,7 +9,7 @@ use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::instant;
+use super::event::instant;
 
 /// The variables of one member of a series, by name.
 #[derive(Default)]

@@ -92,7 +92,27 @@ fn weight_of(value: &Value) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::entry::{Draft, FIRST_PREV};
+    use crate::spec::note::{SoftwareSigner, sign};
     use serde_json::json;
+
+    fn happened_at(time: &str) -> Timestamp {
+        let event = json!({"id": "1", "source": "/s", "specversion": "1.0", "time": time, "type": "x.y"});
+        let text =
+            Draft::new("app:x", &event.to_string(), "log.example").text(&FIRST_PREV, 7, Timestamp::EPOCH);
+        let entry = sign(&text, &[&SoftwareSigner::from_seed("log.example", &[1; 32]).unwrap()]);
+        Event::of(&Entry::parse(entry.as_bytes()).unwrap()).happened_at
+    }
+
+    /// Intake refuses the last two; version 0.1 recorded them.
+    #[test]
+    fn a_time_once_recorded_is_read_in_its_spelling_and_brought_into_range() {
+        let second = |second: i64| Timestamp::EPOCH.saturating_add(second * 1_000_000);
+        assert_eq!(happened_at("1970-01-01T00:00:07.0000009Z"), second(7));
+        assert_eq!(happened_at("1970-01-01 01:00:60+01:00"), second(60));
+        assert_eq!(happened_at("0000-01-01T00:00:00+23:59"), Timestamp::FIRST);
+        assert_eq!(happened_at("9999-12-31T23:59:59-23:59"), Timestamp::LAST);
+    }
 
     #[test]
     fn a_value_weighs_at_least_what_its_parts_do() {

@@ -42,8 +42,8 @@ impl LedgerTime {
     pub fn now(&mut self, clock: &dyn Clock) -> Result<Timestamp, ClockJumped> {
         let (wall, steady) = (clock.now(), clock.elapsed());
         let passed = i64::try_from(steady.saturating_sub(self.steady).as_micros()).unwrap_or(i64::MAX);
-        let expected = Timestamp::from_micros(self.wall.micros().saturating_add(passed)).unwrap_or(self.wall);
-        let ahead = wall.micros().saturating_sub(expected.micros());
+        let expected = self.wall.saturating_add(passed);
+        let ahead = wall.since(expected);
         if ahead > MAX_CLOCK_JUMP.as_micros() as i64 {
             return Err(ClockJumped { expected, wall });
         }

@@ -23,14 +23,6 @@ impl Caller {
         }
         Err(Problem::needs_role(role))
     }
-
-    /// Refuses callers that may read only what they posted themselves.
-    ///
-    /// # Errors
-    /// 403.
-    pub fn must_read_all(&self) -> Result<(), Problem> {
-        Ok(must_read_all(&self.0)?)
-    }
 }
 
 impl FromRequest for Caller {
@@ -68,6 +60,24 @@ fn authenticate(request: &HttpRequest) -> Result<Caller, Problem> {
     Ok(Caller(principal))
 }
 
+/// Someone who may read everything: a question that takes one cannot be asked by anyone else.
+pub struct Reader(pub Arc<Principal>);
+
+impl FromRequest for Reader {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(reader(request))
+    }
+}
+
+fn reader(request: &HttpRequest) -> Result<Reader, Problem> {
+    let Caller(principal) = authenticate(request)?;
+    must_read_all(&principal)?;
+    Ok(Reader(principal))
+}
+
 /// A reader of the log: anyone where the log is public, else anyone who may read everything.
 pub struct LogReader;
 
@@ -81,6 +91,6 @@ impl FromRequest for LogReader {
         if public {
             return ready(Ok(LogReader));
         }
-        ready(authenticate(request).and_then(|caller| caller.must_read_all()).map(|()| LogReader))
+        ready(reader(request).map(|_| LogReader))
     }
 }

@@ -1,6 +1,6 @@
 //! Reading request bodies within bounds: of one body, and of all that are being read at once.
 
-use crate::web::{Problem, ProblemType};
+use crate::web::problem::{Problem, ProblemType};
 use actix_web::web;
 use futures_util::StreamExt as _;
 use std::sync::Arc;

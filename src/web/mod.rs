@@ -3,6 +3,7 @@
 mod answer_problem;
 pub mod auth;
 pub mod body;
+pub mod parameters;
 pub mod problem;
 pub mod rate;
 mod record_problem;

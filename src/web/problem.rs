@@ -85,7 +85,8 @@ impl ProblemType {
     }
 
     /// Seconds after which the same request may succeed.
-    fn retry_after_s(self) -> Option<u32> {
+    #[must_use]
+    pub fn retry_after_s(self) -> Option<u32> {
         match self {
             ProblemType::Overloaded | ProblemType::RateLimited => Some(1),
             ProblemType::TookTooLong

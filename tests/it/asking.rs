@@ -186,8 +186,10 @@ fn a_member_shows_its_own_evidence() {
     let ledger = Ledger::empty();
     let description = ledger.get("/openapi.json", "auditor").json();
     // The catalogue's own examples, about other models.
+    let content = &description["paths"]["/v1/events"]["post"]["requestBody"]["content"];
+    let examples = &content["application/cloudevents+json"]["examples"];
     let posted = |id: &str, kind: &str, model: &str| {
-        let mut data = description["components"]["schemas"][format!("data.{kind}")]["examples"][0].clone();
+        let mut data = examples[kind]["value"]["data"].clone();
         data["model"] = json!(model);
         ledger.record(&event(id, kind, "governance", data))
     };

@@ -13,13 +13,66 @@ fn in_repository(path: &str) -> PathBuf {
 fn the_checked_in_description_is_the_one_served() {
     let ledger = Ledger::empty();
     let served: Value = ledger.request("GET", "/openapi.json", &[], b"").json();
-    let pretty = serde_json::to_string_pretty(&served).unwrap() + "\n";
+    let pretty = readable(&served);
+    assert_eq!(serde_json::from_str::<Value>(&pretty).unwrap(), served, "written as it is");
     let path = in_repository("openapi/daybook.json");
     if std::env::var_os("DAYBOOK_UPDATE").is_some() {
         std::fs::write(&path, &pretty).unwrap();
     }
     let checked_in = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(checked_in == pretty, "openapi/daybook.json is out of date; `make openapi` writes it");
+}
+
+/// JSON for people who compare two versions of it: what fits in a line stands in one.
+fn readable(value: &Value) -> String {
+    const WIDTH: usize = 110;
+    fn write(value: &Value, indent: usize, before: usize, out: &mut String) {
+        let line = in_a_line(value);
+        if before + line.chars().count() < WIDTH {
+            out.push_str(&line);
+            return;
+        }
+        let inner = " ".repeat(indent + 2);
+        let outer = " ".repeat(indent);
+        match value {
+            Value::Array(items) if !items.is_empty() => {
+                for (at, item) in items.iter().enumerate() {
+                    out.push_str(if at == 0 { "[\n" } else { ",\n" });
+                    out.push_str(&inner);
+                    write(item, indent + 2, indent + 2, out);
+                }
+                out.push_str(&format!("\n{outer}]"));
+            }
+            Value::Object(members) if !members.is_empty() => {
+                for (at, (name, item)) in members.iter().enumerate() {
+                    let name = format!("{}: ", Value::from(name.as_str()));
+                    out.push_str(if at == 0 { "{\n" } else { ",\n" });
+                    out.push_str(&format!("{inner}{name}"));
+                    write(item, indent + 2, indent + 2 + name.chars().count(), out);
+                }
+                out.push_str(&format!("\n{outer}}}"));
+            }
+            _ => out.push_str(&line),
+        }
+    }
+    let mut out = String::new();
+    write(value, 0, 0, &mut out);
+    out + "\n"
+}
+
+fn in_a_line(value: &Value) -> String {
+    match value {
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(in_a_line).collect::<Vec<_>>().join(", "))
+        }
+        Value::Object(members) => {
+            let member = |(name, item): (&String, &Value)| {
+                format!("{}: {}", Value::from(name.as_str()), in_a_line(item))
+            };
+            format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
 }
 
 /// The answers that the description shows, asked again.
@@ -37,6 +90,9 @@ fn the_example_answers_are_of_the_schema_and_the_demos() {
     for (resource, example) in &mut shown {
         let answer = ledger.get(example["ask"].as_str().unwrap(), "auditor");
         assert_eq!(answer.status, 200, "{resource}: {}", answer.text());
+        let response = &served["paths"][resource]["get"]["responses"]["200"];
+        let says_how_far = response["headers"].get("Daybook-Applied-Seq").is_some();
+        assert_eq!(answer.header("daybook-applied-seq").is_some(), says_how_far, "{resource}");
         let answer = answer.json();
         let content = &served["paths"][resource]["get"]["responses"]["200"]["content"]["application/json"];
         let described = &content["examples"]["demo"]["value"];

@@ -6,10 +6,10 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 /// A raw subscriber.
-struct Subscriber(BufReader<TcpStream>);
+pub struct Subscriber(BufReader<TcpStream>);
 
 impl Subscriber {
-    fn connect(ledger: &Ledger, query: &str, last_id: Option<u64>) -> Self {
+    pub fn connect(ledger: &Ledger, query: &str, last_id: Option<u64>) -> Self {
         Self::try_connect(ledger, query, last_id).unwrap_or_else(|refused| panic!("{refused}"))
     }
 
@@ -39,7 +39,7 @@ impl Subscriber {
     }
 
     /// The next entry's number, from its `id` line and its data.
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         loop {
             let mut line = String::new();
             assert!(self.0.read_line(&mut line).unwrap() > 0, "the stream ended");

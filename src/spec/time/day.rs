@@ -1,7 +1,7 @@
 //! A day, where a day is meant and not a moment.
 
 use super::calendar::{civil_from_days, days_in_month, days_of_date, digits};
-use super::{MICROS_PER_DAY, Timestamp};
+use super::timestamp::{MICROS_PER_DAY, Timestamp};
 use std::fmt;
 
 /// A day of the calendar in UTC, from 0000-01-01 to 9999-12-31.
@@ -54,6 +54,14 @@ impl Day {
         let (year, month) = (months / 12, months % 12 + 1);
         let days = days_of_date(year, month, day.min(days_in_month(year, month)))?;
         Self::from_number(i32::try_from(days).ok()?)
+    }
+}
+
+impl Timestamp {
+    /// Its day, in UTC.
+    #[must_use]
+    pub const fn day(self) -> Day {
+        Day::of(self)
     }
 }
 

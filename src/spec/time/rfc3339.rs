@@ -4,7 +4,7 @@
 //! held to less ([`Rfc3339::is_plain`]); what was recorded once is read as it was then, to the same instant, for ever.
 
 use super::calendar::{days_of_date, digits};
-use super::{MICROS_PER_DAY, MICROS_PER_SECOND, Timestamp};
+use super::timestamp::{MICROS_PER_DAY, MICROS_PER_SECOND, Timestamp};
 
 /// A time as somebody wrote it: read, and not yet judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,15 @@ impl Rfc3339 {
     #[must_use]
     pub const fn nearest(self) -> Timestamp {
         Timestamp::clamped(self.micros)
+    }
+}
+
+impl Timestamp {
+    /// Reads a time that was accepted once, in any spelling of RFC 3339; where it lies outside the years 0000 to 9999, as
+    /// one with an offset could in ledgers of version 0.1, the first or last time that there is. None: it is no time.
+    #[must_use]
+    pub fn recorded(text: &str) -> Option<Self> {
+        Rfc3339::read(text).map(Rfc3339::nearest)
     }
 }
 

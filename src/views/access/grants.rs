@@ -67,7 +67,7 @@ impl View for Grants {
     }
 
     fn lists(&self, row: &Row) -> Vec<(&'static str, String)> {
-        let mut lists = super::lists(row);
+        let mut lists = super::listed::lists(row);
         for name in ["approval", "agreement", "request"] {
             lists.extend(row.text(name).map(|value| (name, value.to_owned())));
         }
@@ -296,6 +296,22 @@ pub(crate) mod tests {
         let late = fold(&Grants, &[grant(0, 1, 10), revoke(1, 20)]);
         assert_eq!(late.valid_until, Some(nth(10)));
         assert_eq!(fold(&Grants, &[revoke(0, 2)]).state, UNOPENED);
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_written_is_the_nearest_that_can_and_never_an_empty_text() {
+        let mut grant = grant(0, 1, 50);
+        let data = std::sync::Arc::make_mut(&mut grant.data);
+        data["valid_from"] = "0000-01-01T00:00:00+23:59".into();
+        data["valid_until"] = "9999-12-31T23:59:59-23:59".into();
+        let mut used = used(1, 10, "risk", "allowed");
+        std::sync::Arc::make_mut(&mut used.data)["to"] = "9999-12-31T23:59:59-00:01".into();
+        let row = fold(&Grants, &[grant, used]);
+        assert_eq!((row.valid_from, row.valid_until), (Some(Timestamp::FIRST), Some(Timestamp::LAST)));
+        assert_eq!(row.text("last_used_at"), Some("9999-12-31T23:59:59.999999Z"));
+        // As it is kept, and read again.
+        let kept = serde_json::to_vec(&row).unwrap();
+        assert_eq!(serde_json::from_slice::<Row>(&kept).unwrap(), row);
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl View for Requests {
     }
 
     fn lists(&self, row: &Row) -> Vec<(&'static str, String)> {
-        let mut lists = super::lists(row);
+        let mut lists = super::listed::lists(row);
         lists.extend(row.text("grant").map(|grant| ("grant", grant.to_owned())));
         lists
     }

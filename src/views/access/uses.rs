@@ -30,7 +30,7 @@ impl View for Uses {
 
     fn row_of(&self, _: &str, data: &Value) -> Option<RowName> {
         let text = |name: &str| data.get(name)?.as_str();
-        let resource = super::resource(data.get("resource")?)?;
+        let resource = super::listed::resource(data.get("resource")?)?;
         let environment = data.pointer("/resource/environment").and_then(Value::as_str).unwrap_or_default();
         let parts = [&resource, environment, text("principal")?, text("operation")?, text("purpose")?];
         Some(RowName::Id(parts.join("@")))
@@ -73,7 +73,9 @@ impl View for Uses {
     fn lists(&self, row: &Row) -> Vec<(&'static str, String)> {
         let mut lists = Vec::new();
         lists.extend(row.text("principal").map(|principal| ("principal", principal.to_owned())));
-        lists.extend(row.value("resource").and_then(super::resource).map(|resource| ("resource", resource)));
+        lists.extend(
+            row.value("resource").and_then(super::listed::resource).map(|resource| ("resource", resource)),
+        );
         lists
     }
 

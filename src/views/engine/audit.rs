@@ -1,9 +1,10 @@
 //! Whether the store still holds what was written to it.
 
 use super::digest::Digest;
+use super::error::Result;
 use super::keys;
 use super::slots::Projection;
-use super::{Engine, Result};
+use super::state::Engine;
 use crate::store::Table;
 use std::ops::ControlFlow;
 

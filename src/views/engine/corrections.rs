@@ -1,7 +1,8 @@
 //! Which events count: an `event.corrected` takes its target away from its own number on, unless it is taken away itself.
 
+use super::error::Result;
 use super::event::EventFeed;
-use super::{Result, keys};
+use super::keys;
 use crate::follow::Event;
 use crate::store::{Batch, Store, Table};
 use std::collections::btree_map::Entry;

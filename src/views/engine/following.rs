@@ -1,7 +1,9 @@
 //! The engine as something that follows the log, and does between two batches what else there is to do.
 
+use super::applying::MAX_BATCH_BYTES;
+use super::error::EngineError;
 use super::slots::Projection;
-use super::{Engine, EngineError, MAX_BATCH_BYTES};
+use super::state::{Engine, Wish};
 use crate::catalog::Catalog;
 use crate::follow::{Derived, Event, Portion};
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -36,12 +38,6 @@ impl Derived for Engine {
     fn do_more(&self) -> Result<(), EngineError> {
         if self.fulfil()? { Ok(()) } else { self.build(MAX_BATCH) }
     }
-}
-
-/// What the views are to be.
-pub(super) struct Wish {
-    catalog: Arc<Catalog>,
-    projections: Vec<Projection>,
 }
 
 impl Engine {

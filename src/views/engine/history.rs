@@ -1,11 +1,12 @@
 //! The history of one row: each event that made it what it is, and what the event changed.
 
 use super::corrections::Corrections;
+use super::error::Result;
 use super::query::When;
 use super::row::{Assurance, Row};
+use super::state::Engine;
 use super::stored::load;
 use super::view::advance;
-use super::{Engine, Result};
 use crate::spec::time::Timestamp;
 use serde_json::{Map, Value};
 

@@ -1,8 +1,8 @@
 //! Lists of entries: which entries speak of something. Kept as the index keeps its lists, a bundle of 256 entries at a
 //! time.
 
+use super::error::{EngineError, Result};
 use super::keys::{self, Slot};
-use super::{EngineError, Result};
 use crate::catalog::Catalog;
 use crate::follow::Event;
 use crate::store::postings::{BUNDLE, Key16, ListCursor, Offsets, intersect, posting_key, scan_list};

@@ -1,9 +1,10 @@
 //! How the views are opened, and when all of them are thrown away: as the index is (see `index/open.rs`).
 
+use super::error::{EngineError, Result};
 use super::event::EventFeed;
 use super::keys;
 use super::slots::{self, Member, Projection, SlotRecord};
-use super::{Applying, Engine, EngineError, Result, State};
+use super::state::{Applying, Engine, State};
 use crate::catalog::Catalog;
 use crate::follow::Event;
 use crate::store::folder::{Folder, FolderError, remove_folder};

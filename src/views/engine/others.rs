@@ -1,11 +1,12 @@
 //! Asking for what is no row: lists of entries, tallies, statistics, corrections.
 
 use super::corrections::{self, Corrections};
+use super::error::{EngineError, Result};
 use super::keys::{self, Slot};
 use super::lists;
 use super::slots::Projection;
+use super::state::{Engine, State};
 use super::stored::read_count;
-use super::{Engine, EngineError, Result, State};
 use crate::spec::time::Day;
 use crate::store::Table;
 use crate::views::stats::DayStats;

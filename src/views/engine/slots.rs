@@ -1,11 +1,11 @@
 //! Which versions of which views the store holds, and how far each has come.
 
 use super::digest::Digest;
+use super::error::{EngineError, Result};
 use super::keys::{self, Slot};
 use super::lists::EntryLists;
 use super::tally::Tallier;
 use super::view::View;
-use super::{EngineError, Result};
 use crate::store::{Batch, Store, Table};
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;

@@ -1,10 +1,10 @@
 //! A row and its events as the store keeps them, and reading them and the counts.
 
+use super::error::{EngineError, Result};
 use super::event::EventFeed;
 use super::keys;
 use super::micros;
 use super::row::{Assurance, Row, RowEvent};
-use super::{EngineError, Result};
 use crate::catalog::Catalog;
 use crate::spec::time::Timestamp;
 use crate::store::{Store, Table};

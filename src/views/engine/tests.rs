@@ -2,13 +2,17 @@
 //! names that are known late, stops in between and newer versions; every question of every moment.
 
 use super::*;
-use crate::follow::Source;
+use crate::catalog::Catalog;
 use crate::follow::testing::ENGINES;
-use crate::spec::time::MICROS_PER_MINUTE;
+use crate::follow::{FeedError, Portion, Source};
+use crate::spec::time::{MICROS_PER_MINUTE, Timestamp};
+use crate::store::{Batch, Table};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 const LEDGER: [u8; 32] = [9; 32];
 

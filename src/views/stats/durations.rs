@@ -42,7 +42,7 @@ impl Durations {
 
     /// Takes away one that was added.
     pub fn remove(&mut self, seconds: u64) {
-        super::take_one(&mut self.0, &bucket(seconds));
+        take_one(&mut self.0, &bucket(seconds));
     }
 
     /// Adds all of another.
@@ -64,6 +64,15 @@ impl Durations {
             }
         }
         None
+    }
+}
+
+pub(super) fn take_one<K: Ord>(counts: &mut BTreeMap<K, u64>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
     }
 }
 

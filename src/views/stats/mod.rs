@@ -9,6 +9,7 @@ mod durations;
 pub use durations::Durations;
 
 use crate::spec::time::Day;
+use durations::take_one;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -178,15 +179,6 @@ impl DayStats {
             *self.counters.entry(*counter).or_default() += count;
         }
         self.reviews.merge(&other.reviews);
-    }
-}
-
-fn take_one<K: Ord>(counts: &mut BTreeMap<K, u64>, key: &K) {
-    if let Some(count) = counts.get_mut(key) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(key);
-        }
     }
 }
 

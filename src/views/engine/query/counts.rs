@@ -3,10 +3,11 @@
 //! Counts are kept of rows with all their events. Rows that are ahead of the time, and dates that have passed since, are
 //! made up for here.
 
-use super::{EXPIRED, Found, Reading, When};
+use super::asked::{EXPIRED, Found, When};
+use super::reading::Reading;
 use crate::spec::time::{Day, Timestamp};
 use crate::store::Table;
-use crate::views::engine::Result;
+use crate::views::engine::error::Result;
 use crate::views::engine::keys::{self, DateKind};
 use crate::views::engine::row::Row;
 use crate::views::engine::stored::Stored;

@@ -1,6 +1,7 @@
 //! Whether a row is one of those asked for.
 
-use super::{Ask, Found, Reading};
+use super::asked::{Ask, Found};
+use super::reading::Reading;
 use crate::spec::time::Timestamp;
 use crate::views::engine::view::View;
 use serde_json::Value;

@@ -1,9 +1,10 @@
 //! Where the rows of a list come from, in the order asked for, before it is looked whether they fit.
 
-use super::{Ask, EXPIRED, Place, Reading, Sort, When};
+use super::asked::{Ask, EXPIRED, Place, Sort, When};
+use super::reading::Reading;
 use crate::spec::time::Timestamp;
 use crate::store::Table;
-use crate::views::engine::Result;
+use crate::views::engine::error::Result;
 use crate::views::engine::keys::{self, DateKind};
 use crate::views::engine::lists;
 use std::collections::BTreeSet;

@@ -4,6 +4,7 @@ mod finish;
 mod marks;
 
 use super::corrections::{CORRECTION, Corrections};
+use super::error::{EngineError, Result};
 use super::event::EventFeed;
 use super::keys::{self, Slot};
 use super::lists::{Counted, Tail};
@@ -12,7 +13,6 @@ use super::slots::{Member, Projection};
 use super::stored::{Kept, Placed, Stored, placed, read_stored};
 use super::tally::Tallier;
 use super::view::{RowName, View, advance};
-use super::{EngineError, Result};
 use crate::catalog::Catalog;
 use crate::follow::Event;
 use crate::spec::time::Timestamp;

@@ -1,0 +1,160 @@
+//! What is asked, and what is found.
+
+use crate::spec::time::Timestamp;
+use crate::views::engine::row::Row;
+use crate::views::engine::view::View;
+use std::time::Instant;
+
+/// The state that a row is shown in once its time is over, where its view says so.
+pub const EXPIRED: &str = "expired";
+
+/// As of when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct When {
+    /// Entries below this number are known.
+    pub known: u64,
+    /// What took effect by this time counts; and "overdue", "expired" mean: at this time.
+    pub at: Timestamp,
+}
+
+/// The order of a list. Ties are broken by number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sort {
+    /// The order in which rows came to the ledger.
+    #[default]
+    Opened,
+    /// By `due_at`; rows without one, and rows that are done, are left out.
+    Due,
+    /// By `valid_until`; rows without one, and rows that are done, are left out.
+    Until,
+}
+
+/// Where a page ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The date by which the list is sorted; 1970-01-01 if by number.
+    pub date: Timestamp,
+    /// The row's number.
+    pub number: u64,
+}
+
+/// Which rows.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// Field and the values of which one has to fit: a field of the row, or one that the view lists or counts rows by;
+    /// besides `state`, `owner` and `id`.
+    pub filters: Vec<(String, Vec<String>)>,
+    /// Only rows that are overdue, or only others.
+    pub overdue: Option<bool>,
+    /// Only rows whose `valid_from` and `valid_until` say so: `not-yet`, `in-force`, `expired`.
+    pub validity: Option<String>,
+    /// Only rows with `due_at` in this stretch.
+    pub due: (Option<Timestamp>, Option<Timestamp>),
+    /// Only rows with `valid_until` in this stretch.
+    pub until: (Option<Timestamp>, Option<Timestamp>),
+    /// Only rows of which the time in this field lies before that.
+    pub before: Option<(String, Timestamp)>,
+    /// As of when.
+    pub when: When,
+    /// In which order …
+    pub sort: Sort,
+    /// … and whether from its end.
+    pub descending: bool,
+    /// From where on.
+    pub after: Option<Place>,
+    /// Rows at most.
+    pub limit: usize,
+    /// From when on nobody waits for the answer any more; none: it is worked on to its end.
+    pub ends: Option<Instant>,
+}
+
+impl Ask {
+    /// All rows as of a moment, the first ones first.
+    #[must_use]
+    pub fn all(when: When, limit: usize) -> Ask {
+        Ask {
+            filters: Vec::new(),
+            overdue: None,
+            validity: None,
+            due: (None, None),
+            until: (None, None),
+            before: None,
+            when,
+            sort: Sort::Opened,
+            descending: false,
+            after: None,
+            limit,
+            ends: None,
+        }
+    }
+
+    /// The same with one more filter.
+    #[must_use]
+    pub fn with(mut self, field: &str, value: &str) -> Ask {
+        self.filters.push((field.to_owned(), vec![value.to_owned()]));
+        self
+    }
+}
+
+/// A row as of a moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// Its id.
+    pub id: String,
+    /// The seq of the first entry about it.
+    pub number: u64,
+    /// The seq of the last entry that changed it, as known.
+    pub last_seq: u64,
+    /// When its last event took effect.
+    pub changed_at: Timestamp,
+    /// When its first event took effect.
+    pub opened_at: Timestamp,
+    /// Which of its events were taken away or given back by corrections, as known: target and correction.
+    pub corrected: Vec<(u64, u64)>,
+    /// Its state.
+    pub row: Row,
+}
+
+impl Found {
+    /// Whether its due date has passed and it is not done.
+    #[must_use]
+    pub fn overdue(&self, at: Timestamp) -> bool {
+        !self.row.ended && self.row.due_at.is_some_and(|due| due <= at)
+    }
+
+    /// Whether it counts yet, or still: `not-yet`, `in-force`, `expired`; none for rows that know no such dates or are
+    /// done.
+    #[must_use]
+    pub fn validity(&self, at: Timestamp) -> Option<&'static str> {
+        let Row { valid_from, valid_until, ended, .. } = &self.row;
+        if *ended || (valid_from.is_none() && valid_until.is_none()) {
+            return None;
+        }
+        Some(if valid_until.is_some_and(|until| until <= at) {
+            EXPIRED
+        } else if valid_from.is_some_and(|from| at < from) {
+            "not-yet"
+        } else {
+            "in-force"
+        })
+    }
+
+    /// The state that it is shown in.
+    #[must_use]
+    pub fn state(&self, view: &dyn View, at: Timestamp) -> &str {
+        let row = &self.row;
+        let over = !row.ended && row.valid_until.is_some_and(|until| until <= at);
+        if over && view.expires(&row.state) { EXPIRED } else { &row.state }
+    }
+}
+
+/// A page of rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// In the order asked for.
+    pub rows: Vec<Found>,
+    /// Where to go on; none at the end. A page may be short and have a next one.
+    pub next: Option<Place>,
+    /// How many entries the views had applied.
+    pub applied: u64,
+}

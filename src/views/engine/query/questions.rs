@@ -1,0 +1,116 @@
+//! The questions that every view answers.
+
+use super::asked::{Ask, Found, Page, When};
+use super::reading::Reading;
+use super::source::Source;
+use crate::spec::time::Timestamp;
+use crate::views::engine::error::{EngineError, Result};
+use crate::views::engine::keys::DateKind;
+use crate::views::engine::state::Engine;
+use crate::views::engine::view::View;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Rows looked at for one page, at most.
+///
+/// Reason: some tens of milliseconds. A filter that fits next to nothing gives a short page and where to go on.
+const MAX_SCANNED: usize = 20_000;
+
+/// Rows looked at between two looks at the clock.
+///
+/// Reason: some tens of microseconds each, where a row is folded again; the clock costs less than one.
+const BETWEEN_LOOKS: usize = 64;
+
+impl Engine {
+    /// The definition of a view, as it answers now.
+    ///
+    /// # Errors
+    /// As for every question: there is none, it is being built, or the views have failed.
+    pub fn view(&self, name: &str) -> Result<Arc<dyn View>> {
+        Ok(self.reading(name)?.view.clone())
+    }
+
+    /// The row of this id.
+    ///
+    /// # Errors
+    /// See [`Engine::view`].
+    pub fn row(&self, view: &str, id: &str, when: When) -> Result<Option<Found>> {
+        let reading = self.reading(view)?;
+        match reading.number(id)? {
+            // What was asked for by another name than its own is not there: the name led to a row since.
+            Some(number) => Ok(reading.found(number, when)?.filter(|found| found.id == id)),
+            None => Ok(None),
+        }
+    }
+
+    /// Rows that fit.
+    ///
+    /// # Errors
+    /// See [`Engine::view`].
+    pub fn list(&self, view: &str, ask: &Ask) -> Result<Page> {
+        self.reading(view)?.list(ask)
+    }
+
+    /// How many rows have each value of a facet (`state`, or one that the view counts by), as things are at a time;
+    /// of what is recorded, everything counts. In the order of the values.
+    ///
+    /// # Errors
+    /// See [`Engine::view`].
+    pub fn counts(&self, view: &str, facet: &str, at: Timestamp) -> Result<Vec<(String, u64)>> {
+        self.reading(view)?.counts(facet, at)
+    }
+
+    /// How many rows are overdue at a time.
+    ///
+    /// # Errors
+    /// See [`Engine::view`].
+    pub fn overdue(&self, view: &str, at: Timestamp) -> Result<u64> {
+        let reading = self.reading(view)?;
+        let mut count = reading.passed(DateKind::Due, at, &|_| true)?;
+        for (stored, found) in reading.ahead(at)? {
+            let kept = !stored.row.ended && stored.row.due_at.is_some_and(|due| due <= at);
+            let is = found.is_some_and(|found| found.overdue(at));
+            count = count.saturating_add_signed(i64::from(is) - i64::from(kept));
+        }
+        Ok(count)
+    }
+
+    /// How many rows a view has.
+    ///
+    /// # Errors
+    /// See [`Engine::view`].
+    pub fn rows(&self, view: &str) -> Result<u64> {
+        Ok(self.reading(view)?.rows)
+    }
+}
+
+impl Reading<'_> {
+    pub(super) fn list(&self, ask: &Ask) -> Result<Page> {
+        let mut page = Page { rows: Vec::new(), next: None, applied: self.applied };
+        let mut source = Source::of(self, ask)?;
+        let mut scanned = 0;
+        let mut last = ask.after;
+        loop {
+            let chunk = source.next(self, last)?;
+            if chunk.is_empty() {
+                return Ok(page);
+            }
+            for place in chunk {
+                if page.rows.len() == ask.limit || scanned >= MAX_SCANNED {
+                    page.next = last;
+                    return Ok(page);
+                }
+                if scanned % BETWEEN_LOOKS == 0 && ask.ends.is_some_and(|ends| Instant::now() >= ends) {
+                    return Err(EngineError::TookTooLong);
+                }
+                scanned += 1;
+                last = Some(place);
+                let Some(found) = self.found(place.number, ask.when)? else { continue };
+                // The date by which it is kept in order is that of the row with all its events.
+                if self.fits(ask, &found) {
+                    page.rows.push(found);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What the engine holds, and how it stands.
+
+use super::error::{EngineError, Result};
+use super::event::EventFeed;
+use super::keys::Slot;
+use super::lists::Tail;
+use super::slots::{Member, Projection};
+use crate::catalog::Catalog;
+use crate::spec::time::Timestamp;
+use crate::store::Store;
+use crate::store::folder::Folder;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+
+/// How a view stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: u64,
+    /// Entries that it has applied.
+    pub applied: u64,
+    /// Its digest, 64 hexadecimal digits: equal for equal contents.
+    pub digest: String,
+    /// Rows that it has.
+    pub rows: u64,
+    /// Whether this version is being built; until it is complete, the version before it answers, if there is one.
+    pub building: bool,
+}
+
+/// All views of one ledger's log. One thread applies, any number ask.
+pub struct Engine {
+    // Declared before `folder`: the store is closed before the folder's lock is given back.
+    pub(super) store: Arc<dyn Store>,
+    pub(super) feed: Arc<dyn EventFeed>,
+    /// Readers hold it while they ask, the writer while a batch is written: nobody sees half a batch.
+    pub(super) state: RwLock<State>,
+    pub(super) applying: Mutex<Applying>,
+    /// What the views are to be from the next batch on.
+    pub(super) wish: Mutex<Option<Arc<Wish>>>,
+    pub(super) applied: AtomicU64,
+    /// When the last entry applied was recorded, in microseconds.
+    pub(super) recorded_at: AtomicI64,
+    pub(super) failed: OnceLock<String>,
+    pub(super) folder: Folder,
+}
+
+pub(super) struct State {
+    pub(super) catalog: Arc<Catalog>,
+    /// Those that go together, at the common cursor.
+    pub(super) members: Vec<Member>,
+    /// Newer versions on their way there.
+    pub(super) building: Vec<Member>,
+    /// Slots that nobody needs any more.
+    pub(super) unused: Vec<Slot>,
+}
+
+/// What only the one who applies needs.
+#[derive(Default)]
+pub(super) struct Applying {
+    pub(super) tails: HashMap<Slot, Tail>,
+}
+
+/// What the views are to be.
+pub(super) struct Wish {
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) projections: Vec<Projection>,
+}
+
+impl Engine {
+    /// How many entries are applied: the seq of the next one. From memory.
+    #[must_use]
+    pub fn applied(&self) -> u64 {
+        self.applied.load(Ordering::Acquire)
+    }
+
+    /// Why the views answer no more, if they do not.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.failed.get().cloned()
+    }
+
+    /// Whether something has been recorded after this time: then what is kept may not be what held at it.
+    pub(super) fn is_past(&self, at: Timestamp) -> bool {
+        at.micros() < self.recorded_at.load(Ordering::Acquire)
+    }
+
+    /// How every view stands, those being built included.
+    #[must_use]
+    pub fn standing(&self) -> Vec<Standing> {
+        let state = self.state();
+        let common = self.applied();
+        let standing = |member: &Member| Standing {
+            name: member.projection.name().to_owned(),
+            version: member.projection.version(),
+            applied: member.building.unwrap_or(common),
+            digest: member.digest.hex(),
+            rows: member.rows,
+            building: member.building.is_some(),
+        };
+        state.members.iter().chain(&state.building).map(standing).collect()
+    }
+
+    pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {
+        // Changed in one piece, after everything that can fail.
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        self.failed.get().map_or(Ok(()), |reason| Err(EngineError::Failed(reason.clone())))
+    }
+
+    /// From here on the views answer nothing, and are built anew.
+    pub(super) fn fail(&self, reason: String) -> EngineError {
+        let reason = self.failed.get_or_init(|| {
+            tracing::error!(reason, "the views have failed; they will be built anew");
+            if let Err(error) = self.folder.mark(&reason) {
+                tracing::error!(%error, "the views' failure could not be noted in their folder");
+            }
+            reason
+        });
+        EngineError::Failed(reason.clone())
+    }
+}
