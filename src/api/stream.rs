@@ -91,10 +91,15 @@ pub async fn stream_events(
     let (send, receive) = mpsc::channel(WAITING);
     let follower = service.clone();
     let token = bearer(&request).unwrap_or_default().to_owned();
+    let mut ending = service.ending.subscribe();
     actix_web::rt::spawn(async move {
         // Held until the subscriber is gone.
         let _permit = permit;
-        follow(&follower, &token, &wanted, next, &send).await;
+        tokio::select! {
+            () = follow(&follower, &token, &wanted, next, &send) => {}
+            // The subscriber sees the end, and goes on where it was once the ledger is there again.
+            _ = ending.wait_for(|ending| *ending) => {}
+        }
     });
     let body = futures_util::stream::unfold(receive, |mut receive| async {
         receive.recv().await.map(|chunk| (Ok::<_, actix_web::Error>(chunk), receive))

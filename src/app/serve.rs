@@ -15,7 +15,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// Runs the ledger in a folder until the process is told to end, and calls `ready(url, first key)` when it serves.
 ///
@@ -69,7 +69,7 @@ fn serve_open<End: Future<Output = ()>>(
     ready: impl FnOnce(&str, &VerifierKey),
 ) -> anyhow::Result<Option<Arc<str>>> {
     let (service, first_key) = (web::Data::new(service(ledger)?), ledger.first_key()?);
-    let mut failure = ledger.log().failure();
+    let (mut failure, ending) = (ledger.log().failure(), service.ending.clone());
     let routes = routes(&ledger.catalog().current());
     actix_web::rt::System::new().block_on(async {
         let end = end();
@@ -90,6 +90,7 @@ fn serve_open<End: Future<Output = ()>>(
         } else {
             tracing::info!("ending: requests that were begun are answered");
         }
+        ending.send_replace(true);
         // The server does the stopping, so it must go on being polled.
         let (_, result) = tokio::join!(handle.stop(true), &mut server);
         result?;
@@ -112,6 +113,7 @@ fn service(ledger: &Ledger) -> anyhow::Result<Service> {
         keys: ledger.keys().clone(),
         budget: Budget::default(),
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        ending: watch::Sender::new(false),
         rates: config.limits.requests_per_second.map(Rates::per_second),
         read_only: ledger.read_only().map(str::to_owned),
     })

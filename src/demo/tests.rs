@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, TimeZone, Utc};
+use chrono::{DateTime, Duration, TimeZone, Utc};
+use serde_json::Value;
 
 use super::*;
 use crate::catalog::Catalog;

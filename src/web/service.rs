@@ -38,6 +38,8 @@ pub struct Service {
     pub budget: crate::web::body::Budget,
     /// Room for subscribers.
     pub streams: Arc<tokio::sync::Semaphore>,
+    /// Set when the ledger is told to end: what would go on for ever ends.
+    pub ending: tokio::sync::watch::Sender<bool>,
     pub rates: Option<crate::web::rate::Rates>,
     /// Why the ledger is read-only, if it is.
     pub read_only: Option<String>,
