@@ -11,6 +11,7 @@ use crate::spec::note::Signer as _;
 use crate::spec::time::Rfc3339;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
+use serde_json::Value;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -88,11 +89,11 @@ impl Rotate {
             .send(body.to_string().as_bytes())
             .with_context(|| format!("cannot reach {url}"))?;
         let text = answer.body_mut().read_to_string()?;
-        let answer: serde_json::Value =
-            serde_json::from_str(&text).context("the server's answer is not JSON")?;
-        match (answer["vkey"].as_str(), answer["seq"].as_u64()) {
+        let answer: Value = serde_json::from_str(&text).context("the server's answer is not JSON")?;
+        let said = |name: &str| answer.get(name).and_then(Value::as_str);
+        match (said("vkey"), answer.get("seq").and_then(Value::as_u64)) {
             (Some(vkey), Some(seq)) => Ok((vkey.to_owned(), seq)),
-            _ => bail!("the server refused: {}", answer["detail"].as_str().unwrap_or(&text)),
+            _ => bail!("the server refused: {}", said("detail").unwrap_or(&text)),
         }
     }
 

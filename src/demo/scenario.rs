@@ -4,7 +4,7 @@ use super::choice::hash;
 use super::event::{DemoError, DemoEvent, instant};
 use super::source;
 use chrono::{DateTime, Datelike as _, Duration, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The scenario as of `now`: in the order of `recorded_at`, nothing later than `now`.
@@ -49,13 +49,15 @@ pub fn scenario(now: DateTime<Utc>) -> Result<Vec<DemoEvent>, DemoError> {
     events.sort_by_key(|event| event.recorded_at);
     let mut next: BTreeMap<String, u64> = BTreeMap::new();
     for one in &mut events {
-        let source = one.event["source"].as_str().unwrap_or_default().to_owned();
+        let source = one.event.get("source").and_then(Value::as_str).unwrap_or_default().to_owned();
         let Some(skip) = numbered.get(&source) else { continue };
         let number = next.entry(source).or_insert(1);
         if Some(*number) == *skip {
             *number += 1;
         }
-        one.event["sequence"] = json!(number.to_string());
+        if let Some(event) = one.event.as_object_mut() {
+            event.insert("sequence".to_owned(), json!(number.to_string()));
+        }
         *number += 1;
     }
     Ok(events)

@@ -48,6 +48,7 @@ pub fn stamp(time: chrono::DateTime<chrono::Utc>) -> Result<Timestamp, TellError
 
 /// Who brings an event: an application, or where the story changes the catalogue, an administrator.
 fn principal(event: &DemoEvent) -> Principal {
-    let role = if event.event["type"] == PUBLISHED { Role::Admin } else { Role::Producer };
+    let published = event.event.get("type").is_some_and(|kind| kind == PUBLISHED);
+    let role = if published { Role::Admin } else { Role::Producer };
     Principal { actor: event.actor.clone(), roles: vec![role], sources: vec![] }
 }

@@ -24,7 +24,7 @@ pub fn subject_hash(subject: &str) -> [u8; 16] {
 
 fn first_16(hash: &[u8]) -> [u8; 16] {
     let mut first = [0; 16];
-    first.copy_from_slice(&hash[..16]);
+    first.iter_mut().zip(hash).for_each(|(to, from)| *to = *from);
     first
 }
 

@@ -19,8 +19,11 @@ struct Write {
     value_len: Option<usize>,
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "both lie inside `bytes`: `Batch::push` alone makes a `Write`, and nothing removes bytes"
+)]
 impl Write {
-    // Both slices lie inside `bytes` because `Batch::push` alone makes a `Write` and nothing removes bytes.
     fn key<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         &bytes[self.start..self.start + self.key_len]
     }

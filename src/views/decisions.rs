@@ -228,6 +228,7 @@ fn made(row: &mut Row, event: &RowEvent) {
     }
 }
 
+#[expect(clippy::indexing_slicing, reason = "what was just made as an object takes every name")]
 fn reviewed(row: &mut Row, event: &RowEvent) {
     let Some(result) = event.text("result") else { return };
     let mut review = json!({"by": event.by});
@@ -251,6 +252,7 @@ fn reviewed(row: &mut Row, event: &RowEvent) {
     row.state = result.to_owned();
 }
 
+#[expect(clippy::indexing_slicing, reason = "what was just made as an object takes every name")]
 fn contested(row: &mut Row, event: &RowEvent) {
     let Some(id) = event.text("contest").map(str::to_owned) else { return };
     let mut contest = json!({"contest": id});

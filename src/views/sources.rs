@@ -71,6 +71,10 @@ impl Posted {
         }
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "what joins was found at its place, and some are left of very many"
+    )]
     fn add_number(&mut self, number: u64) {
         self.numbered += 1;
         let place = self.stretches.partition_point(|(_, end)| *end < number);
@@ -94,7 +98,6 @@ impl Posted {
         }
         if self.stretches.len() > MAX_STRETCHES {
             let (begin, end) = self.stretches.remove(0);
-            // There are more than `MAX_STRETCHES` others.
             let next = &mut self.stretches[0];
             self.missing_before += next.0 - end - 1;
             next.0 = begin;

@@ -169,6 +169,7 @@ fn request(row: &mut Row, event: &RowEvent, at: &str) {
     }
 }
 
+#[expect(clippy::indexing_slicing, reason = "what was just made as an object takes every name")]
 fn vote(row: &mut Row, event: &RowEvent, at: String) {
     let result = if event.ty == "approval.granted" { GRANTED } else { REJECTED };
     let mut vote = json!({"by": event.by, "result": result, "at": at, "seq": event.seq, "round": round(row)});
@@ -283,14 +284,15 @@ fn conditions(row: &mut Row) {
     let mut conditions = Vec::new();
     for vote in votes(row).filter(|vote| vote.get("counts") == Some(&Value::Bool(true))) {
         for condition in vote.get("conditions").and_then(Value::as_array).into_iter().flatten() {
-            let mut condition = condition.clone();
-            condition["by"] = vote.get("by").cloned().unwrap_or_default();
-            let id = condition["id"].as_str().unwrap_or_default();
+            let mut condition = condition.as_object().cloned().unwrap_or_default();
+            condition.insert("by".to_owned(), vote.get("by").cloned().unwrap_or_default());
+            let id = condition.get("id").and_then(Value::as_str).unwrap_or_default();
             if let Some(met) = row.memo.get("met").and_then(|met| met.get(id)) {
-                condition["met_at"] = met["at"].clone();
-                condition["met_by"] = met["by"].clone();
+                for (name, of) in [("met_at", "at"), ("met_by", "by")] {
+                    condition.insert(name.to_owned(), met.get(of).cloned().unwrap_or_default());
+                }
             }
-            conditions.push(condition);
+            conditions.push(Value::Object(condition));
         }
     }
     if conditions.is_empty() {

@@ -141,9 +141,9 @@ impl Engine {
             let replaced =
                 state.members.iter().position(|old| old.projection.name() == member.projection.name());
             tracing::info!(view = member.projection.name(), rows = member.rows, "a view has been built");
-            match replaced {
-                Some(place) => {
-                    let old = std::mem::replace(&mut state.members[place], member);
+            match replaced.and_then(|place| state.members.get_mut(place)) {
+                Some(old) => {
+                    let old = std::mem::replace(old, member);
                     state.unused.push(old.slot);
                 }
                 None => state.members.push(member),

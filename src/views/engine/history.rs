@@ -69,6 +69,7 @@ impl Engine {
         let mut changes = Vec::new();
         // An event is late if a later one by effective time was recorded before it.
         let mut earliest_after: Vec<u64> = vec![u64::MAX; events.len() + 1];
+        #[expect(clippy::indexing_slicing, reason = "it has one place more than there are events")]
         for (place, (_, seq, _)) in events.iter().enumerate().rev() {
             earliest_after[place] = earliest_after[place + 1].min(*seq);
         }

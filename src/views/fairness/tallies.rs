@@ -60,9 +60,10 @@ impl View for Tallies {
             cells.push(json!({"group": group, "n": 0, "selected": 0}));
             cells.len() - 1
         });
-        let cell = &mut cells[place];
+        let Some(Value::Object(cell)) = cells.get_mut(place) else { return };
         let mut add = |name: &str, is: bool| {
-            cell[name] = (cell[name].as_u64().unwrap_or(0) + u64::from(is)).into();
+            let count = cell.get(name).and_then(Value::as_u64).unwrap_or(0) + u64::from(is);
+            cell.insert(name.to_owned(), count.into());
         };
         add("n", true);
         add("selected", event.is("selected"));

@@ -110,8 +110,8 @@ impl Source {
             Source::Numbers { table, from, to, also, descending } => {
                 let bound = |base: &Vec<u8>, number: u64| {
                     let mut key = base.clone();
-                    let start = key.len() - 8;
-                    key[start..].copy_from_slice(&number.to_be_bytes());
+                    key.truncate(base.len().saturating_sub(8));
+                    key.extend(number.to_be_bytes());
                     key
                 };
                 let (low, high) = match after {
