@@ -16,6 +16,5 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use methods::{methods, not_there};
+pub use methods::not_there;
 pub use served::Description;
-pub use whole::describe;

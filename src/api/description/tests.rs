@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 fn description() -> Value {
-    super::describe(&declared(), &Catalog::embedded().unwrap())
+    super::whole::describe(&declared(), &Catalog::embedded().unwrap())
 }
 
 /// All values of a document, each with its path.
@@ -26,10 +26,10 @@ fn walk(value: &Value, path: &str, visit: &mut dyn FnMut(&str, &Value)) {
 #[test]
 fn paths_are_told_from_methods() {
     let api = description();
-    assert_eq!(super::methods(&api, "/v1/events"), ["GET", "POST"]);
-    assert_eq!(super::methods(&api, "/v1/events/7"), ["GET"]);
-    assert_eq!(super::methods(&api, "/log/tile/0/x001/000"), ["GET"]);
-    assert!(super::methods(&api, "/v1/nothing").is_empty());
+    assert_eq!(super::methods::methods(&api, "/v1/events"), ["GET", "POST"]);
+    assert_eq!(super::methods::methods(&api, "/v1/events/7"), ["GET"]);
+    assert_eq!(super::methods::methods(&api, "/log/tile/0/x001/000"), ["GET"]);
+    assert!(super::methods::methods(&api, "/v1/nothing").is_empty());
 }
 
 #[test]

@@ -34,7 +34,8 @@ pub enum Counted {
 /// The records of the bundle that is not full yet: they are written again as it grows.
 #[derive(Default)]
 pub(super) struct Tail {
-    bundle: u64,
+    /// None until the first entry since the store was opened.
+    bundle: Option<u64>,
     /// The lists are all in here from the bundle's first entry on; otherwise the store may know more.
     whole: bool,
     lists: HashMap<Key16, (Offsets, bool)>,
@@ -44,9 +45,11 @@ impl Tail {
     /// Puts entry `seq` on a list.
     pub(super) fn add(&mut self, store: &dyn Store, list: Key16, seq: u64, batch: &mut Batch) -> Result<()> {
         let bundle = seq / BUNDLE;
-        if bundle != self.bundle {
+        if self.bundle != Some(bundle) {
             self.write(batch);
-            *self = Tail { bundle, whole: true, lists: HashMap::new() };
+            // Entries come one after the other: all of this bundle came by here, unless the store was opened within it.
+            let whole = self.bundle.is_some();
+            *self = Tail { bundle: Some(bundle), whole, lists: HashMap::new() };
         }
         let whole = self.whole;
         let entry = match self.lists.entry(list) {
@@ -64,7 +67,8 @@ impl Tail {
     /// Puts what has changed into `batch`.
     pub(super) fn write(&mut self, batch: &mut Batch) {
         let mut record = Vec::new();
-        let bundle = u32::try_from(self.bundle).unwrap_or(u32::MAX);
+        let Some(bundle) = self.bundle else { return };
+        let bundle = u32::try_from(bundle).unwrap_or(u32::MAX);
         for (list, (offsets, changed)) in self.lists.iter_mut().filter(|(_, (_, changed))| *changed) {
             record.clear();
             offsets.record(&mut record);

@@ -651,3 +651,27 @@ fn a_folder_of_nobody_knows_what_is_not_taken_for_views() {
     let folder: &Path = bench.dir.path();
     assert!(folder.join("lock").exists());
 }
+
+#[test]
+fn lists_keep_what_they_had_when_the_store_is_closed_within_a_bundle() {
+    // More than two bundles of 256 entries, closed in the first, at the end of it, within the second and in the third.
+    let steps: Vec<_> = (0..620_u32).map(|n| (5, (n % 5) as u8, (n % 3) as u8, 0, 0, 1, 1)).collect();
+    let all = history(&steps);
+    let bench = Bench::new(EngineKind::Fjall);
+    for closed_at in [100, 256, 300, 400, 600, 620] {
+        let known = bench.feed.committed() as usize;
+        bench.feed.0.lock().unwrap().extend_from_slice(&all[known..closed_at]);
+        let (engine, _) = bench.open(&toys(1));
+        bench.catch_up(&engine, 7);
+        for name in ["g0", "g1", "g2"] {
+            let expected: Vec<u64> = all[..closed_at]
+                .iter()
+                .filter(|event| event.data["tag"] == name)
+                .map(|event| event.seq)
+                .collect();
+            let range = (0, closed_at as u64);
+            let listed = engine.entries("tags", &[("tag", name)], range, false, 1_000).unwrap();
+            assert_eq!(listed, expected, "{name}, closed at {closed_at}");
+        }
+    }
+}
