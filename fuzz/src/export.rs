@@ -3,8 +3,8 @@
 use daybook::spec::entry::Entry;
 use daybook::spec::export::Line;
 use daybook::spec::note::Signer as _;
-use daybook_testkit::{ORIGIN, signer};
 use daybook::verify::{Options, Outcome, Quiet, Source, verify};
+use daybook_testkit::{ORIGIN, signer};
 
 /// An accepted line is the one spelling of what it says; an export that verifies holds only entries that the
 /// ledger's keys signed, as many as it says, in their order.

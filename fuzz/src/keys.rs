@@ -1,8 +1,8 @@
 //! The list of a ledger's keys, walked to check a receipt that stands after two rotations.
 
 use daybook::spec::note::Signer as _;
-use daybook_testkit::{Ledger, ORIGIN, signer};
 use daybook::verify::{Options, Outcome, Quiet, Source, verify};
+use daybook_testkit::{Ledger, ORIGIN, signer};
 use std::sync::LazyLock;
 
 /// A ledger whose key changed twice; the corpus holds its list of keys.

@@ -1,17 +1,21 @@
 //! Questions to the views: the query string of a list of rows.
 
-use daybook::api::views::ask::Parameters;
+use daybook::answers::parameters::Parameters;
+use daybook::spec::time::Timestamp;
 use daybook::views::access::Grants;
 use daybook::views::approvals::Approvals;
 use daybook::views::engine::{View, When};
+use daybook::web::parameters::read;
 
 /// Whatever is asked, it is refused, or comes to a question within bounds about fields that the view knows.
 pub fn check(data: &[u8]) {
     let Ok(query) = std::str::from_utf8(data) else { return };
-    let Ok(parameters) = Parameters::read(query) else { return };
-    let when = When { known: 1_000, at: 1_800_000_000_000_000 };
+    let Ok(pairs) = read(query) else { return };
+    let Ok(parameters) = Parameters::of(pairs) else { return };
+    let Some(at) = Timestamp::from_micros(1_800_000_000_000_000) else { return };
+    let when = When { known: 1_000, at };
     for view in [&Approvals as &dyn View, &Grants] {
-        let Ok((ask, identity)) = parameters.ask(view, when) else { continue };
+        let Ok((ask, identity)) = parameters.read(view, when) else { continue };
         assert!((1..=500).contains(&ask.limit));
         assert_eq!(ask.when, when);
         assert!(identity.starts_with(view.name()));

@@ -2,8 +2,8 @@
 
 use daybook::spec::note::Signer as _;
 use daybook::spec::receipt::Receipt;
-use daybook_testkit::{ORIGIN, signer};
 use daybook::verify::{Options, Outcome, Quiet, Source, verify};
+use daybook_testkit::{ORIGIN, signer};
 
 /// An accepted text is the one spelling of its receipt; both forms say the same; and a receipt that verifies was
 /// signed by the ledger's key, whatever the bytes around it.

@@ -5,7 +5,7 @@ use super::cursor;
 use super::error::AnswerError;
 use super::moment::{AskedMoment, Moment, time};
 use crate::spec::time::MICROS_PER_DAY;
-use crate::views::engine::{Ask, EXPIRED, Sort, View};
+use crate::views::engine::{Ask, EXPIRED, Sort, View, When};
 use std::collections::BTreeSet;
 
 /// Rows in a list, unless asked otherwise.
@@ -141,12 +141,20 @@ impl Parameters {
             .ok_or_else(|| AnswerError::parameter("limit", "a number from 1 to 500"))
     }
 
-    /// The question to a view. Which query a cursor belongs to is in the second.
+    /// The question to a view, which ends when the moment does. Which query a cursor belongs to is in the second.
     ///
     /// # Errors
     /// A parameter is not of its form, or none that the view knows.
     pub fn ask(&self, view: &dyn View, moment: &Moment) -> Result<(Ask, String), AnswerError> {
-        let when = moment.when;
+        let (ask, identity) = self.read(view, moment.when)?;
+        Ok((Ask { ends: Some(moment.deadline.moment()), ..ask }, identity))
+    }
+
+    /// The same, without an end.
+    ///
+    /// # Errors
+    /// As for [`Parameters::ask`].
+    pub fn read(&self, view: &dyn View, when: When) -> Result<(Ask, String), AnswerError> {
         let fields = view.fields();
         let mut filters = Vec::new();
         for (name, value) in &self.pairs {
@@ -202,7 +210,7 @@ impl Parameters {
             until: (date("ends_from")?, date("ends_to")?),
             sort,
             descending,
-            ..moment.all(self.limit()?)
+            ..Ask::all(when, self.limit()?)
         };
         if let Some(text) = self.get(UNREVIEWED).filter(|_| view.name() == "access") {
             let days = text.parse::<i64>().ok().filter(|days| (0..=MAX_DAYS).contains(days));

@@ -1,6 +1,7 @@
 //! A ledger as a library, and as a server in the same process.
 
 use super::*;
+use crate::answers::entries;
 use crate::app::serve::serve;
 use crate::identity::{NewToken, Principal, Role, Tokens};
 use crate::intake::{Form, Incoming, Recorded};
@@ -41,7 +42,8 @@ fn a_ledger_is_recorded_in_and_asked_without_http_and_opened_again_at_once() {
     let folder = made();
     let ledger = opened(folder.path());
     let recorded = record(&ledger, &event("E-1"));
-    let bytes = ledger.log().store().entry(recorded.seq).unwrap();
+    let asker = Principal { actor: "user:a".into(), roles: vec![Role::Auditor], sources: vec![] };
+    let bytes = entries::one(ledger.desk(), &asker, recorded.seq).unwrap();
     assert_eq!(Entry::parse(&bytes).unwrap().event.get("id").and_then(|id| id.as_str()), Some("E-1"));
     assert!(ledger.index().unwrap().wait_applied(recorded.seq + 1, PATIENCE));
     assert!(ledger.views().unwrap().wait_applied(recorded.seq + 1, PATIENCE));

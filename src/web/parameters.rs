@@ -18,11 +18,11 @@ use std::rc::Rc;
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
-/// Reads a query string; nothing is said of what it may name.
+/// Reads a query string: names and texts, whatever they are.
 ///
 /// # Errors
 /// 400: it is none.
-fn read(query: &str) -> Result<Vec<(String, String)>, Problem> {
+pub fn read(query: &str) -> Result<Vec<(String, String)>, Problem> {
     if query.is_empty() {
         return Ok(Vec::new());
     }
