@@ -61,6 +61,8 @@ impl std::str::FromStr for IndexChoice {
 pub struct How {
     pub config: Config,
     pub index: IndexChoice,
+    /// Whether the views follow; if not, whoever opens the ledger next makes up for it.
+    pub views: bool,
     /// Open for reading though nothing forbids writing.
     pub read_only: bool,
     /// The newest checkpoint that anyone holds: a copy goes on as the ledger.
@@ -75,6 +77,7 @@ impl How {
         Self {
             config,
             index: IndexChoice::Engine(EngineKind::default()),
+            views: true,
             read_only: false,
             adopt: None,
             clock: Arc::new(SystemClock),
@@ -133,7 +136,7 @@ impl Ledger {
     /// # Errors
     /// The log cannot be opened, or a part of it not be started; says which.
     pub fn open(data_dir: &Path, how: How) -> anyhow::Result<Self> {
-        let How { config, index: index_choice, read_only, adopt, clock } = how;
+        let How { config, index: index_choice, views: with_views, read_only, adopt, clock } = how;
         let mut log_options = options(data_dir, &config);
         (log_options.read_only, log_options.adopt, log_options.clock) = (read_only, adopt, clock.clone());
         let (folder, passphrase) = (log_options.keys_dir.clone(), log_options.passphrase.clone());
@@ -150,9 +153,9 @@ impl Ledger {
                     .context("the index")?;
                 // Usually it catches up at once; then whoever waits for the ledger can record at once.
                 let _ = index.wait_applied(store.size(), INDEX_PATIENCE);
-                let views = LogViews::start(&data_dir.join("views"), kind, &feed, index.identities())
-                    .context("the views")?;
-                (Some(Arc::new(index)), Some(Arc::new(views)))
+                let start = || LogViews::start(&data_dir.join("views"), kind, &feed, index.identities());
+                let views = with_views.then(start).transpose().context("the views")?;
+                (Some(Arc::new(index)), views.map(Arc::new))
             }
             IndexChoice::None => (None, None),
         };
