@@ -19,7 +19,7 @@ pub struct Config {
     pub public_log: bool,
     /// Types outside the catalogue are accepted without a schema.
     pub open_types: bool,
-    /// The engine of index and views: `fjall` (the default: steady rate, little memory) or `sled` (12.6 kB of memory an
+    /// The engine of index and views: `fjall` (the default: steady rate, little memory) or `sled` (up to 12.6 kB of memory an
     /// entry, without bound).
     pub index: Option<String>,
     /// Where signing keys are; relative to the data folder. Default: `keys`.

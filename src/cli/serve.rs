@@ -22,7 +22,7 @@ pub struct Serve {
     /// Address and port [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
-    /// fjall: steady rate and little memory, however large the ledger. sled: fast while all fits into memory, 12.6 kB an
+    /// fjall: steady rate and little memory, however large the ledger. sled: all in memory, up to 12.6 kB an
     /// entry. Changed, index and views are made anew from the log [default: fjall].
     #[arg(long, value_name = "ENGINE")]
     index: Option<IndexChoice>,

@@ -17,10 +17,11 @@ pub enum EngineKind {
 
 /// Entries of a ledger up to which sled is at ease.
 ///
-/// Reason: with index and views it then takes some 2.5 GB, which a small server can spare; fjall takes a tenth.
+/// Reason: with index and views it may then take 2.5 GB, which a small server can spare; fjall takes a tenth.
 const SLED_AT_EASE: u64 = 200_000;
 
-/// Memory that sled takes for an entry, with index and views: measured over demo-like events.
+/// Memory that sled takes for an entry at most, with index and views: the highest that was measured. It takes most while
+/// both are made in one go, and far less of small events that come at some thousand a second.
 const SLED_BYTES_AN_ENTRY: u64 = 12_600;
 
 impl EngineKind {
@@ -59,7 +60,7 @@ impl EngineKind {
     pub fn warning(self, entries: u64) -> Option<String> {
         self.warns_beyond().filter(|most| entries > *most).map(|_| {
             format!(
-                "{self} keeps all that it holds in memory: for {entries} entries some {} MB ({:.1} kB an entry), and it \
+                "{self} keeps all that it holds in memory: for {entries} entries up to {} MB ({:.1} kB an entry), and it \
                  grows with the ledger; fjall, the default, does not. Stop the ledger, say index = \"fjall\" in \
                  daybook.toml, and start it: index and views are then made anew from the log",
                 entries * SLED_BYTES_AN_ENTRY / 1_000_000,
