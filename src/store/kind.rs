@@ -18,6 +18,7 @@ pub enum EngineKind {
 /// Entries of a ledger up to which sled is at ease.
 ///
 /// Reason: with index and views it may then take 2.5 GB, which a small server can spare; fjall takes a tenth.
+#[cfg(feature = "sled")]
 const SLED_AT_EASE: u64 = 200_000;
 
 /// Memory that sled takes for an entry at most, with index and views: the highest that was measured. It takes most while
