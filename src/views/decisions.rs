@@ -324,7 +324,7 @@ fn push(row: &mut Row, name: &str, value: Value) {
 mod tests {
     use super::*;
     use crate::spec::time::MICROS_PER_MINUTE;
-    use crate::views::engine::{Assurance, fold};
+    use crate::views::engine::{fold, testing};
     use proptest::prelude::*;
 
     fn hour(hour: u64) -> Timestamp {
@@ -333,15 +333,7 @@ mod tests {
 
     fn event(seq: u64, ty: &str, mut data: Value) -> RowEvent {
         data["decision"] = "D".into();
-        RowEvent {
-            seq,
-            effective_at: hour(seq),
-            happened_at: hour(0),
-            ty: format!("decision.{ty}"),
-            by: "user:r".into(),
-            assurance: Assurance::Asserted,
-            data: data.into(),
-        }
+        testing::event(seq, hour(seq), &format!("decision.{ty}"), "user:r", data)
     }
 
     fn at(n: u64) -> String {

@@ -214,7 +214,7 @@ fn check_clock(row: &mut Row, clock: &str, what: &str, at: Timestamp) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::views::engine::{Assurance, fold};
+    use crate::views::engine::{fold, testing};
     use proptest::prelude::*;
 
     fn second(second: i64) -> Timestamp {
@@ -223,15 +223,7 @@ mod tests {
 
     fn event(seq: u64, ty: &str, by: &str, mut data: Value) -> RowEvent {
         data["escalation"] = "E".into();
-        RowEvent {
-            seq,
-            effective_at: second(seq as i64),
-            happened_at: second(0),
-            ty: format!("escalation.{ty}"),
-            by: by.to_owned(),
-            assurance: Assurance::Asserted,
-            data: data.into(),
-        }
+        testing::event(seq, second(seq as i64), &format!("escalation.{ty}"), by, data)
     }
 
     fn due(at: i64) -> String {

@@ -139,10 +139,9 @@ mod tests {
     use super::*;
     use crate::catalog::Catalog;
     use crate::spec::time::MICROS_PER_MINUTE;
-    use crate::views::engine::{Assurance, fold};
+    use crate::views::engine::{fold, testing};
     use proptest::prelude::*;
     use serde_json::json;
-    use std::sync::Arc;
 
     fn hour(hour: i64) -> Timestamp {
         Timestamp::EPOCH.saturating_add(hour * 60 * MICROS_PER_MINUTE)
@@ -155,15 +154,7 @@ mod tests {
     }
 
     fn event(seq: u64, ty: &str, data: Value) -> RowEvent {
-        RowEvent {
-            seq,
-            effective_at: hour(seq as i64),
-            happened_at: hour(0),
-            ty: ty.to_owned(),
-            by: "user:u-1".into(),
-            assurance: Assurance::Asserted,
-            data: Arc::new(data),
-        }
+        testing::event(seq, hour(seq as i64), ty, "user:u-1", data)
     }
 
     #[test]

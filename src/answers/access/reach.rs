@@ -166,6 +166,8 @@ mod tests {
             changed_at: nth(0),
             opened_at: nth(0),
             corrected: Vec::new(),
+            others: 0,
+            scheduled: Vec::new(),
             row,
         }
     }

@@ -238,7 +238,7 @@ fn settle(row: &mut Row) {
 pub(crate) mod tests {
     use super::*;
     use crate::spec::time::{MICROS_PER_DAY, Timestamp};
-    use crate::views::engine::{Assurance, fold};
+    use crate::views::engine::{fold, testing};
     use proptest::prelude::*;
 
     pub(crate) fn nth(day: i64) -> Timestamp {
@@ -251,15 +251,7 @@ pub(crate) mod tests {
 
     fn event(seq: u64, day: i64, ty: &str, mut data: Value) -> RowEvent {
         data["grant"] = "G".into();
-        RowEvent {
-            seq,
-            effective_at: nth(day),
-            happened_at: Timestamp::EPOCH,
-            ty: format!("access.{ty}"),
-            by: "user:desk".into(),
-            assurance: Assurance::Asserted,
-            data: data.into(),
-        }
+        testing::event(seq, nth(day), &format!("access.{ty}"), "user:desk", data)
     }
 
     pub(crate) fn terms(from: i64, until: i64) -> Value {

@@ -91,19 +91,11 @@ impl View for Requests {
 mod tests {
     use super::super::grants::tests::{nth, terms};
     use super::*;
-    use crate::views::engine::{Assurance, fold};
+    use crate::views::engine::{fold, testing};
     use proptest::prelude::*;
 
     fn event(seq: u64, ty: &str) -> RowEvent {
-        RowEvent {
-            seq,
-            effective_at: nth(seq as i64),
-            happened_at: nth(0),
-            ty: format!("access.{ty}"),
-            by: format!("user:{ty}"),
-            assurance: Assurance::Asserted,
-            data: terms(1, 2).into(),
-        }
+        testing::event(seq, nth(seq as i64), &format!("access.{ty}"), &format!("user:{ty}"), terms(1, 2))
     }
 
     proptest! {

@@ -101,7 +101,7 @@ impl View for Uses {
 mod tests {
     use super::super::grants::tests::{at, nth};
     use super::*;
-    use crate::views::engine::{Assurance, fold};
+    use crate::views::engine::{fold, testing};
     use proptest::prelude::*;
 
     fn event(seq: u64, day: i64, count: u64, allowed: bool) -> RowEvent {
@@ -110,15 +110,7 @@ mod tests {
             "resource": {"kind": "dataset", "id": "d", "environment": "production"}, "principal": "user:p", "operation": "read",
             "purpose": "risk", "outcome": outcome, "from": at(day), "to": at(day + 1), "count": count,
         });
-        RowEvent {
-            seq,
-            effective_at: nth(day),
-            happened_at: nth(0),
-            ty: "access.used".into(),
-            by: "app:gate".into(),
-            assurance: Assurance::Authenticated,
-            data: data.into(),
-        }
+        testing::event(seq, nth(day), "access.used", "app:gate", data)
     }
 
     proptest! {

@@ -2,22 +2,15 @@
 
 use super::*;
 use crate::spec::time::MICROS_PER_SECOND;
-use crate::views::engine::{Assurance, fold};
+use crate::views::engine::{fold, testing};
 use proptest::prelude::*;
 
 /// One event of an approval, made by hand.
 fn event(seq: u64, ty: &str, by: &str, data: Value) -> RowEvent {
     let mut data = data;
     data["approval"] = "A".into();
-    RowEvent {
-        seq,
-        effective_at: Timestamp::EPOCH.saturating_add(seq as i64 * MICROS_PER_SECOND),
-        happened_at: Timestamp::EPOCH,
-        ty: format!("approval.{ty}"),
-        by: by.to_owned(),
-        assurance: Assurance::Asserted,
-        data: data.into(),
-    }
+    let at = Timestamp::EPOCH.saturating_add(seq as i64 * MICROS_PER_SECOND);
+    testing::event(seq, at, &format!("approval.{ty}"), by, data)
 }
 
 fn asked(seq: u64, scope: &str, n: u64, veto: bool) -> RowEvent {

@@ -17,11 +17,14 @@ mod digest;
 mod error;
 mod event;
 mod following;
+mod gather;
 mod history;
 mod keys;
 mod lists;
 pub(in crate::views) mod micros;
 mod open;
+mod opening;
+mod order;
 mod others;
 mod query;
 mod row;
@@ -33,6 +36,8 @@ mod tally;
 mod view;
 
 #[cfg(test)]
+pub(in crate::views) mod testing;
+#[cfg(test)]
 mod tests;
 
 pub use crate::follow::Event;
@@ -43,9 +48,11 @@ pub use event::EventFeed;
 pub use history::{Change, History};
 pub use keys::DateKind;
 pub use lists::{Counted, EntryLists};
-pub use query::{Ask, EXPIRED, Found, Page, Place, Sort, When};
-pub use row::{Assurance, Row, RowEvent};
+pub use opening::{CONFLICTS, Opening};
+pub use order::arrange;
+pub use query::{Ask, EXPIRED, Found, Page, Place, SCHEDULED, Scheduled, Sort, When};
+pub use row::{Assurance, EARLY, Row, RowEvent};
 pub use slots::Projection;
 pub use state::{Engine, Standing};
 pub use tally::Tallier;
-pub use view::{RowName, View, fold};
+pub use view::{OUT_OF_ORDER, RowName, View, fold};

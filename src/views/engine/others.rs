@@ -137,6 +137,6 @@ impl Engine {
     pub fn spoken_of(&self) -> Result<Vec<u64>> {
         self.check()?;
         let _state = self.state();
-        Ok(corrections::all(&*self.store)?.into_iter().map(|(target, _)| target).collect())
+        corrections::spoken_of(&*self.store)
     }
 }

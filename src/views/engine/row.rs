@@ -1,7 +1,7 @@
 //! What a view keeps: rows, and the events that made them.
 
 use super::micros;
-use crate::spec::time::Timestamp;
+use crate::spec::time::{MICROS_PER_MINUTE, MICROS_PER_SECOND, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -20,17 +20,47 @@ pub enum Assurance {
     Signed,
 }
 
+impl Assurance {
+    /// Its name, as the API shows it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Assurance::Asserted => "asserted",
+            Assurance::Authenticated => "authenticated",
+            Assurance::Signed => "signed",
+        }
+    }
+}
+
 /// One event, as a fold sees it.
+///
+/// It has three times: when it was done (`acted_at`), from when it holds (`effective_at`), and when the ledger recorded it
+/// (`recorded_at`). Events are folded in the order in which they were done.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RowEvent {
     /// Its entry's number.
     pub seq: u64,
-    /// From when it counts.
+    /// Where it stands in the order of recording: its own number, or its target's where it replaces another event.
+    pub place: u64,
+    /// When the entry at its place was recorded.
+    pub recorded_at: Timestamp,
+    /// Act time: when it was done. CloudEvents `time`, but not later than it was recorded; of a replacement, its target's.
+    pub acted_at: Timestamp,
+    /// Valid time: from when it holds.
     pub effective_at: Timestamp,
-    /// When it happened: CloudEvents `time`.
+    /// CloudEvents `time`, as it was sent.
     pub happened_at: Timestamp,
+    /// How long before the opening of its row it was done, in microseconds: it was told early, and counts from the opening.
+    /// 0 for all others.
+    pub early_by: i64,
     /// CloudEvents `type`.
     pub ty: String,
+    /// CloudEvents `source`.
+    pub source: String,
+    /// CloudEvents `id`.
+    pub id: String,
+    /// Who posted it.
+    pub actor: String,
     /// Who acted: `data.by`, and otherwise who posted it.
     pub by: String,
     /// See [`Assurance`].
@@ -39,7 +69,32 @@ pub struct RowEvent {
     pub data: Arc<Value>,
 }
 
+/// How long before the opening of its row an event may have been done and still be what it says, in microseconds: the
+/// clocks of two systems differ by a little.
+pub const EARLY: i64 = 5 * MICROS_PER_MINUTE;
+
 impl RowEvent {
+    /// Whether it was done longer before the opening of its row than two clocks may differ.
+    pub fn is_too_early(&self) -> bool {
+        self.early_by > EARLY
+    }
+
+    /// Who says what it tells, and when: `by`, `actor`, `assurance`, `at` (when it was done), `recorded_at`, and
+    /// `late_seconds` where it was recorded a second or more after it was done.
+    pub fn told(&self) -> Map<String, Value> {
+        let mut told = Map::new();
+        told.insert("by".to_owned(), self.by.as_str().into());
+        told.insert("actor".to_owned(), self.actor.as_str().into());
+        told.insert("assurance".to_owned(), self.assurance.as_str().into());
+        told.insert("at".to_owned(), self.acted_at.to_string().into());
+        told.insert("recorded_at".to_owned(), self.recorded_at.to_string().into());
+        let late = self.recorded_at.since(self.acted_at) / MICROS_PER_SECOND;
+        if late > 0 {
+            told.insert("late_seconds".to_owned(), late.into());
+        }
+        told
+    }
+
     /// The text at `name` of `data`; `a.b` goes into the object `a`.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.value(name)?.as_str()
@@ -67,6 +122,9 @@ impl RowEvent {
 /// The state of one row after some of its events. Only a view's `step` changes it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Row {
+    /// CloudEvents `source` of the event that opened it; none as long as nothing has.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// Where it stands; see the view for the states there are. Empty before the first event.
     #[serde(rename = "s")]
     pub state: String,

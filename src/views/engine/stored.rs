@@ -2,7 +2,7 @@
 
 use super::error::{EngineError, Result};
 use super::event::EventFeed;
-use super::keys;
+use super::keys::{self, Slot};
 use super::micros;
 use super::row::{Assurance, Row, RowEvent};
 use crate::catalog::Catalog;
@@ -10,30 +10,51 @@ use crate::spec::time::Timestamp;
 use crate::store::{Store, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// Where an event of a row stands: effective time, seq, and what was kept of it.
-pub(super) type Placed = (Timestamp, u64, Option<Vec<u8>>);
+/// An event of a row: its seq, and what was kept of it, if its view keeps anything.
+pub(super) type Placed = (u64, Option<Vec<u8>>);
+
+/// Bytes that are kept of an event whose view does not keep it: the hash of its source. No JSON object of an event is so
+/// short.
+pub(super) const SOURCE_BYTES: usize = 8;
 
 /// A row with what the engine has to know of its events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Stored {
     #[serde(rename = "i")]
     pub(super) id: String,
-    /// Effective time of the event whose seq is the row's number.
+    /// From when the event holds that is folded first.
     #[serde(rename = "1", with = "micros")]
-    pub(super) first: Timestamp,
-    /// The last of its events: effective time, and seq.
+    pub(super) opened_at: Timestamp,
+    /// Act time of its last event.
     #[serde(rename = "l", with = "micros")]
-    pub(super) last: (Timestamp, u64),
+    pub(super) last_act: Timestamp,
+    /// Hash of the source of that event; 0 where events of several were done at that instant.
+    #[serde(rename = "p")]
+    pub(super) last_source: u64,
+    /// The latest time from which an event of it holds.
+    #[serde(rename = "t", with = "micros")]
+    pub(super) latest: Timestamp,
+    /// Hash of the source whose row it is: of the first event recorded that opens it.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub(super) source: Option<u64>,
+    /// How many other sources have rows under its id, if it is the first one.
+    #[serde(rename = "o", default, skip_serializing_if = "is_zero")]
+    pub(super) siblings: u32,
+    /// The first row of its id, if this is another one.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub(super) beside: Option<u64>,
     /// The latest entry that changed it, corrections included.
     #[serde(rename = "q")]
     pub(super) last_seq: u64,
     /// All its events, those that do not count included.
     #[serde(rename = "n")]
     pub(super) events: u32,
-    /// Its last event takes effect later than it was recorded: see [`super::keys::DateKind::Ahead`].
+    /// One of its events holds only later than was recorded: see [`super::keys::DateKind::Ahead`].
     #[serde(rename = "a", default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) ahead: bool,
     /// Which of its events are spoken of by corrections, and by which entries.
@@ -47,8 +68,13 @@ impl Stored {
     pub(super) fn new(id: String, event: &RowEvent) -> Stored {
         Stored {
             id,
-            first: event.effective_at,
-            last: (event.effective_at, event.seq),
+            opened_at: event.effective_at,
+            last_act: event.acted_at,
+            last_source: source_hash(&event.source),
+            latest: event.effective_at,
+            source: None,
+            siblings: 0,
+            beside: None,
             last_seq: event.seq,
             events: 1,
             ahead: false,
@@ -58,13 +84,34 @@ impl Stored {
     }
 }
 
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// A short name for a source.
+pub(super) fn source_hash(source: &str) -> u64 {
+    let hash: [u8; 32] = Sha256::digest(source).into();
+    // 32 bytes have a first 8; some are left out, so that JSON readers keep it, and 0 stands for none.
+    hash.first_chunk::<8>().map_or(1, |bytes| (u64::from_be_bytes(*bytes) >> 12).max(1))
+}
+
 /// An event kept beside its row.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Kept {
     #[serde(rename = "t")]
     ty: String,
+    #[serde(rename = "r", with = "micros")]
+    recorded_at: Timestamp,
     #[serde(rename = "h", with = "micros")]
     happened_at: Timestamp,
+    #[serde(rename = "e", with = "micros")]
+    effective_at: Timestamp,
+    #[serde(rename = "s")]
+    source: String,
+    #[serde(rename = "i")]
+    id: String,
+    #[serde(rename = "c")]
+    actor: String,
     #[serde(rename = "b")]
     by: String,
     #[serde(rename = "a")]
@@ -77,21 +124,60 @@ impl Kept {
     pub(super) fn of(event: &RowEvent) -> Kept {
         Kept {
             ty: event.ty.clone(),
+            recorded_at: event.recorded_at,
             happened_at: event.happened_at,
+            effective_at: event.effective_at,
+            source: event.source.clone(),
+            id: event.id.clone(),
+            actor: event.actor.clone(),
             by: event.by.clone(),
             assurance: event.assurance,
             data: Value::clone(&event.data),
         }
     }
 
-    pub(super) fn event(self, effective_at: Timestamp, seq: u64) -> RowEvent {
-        let Kept { ty, happened_at, by, assurance, data } = self;
-        RowEvent { seq, effective_at, happened_at, ty, by, assurance, data: Arc::new(data) }
+    pub(super) fn event(self, seq: u64) -> RowEvent {
+        let Kept { ty, recorded_at, happened_at, effective_at, source, id, actor, by, assurance, data } =
+            self;
+        RowEvent {
+            seq,
+            place: seq,
+            recorded_at,
+            acted_at: happened_at.min(recorded_at),
+            effective_at,
+            happened_at,
+            early_by: 0,
+            ty,
+            source,
+            id,
+            actor,
+            by,
+            assurance,
+            data: Arc::new(data),
+        }
     }
 }
 
 pub(super) fn read_stored(record: &[u8]) -> Result<Stored> {
     serde_json::from_slice(record).map_err(|_| EngineError::Unreadable("a row"))
+}
+
+/// The rows of other sources beside a row, as the store has them: hash of the source, and number.
+pub(super) fn siblings_of(
+    store: &dyn Store,
+    slot: Slot,
+    first: u64,
+    stored: &Stored,
+) -> Result<Vec<(u64, u64)>> {
+    let mut siblings = Vec::new();
+    if stored.siblings > 0 {
+        let (from, to) = keys::siblings(slot, first);
+        store.scan(Table::Terms, &from, &to, false, &mut |key, value| {
+            siblings.extend(keys::number_of(value).zip(keys::number_of(key)));
+            ControlFlow::Continue(())
+        })?;
+    }
+    Ok(siblings)
 }
 
 pub(super) fn read_count(store: &dyn Store, key: &[u8]) -> Result<u64> {
@@ -103,8 +189,8 @@ pub(super) fn placed(found: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Result<Vec<Pl
     let mut events = Vec::with_capacity(found.len());
     for (key, value) in found {
         let Some(value) = value else { continue };
-        let (effective_at, seq) = keys::event_of(&key).ok_or(EngineError::Unreadable("an event's key"))?;
-        events.push((effective_at, seq, Some(value)));
+        let seq = keys::number_of(&key).ok_or(EngineError::Unreadable("an event's key"))?;
+        events.push((seq, Some(value)));
     }
     Ok(events)
 }
@@ -113,15 +199,14 @@ pub(super) fn placed(found: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Result<Vec<Pl
 pub(super) fn load(
     feed: &dyn EventFeed,
     catalog: &Catalog,
-    effective_at: Timestamp,
     seq: u64,
     kept: Option<Vec<u8>>,
 ) -> Result<RowEvent> {
-    match kept.filter(|kept| !kept.is_empty()) {
+    match kept.filter(|kept| kept.len() != SOURCE_BYTES) {
         Some(kept) => {
             let kept: Kept =
                 serde_json::from_slice(&kept).map_err(|_| EngineError::Unreadable("a kept event"))?;
-            Ok(kept.event(effective_at, seq))
+            Ok(kept.event(seq))
         }
         None => Ok(feed.event(seq)?.for_row(catalog)),
     }

@@ -224,16 +224,56 @@ impl Plain {
     }
 }
 
-/// Whether an entry counts among the entries below `known`.
-fn counts(events: &[Event], seq: u64, known: u64) -> bool {
-    let target = |event: &Event| event.data["target"]["id"].as_str().and_then(|id| id.parse::<u64>().ok());
-    !events.iter().any(|event| {
-        event.seq < known
-            && event.ty == CORRECTION
-            && event.seq > seq
-            && target(event) == Some(seq)
-            && counts(events, event.seq, known)
-    })
+/// Where an entry counts among the entries below `known`; none where it does not.
+///
+/// All corrections in their order: of an event (the first sixteen with an effect), of a correction of an event (once); what
+/// goes deeper has no effect. The last one that stands decides.
+fn place(events: &[Event], seq: u64, known: u64) -> Option<u64> {
+    /// Correction, its target, what takes the target's place, and what took the correction back.
+    #[derive(Clone)]
+    struct Done(u64, u64, Option<u64>, Option<u64>);
+    let named = |event: &Event, member: &str| {
+        event.data[member]["id"].as_str().and_then(|id| id.parse::<u64>().ok()).filter(|id| *id < event.seq)
+    };
+    let of_event = |seq: u64| events.get(seq as usize).filter(|event| event.ty != CORRECTION);
+    let mut done: Vec<Done> = Vec::new();
+    for event in events.iter().filter(|event| event.ty == CORRECTION && event.seq < known) {
+        let (target, replacement) = (named(event, "target"), named(event, "replacement"));
+        let replaces = event.data.get("replacement").is_some();
+        let Some(target) = target else { continue };
+        if let Some(taken_back) = done.iter_mut().find(|done| done.0 == target) {
+            if !replaces && taken_back.3.is_none() {
+                taken_back.3 = Some(event.seq);
+            }
+            continue;
+        }
+        let stands_elsewhere = |seq: u64| done.iter().any(|done| done.2 == Some(seq));
+        let annulled = |seq: u64| done.iter().any(|done| done.1 == seq && done.3.is_none());
+        let of_this = done.iter().filter(|done| done.1 == target).count();
+        if of_event(target).is_none() || stands_elsewhere(target) || of_this >= 16 {
+            continue;
+        }
+        let mut fits = None;
+        if replaces {
+            let one = of_event(target);
+            let other = replacement.and_then(of_event);
+            let free = |seq: u64| seq != target && !stands_elsewhere(seq) && !annulled(seq);
+            let alike = one.zip(other).is_some_and(|(one, other)| {
+                one.ty == other.ty
+                    && ["toy", "called"].iter().all(|name| one.data[*name] == other.data[*name])
+            });
+            fits = replacement.filter(|seq| free(*seq) && alike);
+            if fits.is_none() {
+                continue;
+            }
+        }
+        done.push(Done(event.seq, target, fits, None));
+    }
+    let deciding = |target: u64| done.iter().rfind(|done| done.1 == target && done.3.is_none());
+    if let Some(Done(correction, target, ..)) = done.iter().find(|done| done.2 == Some(seq)) {
+        return deciding(*target).is_some_and(|done| done.0 == *correction).then_some(*target);
+    }
+    if deciding(seq).is_some() { None } else { Some(seq) }
 }
 
 /// All rows as of a moment, computed from everything.
@@ -250,9 +290,7 @@ fn model(events: &[Event], when: When) -> Vec<Plain> {
         let called = event.data["called"].as_str()?;
         Some(names.get(called).cloned().unwrap_or_else(|| format!("?{called}")))
     };
-    let effective = |event: &Event| {
-        event.data["effective_at"].as_str().and_then(Timestamp::recorded).unwrap_or(event.happened_at)
-    };
+    let acted = |event: &Event| event.happened_at.min(event.recorded_at);
     let mut rows: BTreeMap<String, Vec<&Event>> = BTreeMap::new();
     for event in events.iter().filter(|event| event.ty != CORRECTION) {
         if let Some(id) = id_of(event) {
@@ -263,11 +301,29 @@ fn model(events: &[Event], when: When) -> Vec<Plain> {
     for (id, mut of_row) in rows {
         let named = |event: &&&Event| event.data["toy"].is_string() || id.starts_with('?');
         let number = of_row.iter().filter(named).map(|event| event.seq).min().unwrap();
-        of_row.retain(|event| {
-            event.seq < when.known && effective(event) <= when.at && counts(events, event.seq, when.known)
-        });
-        of_row.sort_by_key(|event| (effective(event), event.seq));
-        if of_row.is_empty() || number >= when.known {
+        if number >= when.known {
+            continue;
+        }
+        // Act time, place, effective time, and the event.
+        let mut placed = Vec::new();
+        for event in of_row {
+            if event.seq < when.known
+                && let Some(place) = place(events, event.seq, when.known)
+            {
+                let act = acted(&events[place as usize]);
+                let effective = event.data["effective_at"].as_str().and_then(Timestamp::recorded);
+                placed.push((act, place, effective.unwrap_or(act), event));
+            }
+        }
+        placed.sort_by_key(|(act, place, ..)| (*act, *place));
+        let scheduled = !placed.iter().any(|(_, _, effective, _)| *effective <= when.at);
+        if scheduled {
+            placed.retain(|(act, ..)| *act <= when.at);
+        } else {
+            placed.retain(|(_, _, effective, _)| *effective <= when.at);
+        }
+        let of_row: Vec<&Event> = placed.into_iter().map(|(.., event)| event).collect();
+        if of_row.is_empty() {
             continue;
         }
         let moved = of_row.iter().rev().find(|event| event.ty == "toy.moved");
@@ -277,7 +333,11 @@ fn model(events: &[Event], when: When) -> Vec<Plain> {
             id,
             number,
             log: of_row.iter().map(|event| event.seq).collect(),
-            state: moved.map_or("new", |event| event.data["state"].as_str().unwrap()).to_owned(),
+            state: if scheduled {
+                SCHEDULED.to_owned()
+            } else {
+                moved.map_or("new", |event| event.data["state"].as_str().unwrap()).to_owned()
+            },
             tag: tags,
             due: of("due"),
             until: of("until"),
@@ -313,14 +373,21 @@ fn history(steps: &[(u8, u8, u8, i64, u8, i64, i64)]) -> Vec<Event> {
     let mut events = Vec::new();
     for (seq, (kind, toy, name, shift, pick, due, until)) in (0_u64..).zip(steps) {
         let recorded_at = START.saturating_add(seq as i64 * HOUR);
-        // Half of them take effect as they happen.
-        let effective_at = recorded_at.saturating_add(if shift % 2 == 0 { 0 } else { shift * HOUR });
+        // A third is recorded as it happens, a third holds from another time, a third was done at another time.
+        let shifted = recorded_at.saturating_add(shift * HOUR);
         let toy = format!("t{toy}");
-        let mut data = json!({"by": "app:x", "effective_at": effective_at.to_string()});
+        let mut data = json!({"by": "app:x"});
+        if shift.rem_euclid(3) == 1 {
+            data["effective_at"] = json!(shifted.to_string());
+        }
         let ty = match kind {
             0 | 1 if seq > 0 => {
                 let back = (*due + 31) as u64 % seq.min(6) + 1;
                 data["target"] = json!({"source": "/s", "id": (seq - back).to_string()});
+                if until % 3 == 0 {
+                    let back = (*until + 33) as u64 % seq.min(6) + 1;
+                    data["replacement"] = json!({"source": "/s", "id": (seq - back).to_string()});
+                }
                 CORRECTION
             }
             2 => {
@@ -345,7 +412,11 @@ fn history(steps: &[(u8, u8, u8, i64, u8, i64, i64)]) -> Vec<Event> {
                 "toy.moved"
             }
         };
-        events.push(event(seq, ty, recorded_at, data));
+        let mut event = event(seq, ty, recorded_at, data);
+        if shift.rem_euclid(3) == 2 {
+            event.happened_at = shifted;
+        }
+        events.push(event);
     }
     events
 }

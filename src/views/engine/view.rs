@@ -1,8 +1,13 @@
 //! What a view is: which rows an event is about, and what it does to them.
 
+use super::opening::{self, Opening};
+use super::order::arrange;
 use super::row::{Row, RowEvent};
 use crate::views::stats::Contribution;
 use serde_json::Value;
+
+/// The field of a row that says that its events were recorded in another order than they were done.
+pub const OUT_OF_ORDER: &str = "out_of_order";
 
 /// How an event names the row that it is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,8 +43,19 @@ pub trait View: Send + Sync {
         Vec::new()
     }
 
-    /// What one event does to its row. Events come by effective time and then by number; `row` is the default one
-    /// before the first. It must cope with any order and with events that are missing: a correction may take any away.
+    /// How events of a type open rows.
+    fn opening(&self, _ty: &str) -> Opening {
+        Opening::None
+    }
+
+    /// Whether another source that opens the id of a row has a row of its own: whether one of its types opens rows so.
+    fn is_of_one_source(&self) -> bool {
+        false
+    }
+
+    /// What one event does to its row. Events come in the order in which they were done (see [`arrange`]), those
+    /// told early after the opening; `row` is the default one before the first. It must cope with events that are missing:
+    /// a correction may take any away.
     fn step(&self, row: &mut Row, event: &RowEvent);
 
     /// The fields by which rows can be found fast, with the row's values; a value that the row once had may stay on
@@ -111,18 +127,24 @@ pub trait View: Send + Sync {
     }
 }
 
-/// Folds events, which must be in order (effective time, then number), from nothing. The engine's own fold, and what the
-/// tests of a view call.
+/// What events come to, in whatever order they are given. The engine's own fold, and what the tests of a view call.
+#[must_use]
 pub fn fold(view: &dyn View, events: &[RowEvent]) -> Row {
     let mut row = Row::default();
-    for event in events {
-        advance(view, &mut row, event);
+    for event in arrange(view, events.to_vec()) {
+        advance(view, &mut row, &event);
     }
     row
 }
 
 /// One step of a fold, with what the engine itself keeps in a row.
 pub(super) fn advance(view: &dyn View, row: &mut Row, event: &RowEvent) {
+    if event.early_by > 0 {
+        row.set(OUT_OF_ORDER, true);
+    }
+    if !opening::admits(view, row, event) {
+        return;
+    }
     row.assurance = if row.counts.is_empty() { event.assurance } else { row.assurance.min(event.assurance) };
     *row.counts.entry(event.ty.clone()).or_default() += 1;
     view.step(row, event);

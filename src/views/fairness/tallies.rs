@@ -90,19 +90,11 @@ impl View for Tallies {
 mod tests {
     use super::*;
     use crate::spec::time::Timestamp;
-    use crate::views::engine::{Assurance, fold};
+    use crate::views::engine::{fold, testing};
     use crate::views::fairness::Tally;
 
     fn event(ty: &str, data: Value) -> RowEvent {
-        RowEvent {
-            seq: 0,
-            effective_at: Timestamp::EPOCH,
-            happened_at: Timestamp::EPOCH,
-            ty: ty.to_owned(),
-            by: "app:x".into(),
-            assurance: Assurance::Asserted,
-            data: data.into(),
-        }
+        testing::event(0, Timestamp::EPOCH, ty, "app:x", data)
     }
 
     #[test]

@@ -1,12 +1,32 @@
 //! What is asked, and what is found.
 
 use crate::spec::time::Timestamp;
-use crate::views::engine::row::Row;
+use crate::views::engine::row::{Row, RowEvent};
 use crate::views::engine::view::View;
 use std::time::Instant;
 
 /// The state that a row is shown in once its time is over, where its view says so.
 pub const EXPIRED: &str = "expired";
+
+/// The state of a row of which everything holds only later.
+pub const SCHEDULED: &str = "scheduled";
+
+/// An event that is recorded and holds only later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scheduled {
+    /// Its entry's number.
+    pub seq: u64,
+    /// CloudEvents `type`.
+    pub ty: String,
+    /// From when it holds.
+    pub effective_at: Timestamp,
+}
+
+impl Scheduled {
+    pub(super) fn of(event: &RowEvent) -> Scheduled {
+        Scheduled { seq: event.seq, ty: event.ty.clone(), effective_at: event.effective_at }
+    }
+}
 
 /// As of when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,12 +125,16 @@ pub struct Found {
     pub number: u64,
     /// The seq of the last entry that changed it, as known.
     pub last_seq: u64,
-    /// When its last event took effect.
+    /// The latest time from which an event of it holds.
     pub changed_at: Timestamp,
-    /// When its first event took effect.
+    /// From when the event holds that opened it.
     pub opened_at: Timestamp,
     /// Which of its events were taken away or given back by corrections, as known: target and correction.
     pub corrected: Vec<(u64, u64)>,
+    /// How many rows other sources have under its id, as known.
+    pub others: u64,
+    /// What is recorded of it and holds only later, as known.
+    pub scheduled: Vec<Scheduled>,
     /// Its state.
     pub row: Row,
 }

@@ -7,4 +7,4 @@ mod questions;
 mod reading;
 mod source;
 
-pub use asked::{Ask, EXPIRED, Found, Page, Place, Sort, When};
+pub use asked::{Ask, EXPIRED, Found, Page, Place, SCHEDULED, Scheduled, Sort, When};

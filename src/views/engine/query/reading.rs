@@ -1,16 +1,17 @@
 //! One view held still, and its rows as of a moment.
 
-use super::asked::{Found, When};
+use super::asked::{Found, SCHEDULED, Scheduled, When};
 use crate::spec::time::Timestamp;
 use crate::store::Table;
 use crate::views::engine::corrections::Corrections;
 use crate::views::engine::error::{EngineError, Result};
+use crate::views::engine::gather::{Gathered, Gathering};
 use crate::views::engine::keys::{self, Slot};
 use crate::views::engine::row::Row;
 use crate::views::engine::session::STUB;
 use crate::views::engine::slots::Projection;
 use crate::views::engine::state::{Engine, State};
-use crate::views::engine::stored::{Placed, Stored, load, placed, read_stored};
+use crate::views::engine::stored::{Placed, Stored, placed, read_stored, siblings_of};
 use crate::views::engine::view::{RowName, View, advance};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -83,7 +84,10 @@ impl Reading<'_> {
         if number >= when.known {
             return Ok(None);
         }
-        let whole = stored.last_seq < when.known && stored.last.0 <= when.at;
+        let siblings = siblings_of(&*self.engine.store, self.slot, number, &stored)?;
+        let others = siblings.iter().filter(|(_, number)| *number < when.known).count() as u64;
+        let others = others + u64::from(stored.beside.is_some());
+        let whole = stored.last_seq < when.known && stored.latest <= when.at;
         if whole {
             if stored.row.counts.is_empty() {
                 // Everything about it has been taken away.
@@ -93,46 +97,68 @@ impl Reading<'_> {
                 id: stored.id,
                 number,
                 last_seq: stored.last_seq,
-                changed_at: stored.last.0,
-                opened_at: stored.first,
+                changed_at: stored.latest,
+                opened_at: stored.opened_at,
                 corrected: stored.corrected,
+                others,
+                scheduled: Vec::new(),
                 row: stored.row,
             }));
         }
-        let corrections = Corrections::new(&*self.engine.store);
+        let gathered = self.gathered(number, &stored, &siblings, when)?;
         let mut row = Row::default();
-        let mut last = (Timestamp::FIRST, 0);
-        for (effective_at, seq, kept) in self.events(number, &stored)? {
-            if seq >= when.known || effective_at > when.at {
-                continue;
-            }
-            last = (effective_at.max(last.0), seq.max(last.1));
-            let spoken_of = stored.corrected.iter().any(|(target, _)| *target == seq);
-            if spoken_of && corrections.against(seq, when.known)?.is_some() {
-                continue;
-            }
-            let event = load(&*self.engine.feed, &self.state.catalog, effective_at, seq, kept)?;
-            advance(&*self.view, &mut row, &event);
+        // What holds only later is shown as such, and never as if it were not there.
+        let events = if gathered.events.is_empty() { &gathered.later } else { &gathered.events };
+        let events = events.iter().filter(|event| event.acted_at <= when.at || !gathered.events.is_empty());
+        let mut holds = (None, Timestamp::FIRST);
+        for event in events {
+            holds = (holds.0.or(Some(event.effective_at)), holds.1.max(event.effective_at));
+            advance(&*self.view, &mut row, event);
         }
-        if row.counts.is_empty() {
-            return Ok(None);
+        let Some(opened_at) = holds.0 else { return Ok(None) };
+        let later = gathered.later.iter().filter(|event| event.acted_at <= when.at);
+        let scheduled: Vec<Scheduled> = later.map(Scheduled::of).collect();
+        if gathered.events.is_empty() {
+            row.state = SCHEDULED.to_owned();
         }
         let corrected: Vec<(u64, u64)> =
             stored.corrected.into_iter().filter(|(_, correction)| *correction < when.known).collect();
-        let last_seq = corrected.iter().map(|(_, correction)| *correction).fold(last.1, u64::max);
+        let last_seq = corrected.iter().map(|(_, correction)| *correction).fold(gathered.last_seq, u64::max);
+        let changed_at = holds.1;
         Ok(Some(Found {
             id: stored.id,
             number,
             last_seq,
-            changed_at: last.0,
-            opened_at: stored.first,
+            changed_at,
+            opened_at,
             corrected,
+            others,
+            scheduled,
             row,
         }))
     }
 
-    /// Where a row's events stand, in order: effective time, seq, and what was kept.
-    pub(in crate::views::engine) fn events(&self, number: u64, stored: &Stored) -> Result<Vec<Placed>> {
+    pub(in crate::views::engine) fn gathered(
+        &self,
+        number: u64,
+        stored: &Stored,
+        siblings: &[(u64, u64)],
+        when: When,
+    ) -> Result<Gathered> {
+        let corrections = Corrections::new(&*self.engine.store);
+        let gathering = Gathering {
+            view: &*self.view,
+            stored,
+            siblings,
+            corrections: &corrections,
+            feed: &*self.engine.feed,
+            catalog: &self.state.catalog,
+        };
+        gathering.gather(self.events(number)?, when)
+    }
+
+    /// A row's events in the order of recording, and what was kept of them.
+    fn events(&self, number: u64) -> Result<Vec<Placed>> {
         let mut found = BTreeMap::new();
         let (from, to) = keys::events(self.slot, number);
         self.engine.store.scan(Table::Events, &from, &to, false, &mut |key, value| {
@@ -141,8 +167,8 @@ impl Reading<'_> {
         })?;
         let mut events = placed(found)?;
         if !self.view.keeps_data() {
-            events.push((stored.first, number, None));
-            events.sort_by_key(|(effective_at, seq, _)| (*effective_at, *seq));
+            events.push((number, None));
+            events.sort_by_key(|(seq, _)| *seq);
         }
         Ok(events)
     }

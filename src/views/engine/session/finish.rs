@@ -2,15 +2,19 @@
 
 use super::marks::{Marks, is_there};
 use super::{Session, Sum, Working};
+use crate::spec::time::Timestamp;
 use crate::store::postings::{BUNDLE, Offsets};
 use crate::store::{Batch, Table};
 use crate::views::engine::digest::Digest;
 use crate::views::engine::error::{EngineError, Result};
+use crate::views::engine::gather::Gathering;
 use crate::views::engine::keys::{self, DateKind, Slot};
 use crate::views::engine::lists::{self, Tail};
+use crate::views::engine::order::arrange;
+use crate::views::engine::query::When;
 use crate::views::engine::row::Row;
 use crate::views::engine::slots::Member;
-use crate::views::engine::stored::{Stored, load, read_count};
+use crate::views::engine::stored::{Stored, read_count, source_hash};
 use crate::views::engine::view::advance;
 use crate::views::stats::DayStats;
 use serde_json::Value;
@@ -90,24 +94,42 @@ impl Session<'_> {
 
     /// Folds a row from its events, without those that do not count.
     fn fold(&self, slot: Slot, number: u64, working: &mut Working) -> Result<()> {
-        let (view, corrected) = (working.view.clone(), !working.stored.corrected.is_empty());
+        let view = working.view.clone();
+        let siblings = self.siblings(slot, number, &working.stored)?;
+        let gathering = Gathering {
+            view: &*view,
+            stored: &working.stored,
+            siblings: &siblings,
+            corrections: &self.corrections,
+            feed: self.feed,
+            catalog: self.catalog,
+        };
+        let when = When { known: self.known, at: Timestamp::LAST };
+        let gathered = gathering.gather(self.events_of(slot, &*view, number)?, when)?;
         let mut row = Row::default();
-        // With all its events: as of an earlier day it is listed by what has been corrected since.
-        let mut uncorrected = Row::default();
-        for (effective_at, seq, kept) in self.events_of(slot, &*view, number, &working.stored)? {
-            let event = load(self.feed, self.catalog, effective_at, seq, kept)?;
-            if corrected {
+        if let Some(first) = gathered.events.first() {
+            working.stored.opened_at = first.effective_at;
+        }
+        if let Some(last) = gathered.events.iter().max_by_key(|event| event.acted_at) {
+            let mut at_last = gathered.events.iter().filter(|event| event.acted_at == last.acted_at);
+            let one_source = at_last.all(|event| event.source == last.source);
+            working.stored.last_act = last.acted_at;
+            working.stored.last_source = if one_source { source_hash(&last.source) } else { 0 };
+        }
+        for event in &gathered.events {
+            advance(&*view, &mut row, event);
+            working.listed.extend(view.lists(&row));
+            working.dense.extend(view.dense_lists(&row));
+        }
+        if !gathered.gone.is_empty() {
+            // With all its events: as of an earlier day it is listed by what has been corrected since.
+            let mut uncorrected = Row::default();
+            let gone = gathered.gone.into_iter().map(|(event, _)| event);
+            for event in arrange(&*view, gathered.events.into_iter().chain(gone).collect()) {
                 advance(&*view, &mut uncorrected, &event);
                 working.listed.extend(view.lists(&uncorrected));
                 working.dense.extend(view.dense_lists(&uncorrected));
             }
-            let spoken_of = working.stored.corrected.iter().any(|(target, _)| *target == seq);
-            if spoken_of && self.corrections.against(seq, self.known)?.is_some() {
-                continue;
-            }
-            advance(&*view, &mut row, &event);
-            working.listed.extend(view.lists(&row));
-            working.dense.extend(view.dense_lists(&row));
         }
         working.stored.row = row;
         Ok(())

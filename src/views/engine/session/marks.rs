@@ -25,7 +25,7 @@ impl Marks {
             dates.extend(row.valid_until.map(|time| (DateKind::Until, time)));
         }
         if stored.ahead {
-            dates.push((DateKind::Ahead, stored.last.0));
+            dates.push((DateKind::Ahead, stored.latest));
         }
         let mut facets = vec![("state", row.state.clone())];
         facets.extend(view.facets(row));

@@ -2,15 +2,17 @@
 
 mod finish;
 mod marks;
+mod whose;
 
 use super::corrections::{CORRECTION, Corrections};
 use super::error::{EngineError, Result};
 use super::event::EventFeed;
 use super::keys::{self, Slot};
 use super::lists::{Counted, Tail};
+use super::opening::Opening;
 use super::row::RowEvent;
 use super::slots::{Member, Projection};
-use super::stored::{Kept, Placed, Stored, placed, read_stored};
+use super::stored::{Kept, Placed, SOURCE_BYTES, Stored, placed, read_stored, source_hash};
 use super::tally::Tallier;
 use super::view::{RowName, View, advance};
 use crate::catalog::Catalog;
@@ -18,10 +20,12 @@ use crate::follow::Event;
 use crate::spec::time::Timestamp;
 use crate::store::{Batch, Store, Table};
 use crate::views::stats::DayStats;
+use std::cmp::Ordering;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use whose::Whose;
 
 /// What an unknown alias is called until its row is known. No identifier begins so.
 pub(super) const STUB: &str = "?";
@@ -36,6 +40,8 @@ pub(super) struct Session<'a> {
     /// Boxed: they are large, and moved when the map grows and when they are sorted.
     in_hand: HashMap<(Slot, u64), Box<Working>>,
     names: HashMap<[u8; 20], Option<u64>>,
+    /// Rows of other sources that this batch began beside first rows: hash of the source, and number.
+    siblings: HashMap<(Slot, u64), Vec<(u64, u64)>>,
     /// Events of rows that this batch writes or takes away.
     events: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// By how much counts change: of what has a facet's value, and of what has its date on a day.
@@ -103,6 +109,7 @@ impl<'a> Session<'a> {
             batch: Batch::default(),
             in_hand: HashMap::with_capacity(events.len()),
             names: HashMap::with_capacity(events.len()),
+            siblings: HashMap::new(),
             events: BTreeMap::new(),
             counts: HashMap::new(),
             days: HashMap::new(),
@@ -179,39 +186,87 @@ impl<'a> Session<'a> {
                     RowName::Id(id) => id.clone(),
                     RowName::Alias(alias) => format!("{STUB}{alias}"),
                 };
-                let mut stored = Stored::new(id, event);
-                stored.ahead = event.effective_at > recorded_at;
-                let mut working = Working::new(view, None, stored);
-                working.advance(event);
-                self.in_hand.insert((slot, event.seq), working);
-                self.names.insert(key, Some(event.seq));
-                self.batch.put(Table::Ids, &key, &event.seq.to_be_bytes());
-                if view.keeps_data() {
-                    self.keep(slot, &**view, event.seq, event);
-                }
+                self.begin(slot, view, Stored::new(id, event), event, recorded_at);
+                self.named(key, event.seq);
                 event.seq
             }
-            Some(number) => {
-                self.keep(slot, &**view, number, event);
-                let working = self.working(slot, view, number)?;
-                let stored = &mut working.stored;
-                stored.events += 1;
-                stored.last_seq = stored.last_seq.max(event.seq);
-                let place = (event.effective_at, event.seq);
-                if place < stored.last {
-                    working.stale = true;
-                } else {
-                    stored.last = place;
-                    if !working.stale {
-                        working.advance(event);
-                    }
+            Some(first) => match self.whose(slot, view, first, name, event)? {
+                Whose::Row(number) => {
+                    self.join(slot, view, number, event, recorded_at)?;
+                    number
                 }
-                working.stored.ahead = working.stored.last.0 > recorded_at;
-                number
-            }
+                Whose::Nobodys(id) => {
+                    self.begin_beside(slot, view, first, id, event, recorded_at)?;
+                    event.seq
+                }
+            },
         };
         for alias in view.aliases(&event.ty, &event.data) {
             self.alias(slot, view, number, RowName::Alias(alias))?;
+        }
+        Ok(())
+    }
+
+    /// A new row.
+    fn begin(
+        &mut self,
+        slot: Slot,
+        view: &Arc<dyn View>,
+        mut stored: Stored,
+        event: &RowEvent,
+        recorded_at: Timestamp,
+    ) {
+        stored.ahead = stored.latest > recorded_at;
+        if view.opening(&event.ty) != Opening::None {
+            stored.source = Some(source_hash(&event.source));
+        }
+        let mut working = Working::new(view, None, stored);
+        working.advance(event);
+        self.in_hand.insert((slot, event.seq), working);
+        if view.keeps_data() {
+            self.keep(slot, &**view, event.seq, event);
+        }
+    }
+
+    /// One more event of a row that is there.
+    fn join(
+        &mut self,
+        slot: Slot,
+        view: &Arc<dyn View>,
+        number: u64,
+        event: &RowEvent,
+        recorded_at: Timestamp,
+    ) -> Result<()> {
+        self.keep(slot, &**view, number, event);
+        let opens = view.opening(&event.ty) != Opening::None;
+        let source = source_hash(&event.source);
+        let working = self.working(slot, view, number)?;
+        let stored = &mut working.stored;
+        stored.events += 1;
+        stored.last_seq = stored.last_seq.max(event.seq);
+        stored.latest = stored.latest.max(event.effective_at);
+        stored.ahead = stored.latest > recorded_at;
+        if opens && stored.source.is_none() {
+            stored.source = Some(source);
+        }
+        let next = match event.acted_at.cmp(&stored.last_act) {
+            Ordering::Less => false,
+            // Events of several sources at one instant have an order that is not that of recording.
+            Ordering::Equal => stored.last_source == source,
+            Ordering::Greater => {
+                (stored.last_act, stored.last_source) = (event.acted_at, source);
+                true
+            }
+        };
+        if !next && stored.last_act == event.acted_at {
+            stored.last_source = 0;
+        }
+        // What was told before its opening comes after it.
+        let opens_late = opens && stored.row.source.is_none();
+        if !next || opens_late {
+            working.stale = true;
+        } else if !working.stale {
+            working.advance(event);
         }
         Ok(())
     }
@@ -230,45 +285,62 @@ impl<'a> Session<'a> {
                 }
                 stub.gone = true;
                 let stub = stub.stored.clone();
-                for (effective_at, seq, kept) in self.events_of(slot, &**view, known, &stub)? {
-                    self.events.insert(keys::event(slot, known, effective_at, seq), None);
-                    self.events
-                        .insert(keys::event(slot, number, effective_at, seq), Some(kept.unwrap_or_default()));
+                for (seq, kept) in self.events_of(slot, &**view, known)? {
+                    self.events.insert(keys::event(slot, known, seq), None);
+                    let kept = kept.unwrap_or_else(|| vec![0; SOURCE_BYTES]);
+                    self.events.insert(keys::event(slot, number, seq), Some(kept));
                 }
                 let row = &mut self.working(slot, view, number)?.stored;
                 row.events += stub.events;
-                row.last = row.last.max(stub.last);
+                if stub.last_act >= row.last_act {
+                    (row.last_act, row.last_source) = (stub.last_act, 0);
+                }
+                row.latest = row.latest.max(stub.latest);
                 row.last_seq = row.last_seq.max(stub.last_seq);
                 row.corrected.extend(stub.corrected);
                 self.working(slot, view, number)?.stale = true;
             }
         }
-        self.names.insert(key, Some(number));
-        self.batch.put(Table::Ids, &key, &number.to_be_bytes());
+        self.named(key, number);
         Ok(())
     }
 
-    /// A correction: rows that its target is an event of are folded again without it, or with it.
+    /// A correction: rows of which it changes what counts are folded again.
     fn correct(&mut self, event: &Event, members: &[Member]) -> Result<()> {
-        let Some(target) = target_of(event, self.feed)? else { return Ok(()) };
-        self.corrections.add(target, event.seq, &mut self.batch)?;
-        let feed = self.feed;
-        for touched in Corrections::touched(target, feed, &|event| target_of(event, feed))? {
+        let same_row = |one: &Event, other: &Event| {
+            members.iter().all(|member| match &member.projection {
+                Projection::Rows(view) if view.types().contains(&one.ty) => {
+                    view.row_of(&one.ty, &one.data) == view.row_of(&other.ty, &other.data)
+                }
+                _ => true,
+            })
+        };
+        for seq in self.corrections.note(event, self.feed, &same_row, &mut self.batch)? {
+            let touched = self.feed.event(seq)?;
             for member in members {
                 let Projection::Rows(view) = &member.projection else { continue };
-                let Some(name) = view.row_of(&touched.ty, &touched.data) else { continue };
                 if !view.types().contains(&touched.ty) {
                     continue;
                 }
-                if let Some(number) = self.find(keys::name(member.slot, &name))? {
+                let Some(name) = view.row_of(&touched.ty, &touched.data) else { continue };
+                for number in self.rows_named(member.slot, &name, &touched.source)? {
                     let working = self.working(member.slot, view, number)?;
                     working.stale = true;
-                    working.stored.corrected.push((touched.seq, event.seq));
+                    working.stored.corrected.push((seq, event.seq));
                     working.stored.last_seq = working.stored.last_seq.max(event.seq);
                 }
             }
         }
         Ok(())
+    }
+
+    /// The rows that an event of a source may be kept with: the first one of the name, and the source's own.
+    fn rows_named(&mut self, slot: Slot, name: &RowName, source: &str) -> Result<Vec<u64>> {
+        let mut numbers: Vec<u64> = self.find(keys::name(slot, name))?.into_iter().collect();
+        if let RowName::Id(id) = name {
+            numbers.extend(self.find(keys::name_of_source(slot, id, source))?);
+        }
+        Ok(numbers)
     }
 
     /// Notes an event among those of a row.
@@ -277,9 +349,9 @@ impl<'a> Session<'a> {
             // A struct of texts, numbers and JSON always serialises.
             serde_json::to_vec(&Kept::of(event)).unwrap_or_default()
         } else {
-            Vec::new()
+            source_hash(&event.source).to_be_bytes().to_vec()
         };
-        self.events.insert(keys::event(slot, number, event.effective_at, event.seq), Some(value));
+        self.events.insert(keys::event(slot, number, event.seq), Some(value));
     }
 
     /// The number of the row of this name, a key of [`keys::name`].
@@ -308,8 +380,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Where a row's events stand: effective time, seq, and what was kept.
-    fn events_of(&self, slot: Slot, view: &dyn View, number: u64, stored: &Stored) -> Result<Vec<Placed>> {
+    /// A row's events in the order of recording, and what was kept of them.
+    fn events_of(&self, slot: Slot, view: &dyn View, number: u64) -> Result<Vec<Placed>> {
         let mut found = BTreeMap::new();
         let (from, to) = keys::events(slot, number);
         self.store.scan(Table::Events, &from, &to, false, &mut |key, value| {
@@ -319,16 +391,14 @@ impl<'a> Session<'a> {
         found.extend(self.events.range(from..to).map(|(key, value)| (key.clone(), value.clone())));
         let mut events = placed(found)?;
         if !view.keeps_data() {
-            events.push((stored.first, number, None));
-            events.sort_by_key(|(effective_at, seq, _)| (*effective_at, *seq));
+            events.push((number, None));
+            events.sort_by_key(|(seq, _)| *seq);
         }
         Ok(events)
     }
-}
 
-/// The entry that a correction speaks of: one that was recorded before it.
-fn target_of(event: &Event, feed: &dyn EventFeed) -> Result<Option<u64>> {
-    let part = |name: &str| event.data.get("target")?.get(name)?.as_str();
-    let Some((source, id)) = part("source").zip(part("id")) else { return Ok(None) };
-    Ok(feed.find(&crate::log::identity(source, id), event.seq)?)
+    fn named(&mut self, key: [u8; 20], number: u64) {
+        self.names.insert(key, Some(number));
+        self.batch.put(Table::Ids, &key, &number.to_be_bytes());
+    }
 }

@@ -1,0 +1,94 @@
+//! The events of one row that count as of a moment, read from where they are kept and put where they count.
+
+use super::corrections::{Corrections, Counts};
+use super::error::Result;
+use super::event::EventFeed;
+use super::opening::Opening;
+use super::order::arrange;
+use super::query::When;
+use super::row::RowEvent;
+use super::stored::{Placed, Stored, load, source_hash};
+use super::view::View;
+use crate::catalog::Catalog;
+
+/// A row whose events are to be gathered.
+pub(super) struct Gathering<'a> {
+    pub(super) view: &'a dyn View,
+    pub(super) stored: &'a Stored,
+    /// Rows of other sources under the same id: hash of the source, and number of the row.
+    pub(super) siblings: &'a [(u64, u64)],
+    pub(super) corrections: &'a Corrections<'a>,
+    pub(super) feed: &'a dyn EventFeed,
+    pub(super) catalog: &'a Catalog,
+}
+
+/// The events of a row as of a moment.
+#[derive(Default)]
+pub(super) struct Gathered {
+    /// Those that count and hold by then, in the order in which they are folded.
+    pub(super) events: Vec<RowEvent>,
+    /// Those that count and hold only later.
+    pub(super) later: Vec<RowEvent>,
+    /// Those that do not count, and by which correction.
+    pub(super) gone: Vec<(RowEvent, u64)>,
+    /// The last entry that has a say, corrections not included.
+    pub(super) last_seq: u64,
+}
+
+impl Gathering<'_> {
+    /// Gathers what was recorded below `when.known` and holds by `when.at`.
+    pub(super) fn gather(&self, placed: Vec<Placed>, when: When) -> Result<Gathered> {
+        let mut gathered = Gathered::default();
+        let mut events = Vec::with_capacity(placed.len());
+        for (seq, kept) in placed.into_iter().filter(|(seq, _)| *seq < when.known) {
+            let mut event = load(self.feed, self.catalog, seq, kept)?;
+            if self.belongs_elsewhere(&event, when.known) {
+                continue;
+            }
+            let spoken_of = self.stored.corrected.iter().any(|(target, _)| *target == seq);
+            if spoken_of {
+                match self.corrections.counts(seq, when.known)? {
+                    Counts::AsItIs => {}
+                    Counts::InPlaceOf { target, retimed } => {
+                        self.put_in_place(&mut event, target, retimed)?
+                    }
+                    Counts::Not { by } => {
+                        gathered.last_seq = gathered.last_seq.max(seq);
+                        gathered.gone.push((event, by));
+                        continue;
+                    }
+                }
+            }
+            if event.effective_at > when.at {
+                gathered.later.push(event);
+            } else {
+                gathered.last_seq = gathered.last_seq.max(seq);
+                events.push(event);
+            }
+        }
+        gathered.events = arrange(self.view, events);
+        Ok(gathered)
+    }
+
+    /// An event that names an id belongs to the row of its own source, once there is one.
+    fn belongs_elsewhere(&self, event: &RowEvent, known: u64) -> bool {
+        if self.siblings.is_empty() || self.view.opening(&event.ty) != Opening::None {
+            return false;
+        }
+        let source = source_hash(&event.source);
+        self.siblings.iter().any(|(of, number)| *of == source && *number < known)
+    }
+
+    /// A replacement has its target's place in the order of recording, and its act time unless it says otherwise.
+    fn put_in_place(&self, event: &mut RowEvent, target: u64, retimed: bool) -> Result<()> {
+        let target = self.feed.event(target)?;
+        (event.place, event.recorded_at) = (target.seq, target.recorded_at);
+        if !retimed {
+            if event.effective_at == event.acted_at {
+                event.effective_at = target.acted_at();
+            }
+            event.acted_at = target.acted_at();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,142 @@
+//! Whose row an event is about, where several sources use one id.
+//!
+//! The first row of an id is that of the source whose opening was recorded first. An opening of another source begins a row
+//! of that source's own, unless it says the same; from then on the events of that source are about that row.
+
+use super::{Session, Working};
+use crate::spec::time::Timestamp;
+use crate::store::Table;
+use crate::views::engine::error::Result;
+use crate::views::engine::keys::{self, Slot};
+use crate::views::engine::opening::Opening;
+use crate::views::engine::row::RowEvent;
+use crate::views::engine::stored::{SOURCE_BYTES, Stored, load, siblings_of, source_hash};
+use crate::views::engine::view::{RowName, View};
+use std::sync::Arc;
+
+/// Openings of a row that are looked at to see whether another source says the same.
+///
+/// Reason: each may be read from the log, some tens of microseconds. Beyond, what says the same has a row of its own, and
+/// is seen there.
+const MAX_OPENINGS: usize = 256;
+
+/// Which row an event is about.
+pub(super) enum Whose {
+    Row(u64),
+    /// One that is not there yet, under this id.
+    Nobodys(String),
+}
+
+impl Session<'_> {
+    /// The row that an event is about, of those that have its id, of which `first` is the first one.
+    pub(super) fn whose(
+        &mut self,
+        slot: Slot,
+        view: &Arc<dyn View>,
+        first: u64,
+        name: &RowName,
+        event: &RowEvent,
+    ) -> Result<Whose> {
+        let RowName::Id(id) = name else { return Ok(Whose::Row(first)) };
+        if !view.is_of_one_source() {
+            return Ok(Whose::Row(first));
+        }
+        let source = source_hash(&event.source);
+        let stored = &self.working(slot, view, first)?.stored;
+        if stored.source.is_none_or(|of| of == source) {
+            return Ok(Whose::Row(first));
+        }
+        let (of, siblings) = (stored.source, stored.siblings);
+        if siblings > 0
+            && let Some(own) = self.find(keys::name_of_source(slot, id, &event.source))?
+        {
+            return Ok(Whose::Row(own));
+        }
+        if !view.opening(&event.ty).is_of_one_source() || self.is_said_by(slot, view, first, of, event)? {
+            return Ok(Whose::Row(first));
+        }
+        Ok(Whose::Nobodys(id.clone()))
+    }
+
+    /// Whether an opening of the row, of this source, says the same as the event.
+    fn is_said_by(
+        &self,
+        slot: Slot,
+        view: &Arc<dyn View>,
+        number: u64,
+        of: Option<u64>,
+        event: &RowEvent,
+    ) -> Result<bool> {
+        let mut looked_at = 0;
+        for (seq, kept) in self.events_of(slot, &**view, number)? {
+            if source_of(kept.as_deref()).is_some_and(|source| Some(source) != of) {
+                continue;
+            }
+            looked_at += 1;
+            if looked_at > MAX_OPENINGS {
+                break;
+            }
+            let other = load(self.feed, self.catalog, seq, kept)?;
+            if other.ty == event.ty && other.data == event.data {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// A row of another source beside the first one, with what that source had said of the id before.
+    pub(super) fn begin_beside(
+        &mut self,
+        slot: Slot,
+        view: &Arc<dyn View>,
+        first: u64,
+        id: String,
+        event: &RowEvent,
+        recorded_at: Timestamp,
+    ) -> Result<()> {
+        let source = source_hash(&event.source);
+        self.named(keys::name_of_source(slot, &id, &event.source), event.seq);
+        let mut stored = Stored::new(id, event);
+        stored.beside = Some(first);
+        self.begin(slot, view, stored, event, recorded_at);
+        self.batch.put(Table::Terms, &keys::sibling(slot, first, event.seq), &source.to_be_bytes());
+        self.siblings.entry((slot, first)).or_default().push((source, event.seq));
+        let mut earlier = Vec::new();
+        for (seq, kept) in self.events_of(slot, &**view, first)? {
+            if source_of(kept.as_deref()).is_some_and(|of| of != source) {
+                continue;
+            }
+            let other = load(self.feed, self.catalog, seq, kept)?;
+            if other.source == event.source && view.opening(&other.ty) == Opening::None {
+                earlier.push(other);
+            }
+        }
+        let corrected = {
+            let first = self.working(slot, view, first)?;
+            first.stored.siblings += 1;
+            first.stale |= !earlier.is_empty();
+            first.stored.last_seq = first.stored.last_seq.max(event.seq);
+            first.stored.corrected.clone()
+        };
+        for other in earlier {
+            self.join(slot, view, event.seq, &other, recorded_at)?;
+            let own: &mut Working = self.working(slot, view, event.seq)?;
+            own.stale = true;
+            own.stored.corrected.extend(corrected.iter().filter(|(seq, _)| *seq == other.seq));
+        }
+        Ok(())
+    }
+
+    /// The rows of other sources beside a row: hash of the source, and number.
+    pub(super) fn siblings(&self, slot: Slot, first: u64, stored: &Stored) -> Result<Vec<(u64, u64)>> {
+        let mut siblings = siblings_of(self.store, slot, first, stored)?;
+        siblings.extend(self.siblings.get(&(slot, first)).into_iter().flatten());
+        Ok(siblings)
+    }
+}
+
+/// The hash of an event's source, where it is kept beside it.
+fn source_of(kept: Option<&[u8]>) -> Option<u64> {
+    let bytes: [u8; SOURCE_BYTES] = kept?.try_into().ok()?;
+    Some(u64::from_be_bytes(bytes)).filter(|source| *source != 0)
+}
