@@ -261,9 +261,9 @@ impl<'a> Session<'a> {
         if !next && stored.last_act == event.acted_at {
             stored.last_source = 0;
         }
-        // What was told before its opening comes after it.
+        // What was told before its opening comes after it; and of a row of which nothing is left this is the first event.
         let opens_late = opens && stored.row.source.is_none();
-        if !next || opens_late {
+        if !next || opens_late || stored.row.counts.is_empty() {
             working.stale = true;
         } else if !working.stale {
             working.advance(event);
