@@ -21,6 +21,14 @@ pub enum AnswerError {
     /// What was asked for is not there, as of then.
     #[error("{0}")]
     NotThere(String),
+    /// It was there, and corrections took it away, the last one in this entry.
+    #[error("{detail}")]
+    TakenAway {
+        /// The sentence for whoever asked.
+        detail: String,
+        /// The correction's entry.
+        by: u64,
+    },
     /// The views are being made or catch up: ask again soon.
     #[error("{0}")]
     Building(String),

@@ -5,7 +5,7 @@ use super::cursor;
 use super::error::AnswerError;
 use super::moment::{AskedMoment, Moment, time};
 use crate::spec::time::MICROS_PER_DAY;
-use crate::views::engine::{Ask, EXPIRED, Sort, View, When};
+use crate::views::engine::{Ask, CONFLICT, EXPIRED, OF_ALL, Sort, View, When};
 use std::collections::BTreeSet;
 
 /// Rows in a list, unless asked otherwise.
@@ -37,8 +37,23 @@ pub struct Parameters {
 }
 
 /// What the parameters of all lists are called.
-const KNOWN: [&str; 9] =
-    ["overdue", "validity", "due_from", "due_to", "ends_from", "ends_to", "sort", "limit", "cursor"];
+const KNOWN: [&str; 15] = [
+    "overdue",
+    "validity",
+    "due_from",
+    "due_to",
+    "ends_from",
+    "ends_to",
+    "opened_from",
+    "opened_to",
+    "changed_from",
+    "changed_to",
+    "ended_from",
+    "ended_to",
+    "sort",
+    "limit",
+    "cursor",
+];
 
 /// What all questions that are asked as of a moment know.
 const OF_MOMENTS: [&str; 3] = ["as_of", "at", "min_seq"];
@@ -161,11 +176,9 @@ impl Parameters {
             if KNOWN.contains(&name.as_str()) || (name == UNREVIEWED && view.name() == "access") {
                 continue;
             }
-            if !(fields.iter().any(|field| field == name)
-                || matches!(name.as_str(), "state" | "owner" | "id"))
-            {
+            if !(fields.iter().any(|field| field == name) || OF_ALL.contains(&name.as_str())) {
                 let own = (view.name() == "access").then_some(UNREVIEWED);
-                let mut known: Vec<&str> = ["state", "owner", "id"].into_iter().chain(KNOWN).collect();
+                let mut known: Vec<&str> = OF_ALL.into_iter().chain(KNOWN).collect();
                 known.extend(fields.iter().map(AsRef::<str>::as_ref).chain(own).chain(OF_MOMENTS));
                 return Err(unknown(name, &known));
             }
@@ -173,7 +186,9 @@ impl Parameters {
             if values.len() > MAX_VALUES || values.iter().any(String::is_empty) {
                 return Err(AnswerError::parameter(name, "1 to 64 values, with commas between them"));
             }
-            if view.flags().contains(&name.as_str()) && !matches!(value.as_str(), "true" | "false") {
+            if (name == CONFLICT || view.flags().contains(&name.as_str()))
+                && !matches!(value.as_str(), "true" | "false")
+            {
                 return Err(AnswerError::parameter(name, "true or false"));
             }
             let level = |value: &String| value.parse::<u8>().is_ok_and(|level| (1..=9).contains(&level));
@@ -208,6 +223,9 @@ impl Parameters {
             validity,
             due: (date("due_from")?, date("due_to")?),
             until: (date("ends_from")?, date("ends_to")?),
+            opened: (date("opened_from")?, date("opened_to")?),
+            changed: (date("changed_from")?, date("changed_to")?),
+            ended: (date("ended_from")?, date("ended_to")?),
             sort,
             descending,
             ..Ask::all(when, self.limit()?)

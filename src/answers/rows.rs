@@ -2,11 +2,11 @@
 
 use super::cursor;
 use super::error::AnswerError;
-use super::moment::{AskedMoment, moment};
+use super::moment::{AskedMoment, Moment, moment};
 use super::parameters::Parameters;
 use super::row::{Column, ShownRow, columns};
 use super::{Answer, Inquiry, Page};
-use crate::views::engine::History;
+use crate::views::engine::{CONFLICT, History};
 
 /// A page of rows, and what each of them has.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,13 +40,16 @@ pub fn one(
     inquiry: &Inquiry<'_>,
     name: &str,
     id: &str,
+    source: Option<&str>,
     asked: &AskedMoment,
 ) -> Result<Answer<ShownRow>, AnswerError> {
     let moment = moment(inquiry, asked)?;
     let view = moment.view(name)?;
-    let found = moment.engine.row(name, id, moment.when)?;
-    let found = found.ok_or_else(|| absent(name, id))?;
-    let body = ShownRow::of(&*view, found, moment.when.at);
+    let found = moment.engine.row_of(name, id, source, moment.when)?;
+    let found = found.map_or_else(|| Err(absent(&moment, name, id, source)), Ok)?;
+    let others = if found.others > 0 { moment.engine.sources_of(name, id, moment.when)? } else { Vec::new() };
+    let mut body = ShownRow::of(&*view, found, moment.when.at);
+    body.other_sources = others.into_iter().filter(|other| Some(other) != body.source.as_ref()).collect();
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
 }
 
@@ -58,11 +61,12 @@ pub fn history(
     inquiry: &Inquiry<'_>,
     name: &str,
     id: &str,
+    source: Option<&str>,
     asked: &AskedMoment,
 ) -> Result<Answer<History>, AnswerError> {
     let moment = moment(inquiry, asked)?;
-    let body = moment.engine.history(name, id, moment.when)?;
-    let body = body.ok_or_else(|| absent(name, id))?;
+    let body = moment.engine.history_of(name, id, source, moment.when)?;
+    let body = body.map_or_else(|| Err(absent(&moment, name, id, source)), Ok)?;
     let applied = body.applied;
     Ok(Answer { body, as_of: moment.as_of(), applied })
 }
@@ -93,8 +97,8 @@ pub fn counts(
     let view = moment.view(name)?;
     let by = parameters.get("by").unwrap_or("state");
     let fields = view.counted_fields();
-    if by != "state" && !fields.contains(&by) {
-        let mut known = vec!["state"];
+    if !matches!(by, "state" | CONFLICT) && !fields.contains(&by) {
+        let mut known = vec!["state", CONFLICT];
         known.extend(&fields);
         return Err(AnswerError::parameter("by", &format!("one of {}", known.join(", "))));
     }
@@ -112,6 +116,18 @@ pub fn counts(
     Ok(Answer { body, as_of: moment.as_of(), applied: engine.applied() })
 }
 
-fn absent(name: &str, id: &str) -> AnswerError {
+/// Why there is no such row: it was taken away, or never was there.
+pub fn absent(moment: &Moment, name: &str, id: &str, source: Option<&str>) -> AnswerError {
+    match moment.engine.taken_away(name, id, source, moment.when) {
+        Err(error) => return error.into(),
+        Ok(Some(by)) => {
+            let detail = format!(
+                "all events of {id:.128?} were taken away by corrections, the last one in entry {by}; its history \
+                 shows them"
+            );
+            return AnswerError::TakenAway { detail, by };
+        }
+        Ok(None) => {}
+    }
     AnswerError::NotThere(format!("{name} has no row {id:.128?}, as of the moment that was asked for"))
 }

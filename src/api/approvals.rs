@@ -1,11 +1,12 @@
 //! One approval with the authority behind each vote, and what happened to its target afterwards.
 
 use super::answering::answer;
+use super::filters::OneQuery;
 use super::links;
-use super::moment::{MomentQuery, MomentView, text};
+use super::moment::{MomentView, text};
 use super::row::RowView;
-use crate::answers::approvals;
 use crate::answers::approvals::authority;
+use crate::answers::{Inquiry, approvals};
 use crate::api::problems::OfQuestions;
 use crate::web::auth::Reader;
 use crate::web::parameters::Query;
@@ -126,7 +127,7 @@ impl ApprovalDetail {
 }
 
 /// One approval, with the authority behind each vote.
-#[utoipa::path(tag = "compliance", operation_id = "get_approvals", params(("id" = String, Path, description = "The approval", example = "APR-0005"), MomentQuery), responses(
+#[utoipa::path(tag = "compliance", operation_id = "get_approvals", params(("id" = String, Path, description = "The approval", example = "APR-0005"), OneQuery), responses(
     (status = 200, description = "The approval", body = ApprovalDetail),
     OfQuestions,
 ))]
@@ -135,10 +136,12 @@ pub async fn one(
     service: web::Data<Service>,
     reader: Reader,
     id: web::Path<String>,
-    query: Query<MomentQuery>,
+    query: Query<OneQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let moment = query.into_inner().moment;
-    answer(service, reader, move |inquiry| approvals::one(inquiry, &id, &moment), ApprovalDetail::of).await
+    let asked = query.into_inner();
+    let question =
+        move |inquiry: &Inquiry<'_>| approvals::one(inquiry, &id, asked.get("source"), &asked.moment);
+    answer(service, reader, question, ApprovalDetail::of).await
 }
 
 /// An entry that speaks of what was approved.
@@ -207,7 +210,7 @@ impl AfterList {
 }
 
 /// What changed after it was approved: entries about the approval's target that took effect after the decision.
-#[utoipa::path(tag = "compliance", operation_id = "after_approval", params(("id" = String, Path, description = "The approval", example = "APR-0005"), MomentQuery), responses(
+#[utoipa::path(tag = "compliance", operation_id = "after_approval", params(("id" = String, Path, description = "The approval", example = "APR-0005"), OneQuery), responses(
     (status = 200, description = "What happened to its target", body = AfterList),
     OfQuestions,
 ))]
@@ -216,8 +219,10 @@ pub async fn after(
     service: web::Data<Service>,
     reader: Reader,
     id: web::Path<String>,
-    query: Query<MomentQuery>,
+    query: Query<OneQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let moment = query.into_inner().moment;
-    answer(service, reader, move |inquiry| approvals::after(inquiry, &id, &moment), AfterList::of).await
+    let asked = query.into_inner();
+    let question =
+        move |inquiry: &Inquiry<'_>| approvals::after(inquiry, &id, asked.get("source"), &asked.moment);
+    answer(service, reader, question, AfterList::of).await
 }

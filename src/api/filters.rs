@@ -2,6 +2,8 @@
 //! with commas between them. What is really known is in the view's `fields`; a test holds both together.
 #![allow(dead_code, reason = "describes parameters that are read one by one, because each view knows others")]
 
+use super::moment::MomentQuery;
+use crate::web::parameters::Both;
 use utoipa::IntoParams;
 
 /// The parameters of a list of rows, for the description of the API. Beside them each view knows fields of its own.
@@ -14,6 +16,12 @@ pub struct RowsQuery {
     pub owner: Option<String>,
     /// Rows with one of these ids; several with commas.
     pub id: Option<String>,
+    /// Rows that this source opened; several with commas.
+    pub source: Option<String>,
+    /// Rows in one of whose events this principal acted; several with commas.
+    pub by: Option<String>,
+    /// `true`: only rows of whose id somebody said something else. `false`: only others.
+    pub conflict: Option<bool>,
     /// `true`: only rows whose due date has passed and that are not done. `false`: only others.
     pub overdue: Option<bool>,
     /// `not-yet`, `in-force` or `expired`: by `valid_from` and `valid_until`.
@@ -26,6 +34,18 @@ pub struct RowsQuery {
     pub ends_from: Option<String>,
     /// Rows that end before this time.
     pub ends_to: Option<String>,
+    /// Rows opened from this time on (valid time).
+    pub opened_from: Option<String>,
+    /// Rows opened before this time.
+    pub opened_to: Option<String>,
+    /// Rows last changed from this time on (valid time).
+    pub changed_from: Option<String>,
+    /// Rows last changed before this time.
+    pub changed_to: Option<String>,
+    /// Rows that ended from this time on (valid time): were done, or their time was over.
+    pub ended_from: Option<String>,
+    /// Rows that ended before this time.
+    pub ended_to: Option<String>,
     /// `opened` (the order of the ledger), `due` or `ends`; with a minus from the end. `-opened` if not given, `due` with
     /// `overdue=true`. Rows without the date are left out.
     pub sort: Option<String>,
@@ -57,6 +77,18 @@ pub struct CountsQuery {
     /// Wait (at most 5 s) until the views have this entry: read your own write.
     pub min_seq: Option<u64>,
 }
+
+/// Which row, where several sources use its id.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SourceQuery {
+    /// CloudEvents `source` of the event that opened it; the first one recorded, if not given.
+    #[param(example = "/northgate/approvals")]
+    pub source: Option<String>,
+}
+
+/// One row, as of a moment.
+pub type OneQuery = Both<SourceQuery, MomentQuery>;
 
 /// What the answer has to know of.
 #[derive(IntoParams)]

@@ -25,7 +25,20 @@ pub fn rows(view: &str) -> String {
 
 /// Where a row is.
 pub fn row(of: &RowRef) -> String {
-    format!("{}/{}", rows(&of.view), escaped(&of.id))
+    let row = format!("{}/{}", rows(&of.view), escaped(&of.id));
+    match &of.source {
+        Some(source) => format!("{row}?source={}", escaped(source)),
+        None => row,
+    }
+}
+
+/// Where its history is.
+pub fn history(of: &RowRef) -> String {
+    let row = format!("{}/{}/history", rows(&of.view), escaped(&of.id));
+    match &of.source {
+        Some(source) => format!("{row}?source={}", escaped(source)),
+        None => row,
+    }
 }
 
 /// Where everything is that speaks of an id.
@@ -35,7 +48,9 @@ pub fn timeline(id: &str) -> String {
 
 /// Where a row is as of the same moment.
 pub fn row_then(of: &RowRef, moment: &AskedMoment) -> String {
-    then(&row(of), &[], moment)
+    let source = of.source.iter().map(|source| ("source".to_owned(), vec![source.clone()]));
+    let row = format!("{}/{}", rows(&of.view), escaped(&of.id));
+    then(&row, &source.collect::<Vec<_>>(), moment)
 }
 
 /// Where the rows that fit are as of the same moment.

@@ -25,6 +25,7 @@ const OF_QUESTIONS: &[Type] = &[
     Type::Unauthenticated,
     Type::Forbidden,
     Type::NotFound,
+    Type::TakenAway,
     Type::RateLimited,
     Type::ViewBuilding,
     Type::ViewsUnavailable,

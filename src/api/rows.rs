@@ -3,13 +3,13 @@
 
 use super::answering::answer;
 use super::filters::{
-    ApprovalFilters, CountsQuery, DecisionFilters, EscalationFilters, GrantFilters, RequestFilters,
+    ApprovalFilters, CountsQuery, DecisionFilters, EscalationFilters, GrantFilters, OneQuery, RequestFilters,
     RowsQuery, UseFilters,
 };
 use super::moment::MomentQuery;
 use super::problems::OfQuestions;
 use super::row::{CountsView, HistoryView, RowDetail, RowList};
-use crate::answers::rows;
+use crate::answers::{Inquiry, rows};
 use crate::web::Service;
 use crate::web::auth::Reader;
 use crate::web::parameters::{Both, Query};
@@ -97,21 +97,22 @@ impl<F: IntoParams + 'static> HttpServiceFactory for RowsOf<F> {
         let history = move |service: web::Data<Service>,
                             reader: Reader,
                             id: web::Path<String>,
-                            query: Query<MomentQuery>| {
-            let moment = query.into_inner().moment;
-            answer(
-                service,
-                reader,
-                move |inquiry| rows::history(inquiry, view, &id, &moment),
-                HistoryView::of,
-            )
+                            query: Query<OneQuery>| {
+            let asked = query.into_inner();
+            let question = move |inquiry: &Inquiry<'_>| {
+                rows::history(inquiry, view, &id, asked.get("source"), &asked.moment)
+            };
+            answer(service, reader, question, HistoryView::of)
         };
         let one = move |service: web::Data<Service>,
                         reader: Reader,
                         id: web::Path<String>,
-                        query: Query<MomentQuery>| {
-            let moment = query.into_inner().moment;
-            answer(service, reader, move |inquiry| rows::one(inquiry, view, &id, &moment), RowDetail::of)
+                        query: Query<OneQuery>| {
+            let asked = query.into_inner();
+            let question = move |inquiry: &Inquiry<'_>| {
+                rows::one(inquiry, view, &id, asked.get("source"), &asked.moment)
+            };
+            answer(service, reader, question, RowDetail::of)
         };
         // Before `{id}`, which fits any word.
         get(&self.counts_path(), counts, config);
@@ -140,7 +141,7 @@ impl<F: IntoParams> OpenApiFactory for RowsOf<F> {
         let what = self.what;
         let of_row = || {
             let mut parameters = vec![id()];
-            parameters.extend(MomentQuery::into_params(in_query));
+            parameters.extend(OneQuery::into_params(in_query));
             parameters
         };
         let list = operation(

@@ -47,6 +47,7 @@ problem_types! {
     Forbidden(403, "forbidden", "The token's roles do not allow this"),
     SourceNotAllowed(403, "source-not-allowed", "The token may not post for this source"),
     NotFound(404, "not-found", "Not there"),
+    TakenAway(410, "taken-away", "Corrections took it away"),
     MethodNotAllowed(405, "method-not-allowed", "The resource does not know this method"),
     IdentityConflict(409, "identity-conflict", "The event is recorded with other content"),
     VersionConflict(409, "version-conflict", "The subject has another number of events"),

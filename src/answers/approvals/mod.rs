@@ -5,6 +5,7 @@ pub mod authority;
 use super::error::AnswerError;
 use super::moment::{AskedMoment, Moment, moment};
 use super::row::ShownRow;
+use super::rows::absent;
 use super::walk::indexed;
 use super::{Answer, Inquiry};
 use crate::catalog::{Catalog, KEY_JOINER};
@@ -61,10 +62,15 @@ pub struct Approval {
 ///
 /// # Errors
 /// There is no such approval as of then, a parameter is wrong, or the views do not answer.
-pub fn one(inquiry: &Inquiry<'_>, id: &str, asked: &AskedMoment) -> Result<Answer<Approval>, AnswerError> {
+pub fn one(
+    inquiry: &Inquiry<'_>,
+    id: &str,
+    source: Option<&str>,
+    asked: &AskedMoment,
+) -> Result<Answer<Approval>, AnswerError> {
     let moment = moment(inquiry, asked)?;
     let view = moment.view("approvals")?;
-    let found = found(&moment, id)?;
+    let found = found(&moment, id, source)?;
     let votes = with_authority(inquiry, &moment.engine, &found.row, moment.when)?;
     let holding = |vote: &&ShownVote| vote.counts && vote.result == "granted" && vote.authority.holds();
     let votes_with_authority = votes.iter().filter(holding).count();
@@ -75,10 +81,9 @@ pub fn one(inquiry: &Inquiry<'_>, id: &str, asked: &AskedMoment) -> Result<Answe
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
 }
 
-fn found(moment: &Moment, id: &str) -> Result<Found, AnswerError> {
-    moment.engine.row("approvals", id, moment.when)?.ok_or_else(|| {
-        AnswerError::NotThere(format!("no approval {id:.128?}, as of the moment that was asked for"))
-    })
+fn found(moment: &Moment, id: &str, source: Option<&str>) -> Result<Found, AnswerError> {
+    let found = moment.engine.row_of("approvals", id, source, moment.when)?;
+    found.map_or_else(|| Err(absent(moment, "approvals", id, source)), Ok)
 }
 
 fn text(vote: &Map<String, Value>, name: &str) -> String {
@@ -196,9 +201,14 @@ pub struct After {
 ///
 /// # Errors
 /// There is no such approval as of then, a parameter is wrong, or the views, the index or the log do not answer.
-pub fn after(inquiry: &Inquiry<'_>, id: &str, asked: &AskedMoment) -> Result<Answer<After>, AnswerError> {
+pub fn after(
+    inquiry: &Inquiry<'_>,
+    id: &str,
+    source: Option<&str>,
+    asked: &AskedMoment,
+) -> Result<Answer<After>, AnswerError> {
     let moment = moment(inquiry, asked)?;
-    let row = found(&moment, id)?.row;
+    let row = found(&moment, id, source)?.row;
     let text = |name: &str| row.text(name).map(str::to_owned);
     let mut body = After {
         target: row.value("target").cloned().unwrap_or_default(),

@@ -96,7 +96,7 @@ fn one_row_and_its_history_are_told_as_they_were_known_and_as_they_held() {
     let (ledger, seqs) = approvals();
     let inquiry = ledger.inquiry();
     let state = |asked: AskedMoment| {
-        let answer = rows::one(&inquiry, "approvals", "A-1", &asked).unwrap();
+        let answer = rows::one(&inquiry, "approvals", "A-1", None, &asked).unwrap();
         (answer.body.state, answer.body.overdue, answer.as_of)
     };
     let (now, _, as_of) = state(AskedMoment::default());
@@ -107,16 +107,16 @@ fn one_row_and_its_history_are_told_as_they_were_known_and_as_they_held() {
     let as_held = AskedMoment { at: Some("2026-03-03T12:00:00Z".to_owned()), ..AskedMoment::default() };
     assert_eq!(state(as_held).0, "pending");
 
-    let history = rows::history(&inquiry, "approvals", "A-1", &AskedMoment::default()).unwrap();
+    let history = rows::history(&inquiry, "approvals", "A-1", None, &AskedMoment::default()).unwrap();
     let told: Vec<u64> = history.body.changes.iter().map(|change| change.seq).collect();
     assert_eq!(told, [seqs[0], seqs[3]]);
-    let then = rows::history(&inquiry, "approvals", "A-1", &as_known).unwrap();
+    let then = rows::history(&inquiry, "approvals", "A-1", None, &as_known).unwrap();
     assert_eq!(then.body.changes.len(), 1);
 
-    let absent = rows::one(&inquiry, "approvals", "A-9", &AskedMoment::default());
+    let absent = rows::one(&inquiry, "approvals", "A-9", None, &AskedMoment::default());
     assert!(matches!(absent, Err(AnswerError::NotThere(_))), "{absent:?}");
     let beyond = AskedMoment { min_seq: Some(99), ..AskedMoment::default() };
-    let beyond = rows::one(&inquiry, "approvals", "A-1", &beyond);
+    let beyond = rows::one(&inquiry, "approvals", "A-1", None, &beyond);
     assert!(matches!(beyond, Err(AnswerError::NotThere(_))), "{beyond:?}");
 }
 
@@ -205,7 +205,7 @@ fn an_answer_that_takes_too_long_is_ended() {
     too_long(rows::list(&inquiry, "approvals", &asked(&[])).map(|_| ()));
     too_long(rows::list(&inquiry, "approvals", &asked(&[("sort", "due"), ("as_of", "2")])).map(|_| ()));
     // What takes no loop is answered still.
-    assert!(rows::one(&inquiry, "approvals", "A-1", &AskedMoment::default()).is_ok());
+    assert!(rows::one(&inquiry, "approvals", "A-1", None, &AskedMoment::default()).is_ok());
 }
 
 #[test]

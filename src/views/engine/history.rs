@@ -56,8 +56,22 @@ impl Engine {
     /// # Errors
     /// See [`Engine::view`].
     pub fn history(&self, view: &str, id: &str, when: When) -> Result<Option<History>> {
+        self.history_of(view, id, None, when)
+    }
+
+    /// The same of the row of this source.
+    ///
+    /// # Errors
+    /// See [`Engine::view`].
+    pub fn history_of(
+        &self,
+        view: &str,
+        id: &str,
+        source: Option<&str>,
+        when: When,
+    ) -> Result<Option<History>> {
         let reading = self.reading(view)?;
-        let Some(number) = reading.number(id)? else { return Ok(None) };
+        let Some(number) = reading.number_of(id, source, when)? else { return Ok(None) };
         let Some(stored) = reading.stored(number)?.filter(|stored| stored.id == id) else { return Ok(None) };
         let siblings = siblings_of(&*self.store, reading.slot, number, &stored)?;
         let gathered = reading.gathered(number, &stored, &siblings, when)?;

@@ -55,4 +55,4 @@ pub use row::{Assurance, EARLY, Row, RowEvent};
 pub use slots::Projection;
 pub use state::{Engine, Standing};
 pub use tally::Tallier;
-pub use view::{OUT_OF_ORDER, RowName, View, fold};
+pub use view::{BY, CONFLICT, OF_ALL, OUT_OF_ORDER, RowName, SOURCE, View, fold};

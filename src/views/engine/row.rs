@@ -4,7 +4,7 @@ use super::micros;
 use crate::spec::time::{MICROS_PER_MINUTE, MICROS_PER_SECOND, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// How far it is known that whoever an event names did what it says.
@@ -31,6 +31,11 @@ impl Assurance {
         }
     }
 }
+
+/// People and applications that are kept with a row.
+///
+/// Reason: a quorum has at most 32, and few rows have more than a handful of hands on them; all are in the history.
+pub const MAX_ACTORS: usize = 48;
 
 /// One event, as a fold sees it.
 ///
@@ -149,6 +154,12 @@ pub struct Row {
     /// What a fold has to remember and nobody is shown.
     #[serde(rename = "m", default, skip_serializing_if = "Map::is_empty")]
     pub memo: Map<String, Value>,
+    /// When it was done, if it is: from when the event holds that ended it. Kept by the engine.
+    #[serde(rename = "x", with = "micros", default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// Who acted in its events, at most [`MAX_ACTORS`]. Kept by the engine.
+    #[serde(rename = "b", default)]
+    pub actors: BTreeSet<String>,
     /// How many events of each type count. Kept by the engine.
     #[serde(rename = "c", default)]
     pub counts: BTreeMap<String, u32>,

@@ -4,6 +4,7 @@ use super::error::{EngineError, Result};
 use super::event::EventFeed;
 use super::keys::{self, Slot};
 use super::micros;
+use super::opening::CONFLICTS;
 use super::row::{Assurance, Row, RowEvent};
 use crate::catalog::Catalog;
 use crate::spec::time::Timestamp;
@@ -81,6 +82,13 @@ impl Stored {
             corrected: Vec::new(),
             row: Row::default(),
         }
+    }
+}
+
+impl Stored {
+    /// Whether somebody said something else of its id: in the row, or in a row of another source.
+    pub(super) fn in_conflict(&self) -> bool {
+        self.siblings > 0 || self.beside.is_some() || self.row.fields.contains_key(CONFLICTS)
     }
 }
 

@@ -298,7 +298,7 @@ fn model(events: &[Event], when: When) -> Vec<Plain> {
         }
     }
     let mut found = Vec::new();
-    for (id, mut of_row) in rows {
+    for (id, of_row) in rows {
         let named = |event: &&&Event| event.data["toy"].is_string() || id.starts_with('?');
         let number = of_row.iter().filter(named).map(|event| event.seq).min().unwrap();
         if number >= when.known {

@@ -2,7 +2,7 @@
 
 use super::opening::{self, Opening};
 use super::order::arrange;
-use super::row::{Row, RowEvent};
+use super::row::{MAX_ACTORS, Row, RowEvent};
 use crate::views::stats::Contribution;
 use serde_json::Value;
 
@@ -147,5 +147,18 @@ pub(super) fn advance(view: &dyn View, row: &mut Row, event: &RowEvent) {
     }
     row.assurance = if row.counts.is_empty() { event.assurance } else { row.assurance.min(event.assurance) };
     *row.counts.entry(event.ty.clone()).or_default() += 1;
+    if row.actors.len() < MAX_ACTORS && !row.actors.contains(&event.by) {
+        row.actors.insert(event.by.clone());
+    }
     view.step(row, event);
+    row.ended_at = if row.ended { row.ended_at.or(Some(event.effective_at)) } else { None };
 }
+
+/// By what rows of every view may be asked, beside what their view knows.
+pub const OF_ALL: [&str; 6] = ["state", "owner", "id", SOURCE, BY, CONFLICT];
+/// The source whose row it is.
+pub const SOURCE: &str = "source";
+/// Who acted in one of its events.
+pub const BY: &str = "by";
+/// Whether somebody said something else of the same id: in the row, or in a row of another source.
+pub const CONFLICT: &str = "conflict";

@@ -1,6 +1,7 @@
 //! What is asked, and what is found.
 
 use crate::spec::time::Timestamp;
+use crate::views::engine::opening::CONFLICTS;
 use crate::views::engine::row::{Row, RowEvent};
 use crate::views::engine::view::View;
 use std::time::Instant;
@@ -72,6 +73,12 @@ pub struct Ask {
     pub due: (Option<Timestamp>, Option<Timestamp>),
     /// Only rows with `valid_until` in this stretch.
     pub until: (Option<Timestamp>, Option<Timestamp>),
+    /// Only rows opened in this stretch, by valid time …
+    pub opened: (Option<Timestamp>, Option<Timestamp>),
+    /// … last changed …
+    pub changed: (Option<Timestamp>, Option<Timestamp>),
+    /// … or ended in it.
+    pub ended: (Option<Timestamp>, Option<Timestamp>),
     /// Only rows of which the time in this field lies before that.
     pub before: Option<(String, Timestamp)>,
     /// As of when.
@@ -98,6 +105,9 @@ impl Ask {
             validity: None,
             due: (None, None),
             until: (None, None),
+            opened: (None, None),
+            changed: (None, None),
+            ended: (None, None),
             before: None,
             when,
             sort: Sort::Opened,
@@ -140,6 +150,18 @@ pub struct Found {
 }
 
 impl Found {
+    /// Whether somebody said something else of the same id: in the row, or in a row of another source.
+    #[must_use]
+    pub fn conflict(&self) -> bool {
+        self.others > 0 || self.row.fields.contains_key(CONFLICTS)
+    }
+
+    /// When it ended: when it was done, or when its time was over by `at`.
+    #[must_use]
+    pub fn ended_at(&self, at: Timestamp) -> Option<Timestamp> {
+        self.row.ended_at.or(self.row.valid_until.filter(|until| *until <= at))
+    }
+
     /// Whether its due date has passed and it is not done.
     #[must_use]
     pub fn overdue(&self, at: Timestamp) -> bool {

@@ -11,7 +11,7 @@ use crate::views::engine::error::Result;
 use crate::views::engine::keys::{self, DateKind};
 use crate::views::engine::row::Row;
 use crate::views::engine::stored::Stored;
-use crate::views::engine::view::View;
+use crate::views::engine::view::{CONFLICT, View};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
@@ -86,7 +86,7 @@ impl Reading<'_> {
             change(EXPIRED.to_owned(), over as i64);
         }
         for (stored, found) in self.ahead(at)? {
-            for value in facet_values(view, &stored.row, facet) {
+            for value in facet_values(view, &stored.row, facet, stored.in_conflict()) {
                 let kept = kept_state(view, &stored, at, facet, value);
                 change(kept, -1);
             }
@@ -94,7 +94,9 @@ impl Reading<'_> {
             if facet == "state" {
                 change(found.state(view, at).to_owned(), 1);
             } else {
-                facet_values(view, &found.row, facet).into_iter().for_each(|value| change(value, 1));
+                facet_values(view, &found.row, facet, found.conflict())
+                    .into_iter()
+                    .for_each(|value| change(value, 1));
             }
         }
         Ok(counts.into_iter().filter(|(_, count)| *count > 0).collect())
@@ -108,7 +110,10 @@ fn kept_state(view: &dyn View, stored: &Stored, at: Timestamp, facet: &str, valu
     if facet == "state" && over && view.expires(&row.state) { EXPIRED.to_owned() } else { value }
 }
 
-fn facet_values(view: &dyn View, row: &Row, facet: &str) -> Vec<String> {
+fn facet_values(view: &dyn View, row: &Row, facet: &str, in_conflict: bool) -> Vec<String> {
+    if facet == CONFLICT {
+        return if in_conflict { vec!["true".to_owned()] } else { Vec::new() };
+    }
     if facet == "state" {
         return vec![row.state.clone()];
     }

@@ -7,6 +7,7 @@ use crate::spec::time::Timestamp;
 use crate::views::engine::error::{EngineError, Result};
 use crate::views::engine::keys::DateKind;
 use crate::views::engine::state::Engine;
+use crate::views::engine::stored::siblings_of;
 use crate::views::engine::view::View;
 use std::sync::Arc;
 use std::time::Instant;
@@ -30,17 +31,55 @@ impl Engine {
         Ok(self.reading(name)?.view.clone())
     }
 
-    /// The row of this id.
+    /// The row of this id; of several sources' rows the first one recorded of those that stand.
     ///
     /// # Errors
     /// See [`Engine::view`].
     pub fn row(&self, view: &str, id: &str, when: When) -> Result<Option<Found>> {
+        self.row_of(view, id, None, when)
+    }
+
+    /// The row of this id and source; without a source, as [`Engine::row`].
+    ///
+    /// # Errors
+    /// See [`Engine::view`].
+    pub fn row_of(&self, view: &str, id: &str, source: Option<&str>, when: When) -> Result<Option<Found>> {
         let reading = self.reading(view)?;
-        match reading.number(id)? {
+        match reading.number_of(id, source, when)? {
             // What was asked for by another name than its own is not there: the name led to a row since.
             Some(number) => Ok(reading.found(number, when)?.filter(|found| found.id == id)),
             None => Ok(None),
         }
+    }
+
+    /// The sources that have a row under this id, as known, the first one recorded first.
+    ///
+    /// # Errors
+    /// See [`Engine::view`].
+    pub fn sources_of(&self, view: &str, id: &str, when: When) -> Result<Vec<String>> {
+        let reading = self.reading(view)?;
+        let mut sources = Vec::new();
+        for number in reading.numbers(id, when.known)? {
+            let source = reading.found(number, when)?.and_then(|found| found.row.source);
+            sources.extend(source);
+        }
+        Ok(sources)
+    }
+
+    /// Where a row is no more: the correction that took the last of its events away.
+    ///
+    /// # Errors
+    /// See [`Engine::view`].
+    pub fn taken_away(&self, view: &str, id: &str, source: Option<&str>, when: When) -> Result<Option<u64>> {
+        let reading = self.reading(view)?;
+        let Some(number) = reading.number_of(id, source, when)? else { return Ok(None) };
+        let Some(stored) = reading.stored(number)?.filter(|_| number < when.known) else { return Ok(None) };
+        let siblings = siblings_of(&*self.store, reading.slot, number, &stored)?;
+        let gathered = reading.gathered(number, &stored, &siblings, when)?;
+        if !gathered.events.is_empty() || !gathered.later.is_empty() {
+            return Ok(None);
+        }
+        Ok(gathered.gone.into_iter().map(|(_, by)| by).max())
     }
 
     /// Rows that fit.

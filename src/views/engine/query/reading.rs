@@ -11,11 +11,16 @@ use crate::views::engine::row::Row;
 use crate::views::engine::session::STUB;
 use crate::views::engine::slots::Projection;
 use crate::views::engine::state::{Engine, State};
-use crate::views::engine::stored::{Placed, Stored, placed, read_stored, siblings_of};
+use crate::views::engine::stored::{Placed, Stored, placed, read_stored, siblings_of, source_hash};
 use crate::views::engine::view::{RowName, View, advance};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+
+/// Sources that use one id, looked at to find the first that stands, at most.
+///
+/// Reason: more are nobody's mistake; each is one row read.
+const MAX_SOURCES: usize = 64;
 
 /// One view, held still while it is asked.
 pub(in crate::views::engine) struct Reading<'a> {
@@ -67,6 +72,46 @@ impl Reading<'_> {
         };
         let key = keys::name(self.slot, &name);
         Ok(self.engine.store.get(Table::Ids, &key)?.and_then(|record| keys::number_of(&record)))
+    }
+
+    /// The numbers of all rows of this id, the first one recorded first.
+    pub(in crate::views::engine) fn numbers(&self, id: &str, known: u64) -> Result<Vec<u64>> {
+        let Some(first) = self.number(id)? else { return Ok(Vec::new()) };
+        let mut numbers = vec![first];
+        if let Some(stored) = self.stored(first)? {
+            let siblings = siblings_of(&*self.engine.store, self.slot, first, &stored)?;
+            numbers.extend(siblings.into_iter().map(|(_, number)| number).take(MAX_SOURCES));
+        }
+        numbers.retain(|number| *number < known);
+        Ok(numbers)
+    }
+
+    /// The number of the row of this id that is asked for: of a source, or the first one recorded of those that stand.
+    pub(in crate::views::engine) fn number_of(
+        &self,
+        id: &str,
+        source: Option<&str>,
+        when: When,
+    ) -> Result<Option<u64>> {
+        let Some(first) = self.number(id)? else { return Ok(None) };
+        if let Some(source) = source {
+            let own = keys::name_of_source(self.slot, id, source);
+            let own = self.engine.store.get(Table::Ids, &own)?.and_then(|record| keys::number_of(&record));
+            if own.is_some() {
+                return Ok(own);
+            }
+            let of = |stored: &Stored| stored.source == Some(source_hash(source));
+            return Ok(self.stored(first)?.filter(of).map(|_| first));
+        }
+        if self.stored(first)?.is_none_or(|stored| stored.siblings == 0) {
+            return Ok(Some(first));
+        }
+        for number in self.numbers(id, when.known)? {
+            if self.found(number, when)?.is_some_and(|found| found.row.source.is_some()) {
+                return Ok(Some(number));
+            }
+        }
+        Ok(Some(first))
     }
 
     pub(in crate::views::engine) fn stored(&self, number: u64) -> Result<Option<Stored>> {

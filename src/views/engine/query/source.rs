@@ -7,6 +7,7 @@ use crate::store::Table;
 use crate::views::engine::error::Result;
 use crate::views::engine::keys::{self, DateKind};
 use crate::views::engine::lists;
+use crate::views::engine::view::CONFLICT;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
@@ -56,7 +57,9 @@ impl Source {
                 _ => None,
             })
         };
+        let in_conflict = single(CONFLICT).filter(|value| *value == "true").map(|value| (CONFLICT, value));
         let listed = view.list_fields().iter().find_map(|field| Some((*field, single(field)?)));
+        let listed = in_conflict.or(listed);
         if let Some((field, value)) = listed {
             let from = keys::listed(slot, field, value, 0);
             let to = keys::listed(slot, field, value, known);

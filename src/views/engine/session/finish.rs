@@ -15,7 +15,7 @@ use crate::views::engine::query::When;
 use crate::views::engine::row::Row;
 use crate::views::engine::slots::Member;
 use crate::views::engine::stored::{Stored, read_count, source_hash};
-use crate::views::engine::view::advance;
+use crate::views::engine::view::{CONFLICT, advance};
 use crate::views::stats::DayStats;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -142,6 +142,9 @@ impl Session<'_> {
         working: &mut Working,
         member: &mut Member,
     ) -> Result<()> {
+        if working.stored.in_conflict() {
+            working.listed.push((CONFLICT, "true".to_owned()));
+        }
         working.listed.sort_unstable();
         working.listed.dedup();
         let view = &*working.view;

@@ -3,7 +3,7 @@
 use crate::spec::time::Timestamp;
 use crate::views::engine::keys::{self, DateKind, Slot};
 use crate::views::engine::stored::Stored;
-use crate::views::engine::view::View;
+use crate::views::engine::view::{CONFLICT, View};
 
 /// Its state, dates and facets.
 #[derive(Default, PartialEq)]
@@ -29,6 +29,9 @@ impl Marks {
         }
         let mut facets = vec![("state", row.state.clone())];
         facets.extend(view.facets(row));
+        if stored.in_conflict() {
+            facets.push((CONFLICT, "true".to_owned()));
+        }
         let expiring = view.expires(&row.state);
         Marks { state: (!common).then(|| row.state.clone()), dates, expiring, facets }
     }
