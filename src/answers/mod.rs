@@ -15,6 +15,7 @@ pub mod access;
 pub mod approvals;
 pub mod catalogue;
 pub mod controls;
+pub mod corrections;
 pub mod cursor;
 pub mod deadline;
 pub mod decisions;

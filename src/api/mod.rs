@@ -12,6 +12,7 @@ mod catalog;
 mod clock;
 mod control_shown;
 mod controls;
+mod corrections;
 mod decisions;
 mod description;
 mod event_view;

@@ -5,8 +5,8 @@
 
 use crate::api::description::{Description, not_there};
 use crate::api::{
-    access, approvals, catalog as catalogue, clock, controls, decisions, events, fairness, health, keys, log,
-    post, proofs, registers, rows, sources, standing, statistics, stream, timeline,
+    access, approvals, catalog as catalogue, clock, controls, corrections, decisions, events, fairness,
+    health, keys, log, post, proofs, registers, rows, sources, standing, statistics, stream, timeline,
 };
 use crate::catalog::Catalog;
 use crate::web::Service;
@@ -108,6 +108,7 @@ fn v1(config: &mut Described<'_>) {
         .service(controls::get_control)
         .service(controls::list_control_evidence)
         .service(controls::list_control_members)
+        .service(corrections::list_corrections)
         .service(timeline::subject_timeline)
         .service(sources::list_sources)
         .service(sources::get_source);

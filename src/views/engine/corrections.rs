@@ -74,6 +74,53 @@ pub enum Without {
     NoReplacement,
 }
 
+impl Without {
+    /// Its name, as the API shows it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Without::NotThere => "not-there",
+            Without::TooDeep => "too-deep",
+            Without::NotACorrectionOfAnEvent => "correction-replaced-or-taken-back-before",
+            Without::Replacement => "replacement-in-force",
+            Without::TooMany => "too-many",
+            Without::NoReplacement => "no-replacement",
+        }
+    }
+}
+
+/// How a correction stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It decides, or gives back what another one took.
+    InForce,
+    /// A later one of the same event decides.
+    Overtaken {
+        /// That correction.
+        by: u64,
+    },
+    /// It was taken back.
+    TakenBack {
+        /// The correction that did.
+        by: u64,
+    },
+    /// It never did anything.
+    Without(Without),
+}
+
+/// What a correction does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effect {
+    /// The event that it annuls, replaces, or gives back.
+    pub of: Option<u64>,
+    /// The correction that it takes back.
+    pub annuls: Option<u64>,
+    /// The event that takes its target's place, or loses it.
+    pub replacement: Option<u64>,
+    /// How it stands.
+    pub standing: Standing,
+}
+
 /// Whether an event counts, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Counts {
@@ -152,9 +199,23 @@ impl<'a> Corrections<'a> {
         })
     }
 
-    /// Why a correction has no effect; none where it has one, or is not known.
-    pub(super) fn without_effect(&self, seq: u64) -> Result<Option<Without>> {
-        Ok(self.get::<Deed>(&keys::correction(seq))?.and_then(|deed| deed.without))
+    /// What a correction does among the entries below `known`; none where it is not known as one.
+    pub(super) fn effect(&self, seq: u64, known: u64) -> Result<Option<Effect>> {
+        let Some(deed) = self.get::<Deed>(&keys::correction(seq))? else { return Ok(None) };
+        let standing = match (deed.without, deed.of, deed.annuls) {
+            (Some(why), ..) => Standing::Without(why),
+            (None, Some(of), None) => {
+                let own = self.of(of)?.into_iter().find(|change| change.seq == seq);
+                let annulled = own.and_then(|change| change.annulled).filter(|by| *by < known);
+                match (annulled, self.deciding(of, known)?) {
+                    (Some(by), _) => Standing::TakenBack { by },
+                    (None, Some(other)) if other.seq != seq => Standing::Overtaken { by: other.seq },
+                    _ => Standing::InForce,
+                }
+            }
+            _ => Standing::InForce,
+        };
+        Ok(Some(Effect { of: deed.of, annuls: deed.annuls, replacement: deed.replacement, standing }))
     }
 
     /// Notes a correction, unless it is known from another version that was built; the entries of which it may change

@@ -42,7 +42,7 @@ mod tests;
 
 pub use crate::follow::Event;
 pub use applying::MAX_BATCH_BYTES;
-pub use corrections::CORRECTION;
+pub use corrections::{CORRECTION, Effect, Standing as CorrectionStanding};
 pub use error::{EngineError, Result};
 pub use event::EventFeed;
 pub use history::{Change, History};

@@ -1,6 +1,6 @@
 //! Asking for what is no row: lists of entries, tallies, statistics, corrections.
 
-use super::corrections::{self, Corrections};
+use super::corrections::{self, Corrections, Effect};
 use super::error::{EngineError, Result};
 use super::keys::{self, Slot};
 use super::lists;
@@ -128,6 +128,16 @@ impl Engine {
         self.check()?;
         let _state = self.state();
         Corrections::new(&*self.store).against(seq, known)
+    }
+
+    /// What a correction does among the entries below `known`; none where the views do not know it as one.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn effect_of(&self, correction: u64, known: u64) -> Result<Option<Effect>> {
+        self.check()?;
+        let _state = self.state();
+        Corrections::new(&*self.store).effect(correction, known)
     }
 
     /// All entries that some correction speaks of, ascending.
