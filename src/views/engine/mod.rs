@@ -39,6 +39,8 @@ mod view;
 pub(in crate::views) mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod whose_tests;
 
 pub use crate::follow::Event;
 pub use applying::MAX_BATCH_BYTES;

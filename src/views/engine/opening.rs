@@ -13,7 +13,7 @@ const CONFIRMATIONS: &str = "confirmations";
 const CONFLICTS_TOTAL: &str = "conflicts_total";
 const CONFIRMATIONS_TOTAL: &str = "confirmations_total";
 
-/// What a fold remembers of the opening that counts.
+/// What a fold remembers of the openings: short names for what each says, the one that counts first.
 const OPENING: &str = "opening";
 
 /// Conflicts, and confirmations, of one row that are listed; beyond, they are counted.
@@ -62,7 +62,7 @@ pub(super) fn admits(view: &dyn View, row: &mut Row, event: &RowEvent) -> bool {
     if row.source.is_none() {
         row.source = Some(event.source.clone());
         if opening.is_once() {
-            row.memo.insert(OPENING.to_owned(), digest(&event.data).into());
+            row.memo.insert(OPENING.to_owned(), vec![digest(&event.data)].into());
         }
         return true;
     }
@@ -73,7 +73,12 @@ pub(super) fn admits(view: &dyn View, row: &mut Row, event: &RowEvent) -> bool {
         Opening::None | Opening::Beside | Opening::Rounds => false,
     };
     if told_again {
-        let same = row.memo.get(OPENING).and_then(Value::as_u64) == Some(digest(&event.data));
+        let says = Value::from(digest(&event.data));
+        let said = row.memo.entry(OPENING).or_insert_with(|| Value::Array(Vec::new()));
+        let same = said.as_array().is_some_and(|said| said.contains(&says));
+        if let Some(said) = said.as_array_mut().filter(|said| !same && said.len() < MAX_LISTED) {
+            said.push(says);
+        }
         note(row, event, same);
     }
     !told_again

@@ -3,7 +3,9 @@
 //! At the same instant, events of one source come in the order in which they were recorded, and those of several sources
 //! in the order of the types in the life of a row. What was done before the opening of its row was told early: the clocks
 //! of two systems differ, or a stream arrived in another order. It comes right after the opening and counts from it.
+//! Later openings of a row that opens once come before all that, in the order in which they were recorded.
 
+use super::opening::Opening;
 use super::row::RowEvent;
 use super::view::View;
 use std::cmp::Reverse;
@@ -31,12 +33,16 @@ pub fn arrange(view: &dyn View, mut events: Vec<RowEvent>) -> Vec<RowEvent> {
     });
     let mut rest = rest.into_iter();
     let first = rest.next();
-    first.into_iter().chain(early).chain(rest).collect()
+    let (mut again, others): (Vec<RowEvent>, Vec<RowEvent>) =
+        early.chain(rest).partition(|event| view.opening(&event.ty) == Opening::Once);
+    // They do nothing to the row but are compared with what was recorded before them.
+    again.sort_by_key(|event| (event.place, event.seq));
+    first.into_iter().chain(again).chain(others).collect()
 }
 
 /// Which event opens the row: of types that open it once, the first one recorded; of others, the first one done.
 fn opening_of(view: &dyn View, events: &[RowEvent]) -> Option<usize> {
-    let opens = |event: &&(usize, &RowEvent)| view.opening(&event.1.ty) != super::Opening::None;
+    let opens = |event: &&(usize, &RowEvent)| view.opening(&event.1.ty) != Opening::None;
     let openings: Vec<(usize, &RowEvent)> = events.iter().enumerate().collect();
     let mut openings = openings.iter().filter(opens).peekable();
     let once = openings.peek().is_some_and(|(_, event)| view.opening(&event.ty).is_once());

@@ -165,6 +165,7 @@ impl Reading<'_> {
         let scheduled: Vec<Scheduled> = later.map(Scheduled::of).collect();
         if gathered.events.is_empty() {
             row.state = SCHEDULED.to_owned();
+            (row.ended, row.ended_at) = (false, None);
         }
         let corrected: Vec<(u64, u64)> =
             stored.corrected.into_iter().filter(|(_, correction)| *correction < when.known).collect();
