@@ -67,10 +67,8 @@ fn head_is_answered_wherever_get_is_with_the_same_headers_and_no_body() {
         }
     }
     // The connection goes on with the next request, right after the head.
-    let both = format!(
-        "HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    );
-    let answered = raw(&ledger, &both);
+    let both = "HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let answered = raw(&ledger, both);
     assert_eq!(answered.matches("HTTP/1.1 200 OK").count(), 2, "{answered}");
     assert_eq!(answered.matches("ok\n").count(), 1, "{answered}");
     // A stream is not begun, and takes nobody's place.
