@@ -174,8 +174,16 @@ pub struct AsOf {
     pub entries: u64,
     /// For which time it is answered.
     pub at: Timestamp,
-    /// Whether this is the state of now: nothing of it was asked for as of another day.
+    /// Whether this is the state of now: nothing was asked for as of another day, and nothing that is recorded is missing.
     pub current: bool,
+    /// How many recorded entries are missing, where it was asked for now.
+    pub behind: u64,
+    /// Whether nothing that is recorded later can change what was known by then.
+    pub final_: bool,
+    /// A name for the versions of the views that answered: answers of equal names were folded alike.
+    pub views: u32,
+    /// How many publications the catalogue holds by which they were folded.
+    pub catalog: u64,
 }
 
 /// An answer, and what it says of itself.

@@ -5,13 +5,16 @@ use super::deadline::Deadline;
 use super::error::AnswerError;
 use super::{AsOf, Inquiry};
 use crate::spec::encoding::from_decimal;
-use crate::spec::time::{Rfc3339, Timestamp};
+use crate::spec::time::{Day, MICROS_PER_MINUTE, Rfc3339, Timestamp};
 use crate::views::engine::{Ask, Engine, View, When};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a question waits for the views, or the index, to have what it asks to see.
 pub const MAX_WAIT: Duration = Duration::from_secs(5);
+
+/// How far ahead of the time `as_of` may lie, in microseconds: the clocks of two systems differ by a little.
+const MAX_AHEAD: i64 = 5 * MICROS_PER_MINUTE;
 
 /// As of when, as it was asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +38,12 @@ pub struct Moment {
     pub current: bool,
     /// Until when it may be asked.
     pub deadline: Deadline,
+    /// How many recorded entries the answer does not know, where it is asked for now.
+    behind: u64,
+    /// Whether nothing that is recorded later can change what was known by then.
+    final_: bool,
+    /// How many publications the catalogue holds.
+    catalog: u64,
 }
 
 impl Moment {
@@ -47,7 +56,15 @@ impl Moment {
     /// As it is said in an answer.
     #[must_use]
     pub fn as_of(&self) -> AsOf {
-        AsOf { entries: self.when.known, at: self.when.at, current: self.current }
+        AsOf {
+            entries: self.when.known,
+            at: self.when.at,
+            current: self.current && self.behind == 0,
+            behind: self.behind,
+            final_: self.final_,
+            views: self.engine.versions(),
+            catalog: self.catalog,
+        }
     }
 
     /// The view of this name.
@@ -70,6 +87,7 @@ pub fn moment(inquiry: &Inquiry<'_>, asked: &AskedMoment) -> Result<Moment, Answ
     }
     let now = inquiry.desk().clock.now();
     let at = asked.at.as_deref().map(|at| time("at", at)).transpose()?;
+    let mut final_ = true;
     let (known, as_of_time) = match asked.as_of.as_deref() {
         None => (None, None),
         Some(text) => match from_decimal(text) {
@@ -79,10 +97,17 @@ pub fn moment(inquiry: &Inquiry<'_>, asked: &AskedMoment) -> Result<Moment, Answ
             }
             None => {
                 let time = time("as_of", text)?;
+                if time > now.saturating_add(MAX_AHEAD) {
+                    return Err(AnswerError::parameter(
+                        "as_of",
+                        &format!("not ahead of the time, which is {now}"),
+                    ));
+                }
                 let after = time.checked_add(1);
                 let after =
                     after.ok_or_else(|| AnswerError::parameter("as_of", "a time before the year 10000"))?;
                 let known = store.first_at_or_after(after)?;
+                final_ = known < store.size();
                 if let Some(last) = known.checked_sub(1) {
                     wait_for(inquiry, last)?;
                 }
@@ -94,10 +119,18 @@ pub fn moment(inquiry: &Inquiry<'_>, asked: &AskedMoment) -> Result<Moment, Answ
         wait_for_the_present(inquiry)?;
     }
     let engine = inquiry.engine()?;
-    let known = known.unwrap_or_else(|| engine.applied());
+    let (known, behind) = known.map_or_else(
+        || {
+            let applied = engine.applied();
+            (applied, store.size().saturating_sub(applied))
+        },
+        |known| (known, 0),
+    );
+    final_ &= asked.as_of.is_some();
     let when = When { known, at: at.or(as_of_time).unwrap_or(now) };
     let current = asked.as_of.is_none() && asked.at.is_none();
-    Ok(Moment { engine, when, current, deadline: inquiry.deadline() })
+    let (deadline, catalog) = (inquiry.deadline(), inquiry.catalog().publications());
+    Ok(Moment { engine, when, current, deadline, behind, final_, catalog })
 }
 
 /// The moment of now, for questions that are not asked as of another day.
@@ -153,13 +186,18 @@ pub(super) fn nothing_to_wait_for(size: u64, seq: u64) -> AnswerError {
 /// # Errors
 /// It is none.
 pub fn time(name: &str, text: &str) -> Result<Timestamp, AnswerError> {
-    read_time(text)
-        .ok_or_else(|| AnswerError::parameter(name, "an RFC 3339 time such as 2026-03-01T00:00:00Z"))
+    read_time(text).ok_or_else(|| {
+        AnswerError::parameter(name, "an RFC 3339 time such as 2026-03-01T00:00:00Z, or a date")
+    })
 }
 
-/// A time; none if the text is no RFC 3339 time, or lies outside the years 0000 to 9999.
+/// A time, or a date, which is its first moment in UTC; none if the text is neither, or lies outside the years 0000 to
+/// 9999.
 #[must_use]
 pub(super) fn read_time(text: &str) -> Option<Timestamp> {
+    if let Some(day) = Day::parse(text) {
+        return Some(day.start());
+    }
     // In a query `+` stands for a space; an offset that was not escaped is still one.
     let read = Rfc3339::read(text).or_else(|| Rfc3339::read(&text.replace(' ', "+")));
     read.and_then(Rfc3339::exact)
@@ -178,8 +216,13 @@ mod tests {
     }
 
     #[test]
+    fn a_date_is_the_first_moment_of_its_day() {
+        assert_eq!(read_time("2026-03-01"), Timestamp::parse("2026-03-01T00:00:00.000000Z"));
+    }
+
+    #[test]
     fn what_the_ledger_cannot_hold_is_no_time() {
-        for text in ["0000-01-01T00:00:00 23:59", "9999-12-31T23:59:59-23:59", "yesterday", "2026-03-01", ""]
+        for text in ["0000-01-01T00:00:00 23:59", "9999-12-31T23:59:59-23:59", "yesterday", "2026-02-29", ""]
         {
             assert_eq!(read_time(text), None, "{text}");
         }

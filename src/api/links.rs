@@ -2,6 +2,7 @@
 
 use crate::answers::moment::AskedMoment;
 use crate::answers::row::{CORE, RowRef, RowsRef};
+use crate::intake::RESERVED_IDS;
 
 /// Where an entry is.
 pub fn entry(seq: u64) -> String {
@@ -23,22 +24,20 @@ pub fn rows(view: &str) -> String {
     }
 }
 
-/// Where a row is.
+/// Where a row is. One of an older ledger whose id is a word of the API is found among all rows; of an id that several
+/// sources use, each source's row has its own address.
 pub fn row(of: &RowRef) -> String {
-    let row = format!("{}/{}", rows(&of.view), escaped(&of.id));
-    match &of.source {
-        Some(source) => format!("{row}?source={}", escaped(source)),
-        None => row,
-    }
+    row_then(of, &AskedMoment::default())
 }
 
-/// Where its history is.
+/// Where it stands what made a row what it is.
 pub fn history(of: &RowRef) -> String {
-    let row = format!("{}/{}/history", rows(&of.view), escaped(&of.id));
-    match &of.source {
-        Some(source) => format!("{row}?source={}", escaped(source)),
-        None => row,
-    }
+    let history = format!("{}/{}/history", rows(&of.view), escaped(&of.id));
+    then(&history, &of_its_source(of), &AskedMoment::default())
+}
+
+fn of_its_source(of: &RowRef) -> Vec<(String, Vec<String>)> {
+    of.source.iter().map(|source| ("source".to_owned(), vec![source.clone()])).collect()
 }
 
 /// Where everything is that speaks of an id.
@@ -48,9 +47,12 @@ pub fn timeline(id: &str) -> String {
 
 /// Where a row is as of the same moment.
 pub fn row_then(of: &RowRef, moment: &AskedMoment) -> String {
-    let source = of.source.iter().map(|source| ("source".to_owned(), vec![source.clone()]));
-    let row = format!("{}/{}", rows(&of.view), escaped(&of.id));
-    then(&row, &source.collect::<Vec<_>>(), moment)
+    let mut filters = of_its_source(of);
+    if RESERVED_IDS.contains(&of.id.as_str()) {
+        filters.push(("id".to_owned(), vec![of.id.clone()]));
+        return then(&rows(&of.view), &filters, moment);
+    }
+    then(&format!("{}/{}", rows(&of.view), escaped(&of.id)), &filters, moment)
 }
 
 /// Where the rows that fit are as of the same moment.
@@ -80,4 +82,17 @@ pub fn escaped(id: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_whose_id_is_a_word_of_the_api_is_found_among_all() {
+        let address = |view: &str, id: &str| row(&RowRef { view: view.into(), id: id.into(), source: None });
+        assert_eq!(address("access", "counts"), "/v1/access?id=counts");
+        assert_eq!(address("models", ".."), "/v1/registers/models?id=..");
+        assert_eq!(address("access", "count/s"), "/v1/access/count%2Fs");
+    }
 }

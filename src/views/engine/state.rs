@@ -87,6 +87,15 @@ impl Engine {
         at.micros() < self.recorded_at.load(Ordering::Acquire)
     }
 
+    /// A name for the versions of the views that answer: equal for equal ones.
+    #[must_use]
+    pub fn versions(&self) -> u32 {
+        let of =
+            |member: &Member| member.projection.version().wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17);
+        let sum = self.state().members.iter().fold(0_u64, |sum, member| sum.wrapping_add(of(member)));
+        (sum >> 32) as u32
+    }
+
     /// How every view stands, those being built included.
     #[must_use]
     pub fn standing(&self) -> Vec<Standing> {
