@@ -79,6 +79,11 @@ pub struct RowEvent {
 pub const EARLY: i64 = 5 * MICROS_PER_MINUTE;
 
 impl RowEvent {
+    /// Whether it holds only from a time on that lies after its recording.
+    pub fn is_ahead(&self) -> bool {
+        self.effective_at > self.recorded_at
+    }
+
     /// Whether it was done longer before the opening of its row than two clocks may differ.
     pub fn is_too_early(&self) -> bool {
         self.early_by > EARLY

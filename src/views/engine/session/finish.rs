@@ -12,7 +12,7 @@ use crate::views::engine::keys::{self, DateKind, Slot};
 use crate::views::engine::lists::{self, Tail};
 use crate::views::engine::order::arrange;
 use crate::views::engine::query::When;
-use crate::views::engine::row::Row;
+use crate::views::engine::row::{Row, RowEvent};
 use crate::views::engine::slots::Member;
 use crate::views::engine::stored::{Stored, read_count, source_hash};
 use crate::views::engine::view::{CONFLICT, advance};
@@ -110,6 +110,11 @@ impl Session<'_> {
         if let Some(first) = gathered.events.first() {
             working.stored.opened_at = first.effective_at;
         }
+        // What stands in another event's place holds from another time than its own.
+        if let Some(latest) = gathered.events.iter().map(|event| event.effective_at).max() {
+            working.stored.latest = latest;
+        }
+        working.stored.ahead = gathered.events.iter().any(RowEvent::is_ahead);
         if let Some(last) = gathered.events.iter().max_by_key(|event| event.acted_at) {
             let mut at_last = gathered.events.iter().filter(|event| event.acted_at == last.acted_at);
             let one_source = at_last.all(|event| event.source == last.source);

@@ -17,7 +17,6 @@ use super::tally::Tallier;
 use super::view::{RowName, View, advance};
 use crate::catalog::Catalog;
 use crate::follow::Event;
-use crate::spec::time::Timestamp;
 use crate::store::{Batch, Store, Table};
 use crate::views::stats::DayStats;
 use std::cmp::Ordering;
@@ -128,9 +127,8 @@ impl<'a> Session<'a> {
         for member in wanted.iter().filter_map(|place| members.get(*place)) {
             let Projection::Rows(view) = &member.projection else { continue };
             if let Some(name) = view.row_of(&event.ty, &event.data) {
-                let at = event.recorded_at;
                 let event = for_row.get_or_insert_with(|| event.for_row(self.catalog));
-                self.row(member.slot, view, &name, event, at)?;
+                self.row(member.slot, view, &name, event)?;
             }
         }
         Ok(())
@@ -171,14 +169,7 @@ impl<'a> Session<'a> {
     }
 
     /// One event of one row.
-    fn row(
-        &mut self,
-        slot: Slot,
-        view: &Arc<dyn View>,
-        name: &RowName,
-        event: &RowEvent,
-        recorded_at: Timestamp,
-    ) -> Result<()> {
+    fn row(&mut self, slot: Slot, view: &Arc<dyn View>, name: &RowName, event: &RowEvent) -> Result<()> {
         let key = keys::name(slot, name);
         let number = match self.find(key)? {
             None => {
@@ -186,17 +177,17 @@ impl<'a> Session<'a> {
                     RowName::Id(id) => id.clone(),
                     RowName::Alias(alias) => format!("{STUB}{alias}"),
                 };
-                self.begin(slot, view, Stored::new(id, event), event, recorded_at);
+                self.begin(slot, view, Stored::new(id, event), event);
                 self.named(key, event.seq);
                 event.seq
             }
             Some(first) => match self.whose(slot, view, first, name, event)? {
                 Whose::Row(number) => {
-                    self.join(slot, view, number, event, recorded_at)?;
+                    self.join(slot, view, number, event)?;
                     number
                 }
                 Whose::Nobodys(id) => {
-                    self.begin_beside(slot, view, first, id, event, recorded_at)?;
+                    self.begin_beside(slot, view, first, id, event)?;
                     event.seq
                 }
             },
@@ -208,15 +199,8 @@ impl<'a> Session<'a> {
     }
 
     /// A new row.
-    fn begin(
-        &mut self,
-        slot: Slot,
-        view: &Arc<dyn View>,
-        mut stored: Stored,
-        event: &RowEvent,
-        recorded_at: Timestamp,
-    ) {
-        stored.ahead = stored.latest > recorded_at;
+    fn begin(&mut self, slot: Slot, view: &Arc<dyn View>, mut stored: Stored, event: &RowEvent) {
+        stored.ahead = event.is_ahead();
         if view.opening(&event.ty) != Opening::None {
             stored.source = Some(source_hash(&event.source));
         }
@@ -229,14 +213,7 @@ impl<'a> Session<'a> {
     }
 
     /// One more event of a row that is there.
-    fn join(
-        &mut self,
-        slot: Slot,
-        view: &Arc<dyn View>,
-        number: u64,
-        event: &RowEvent,
-        recorded_at: Timestamp,
-    ) -> Result<()> {
+    fn join(&mut self, slot: Slot, view: &Arc<dyn View>, number: u64, event: &RowEvent) -> Result<()> {
         self.keep(slot, &**view, number, event);
         let opens = view.opening(&event.ty) != Opening::None;
         let source = source_hash(&event.source);
@@ -245,7 +222,7 @@ impl<'a> Session<'a> {
         stored.events += 1;
         stored.last_seq = stored.last_seq.max(event.seq);
         stored.latest = stored.latest.max(event.effective_at);
-        stored.ahead = stored.latest > recorded_at;
+        stored.ahead |= event.is_ahead();
         if opens && stored.source.is_none() {
             stored.source = Some(source);
         }

@@ -4,7 +4,6 @@
 //! of that source's own, unless it says the same; from then on the events of that source are about that row.
 
 use super::{Session, Working};
-use crate::spec::time::Timestamp;
 use crate::store::Table;
 use crate::views::engine::error::Result;
 use crate::views::engine::keys::{self, Slot};
@@ -92,13 +91,12 @@ impl Session<'_> {
         first: u64,
         id: String,
         event: &RowEvent,
-        recorded_at: Timestamp,
     ) -> Result<()> {
         let source = source_hash(&event.source);
         self.named(keys::name_of_source(slot, &id, &event.source), event.seq);
         let mut stored = Stored::new(id, event);
         stored.beside = Some(first);
-        self.begin(slot, view, stored, event, recorded_at);
+        self.begin(slot, view, stored, event);
         self.batch.put(Table::Terms, &keys::sibling(slot, first, event.seq), &source.to_be_bytes());
         self.siblings.entry((slot, first)).or_default().push((source, event.seq));
         let mut earlier = Vec::new();
@@ -119,7 +117,7 @@ impl Session<'_> {
             first.stored.corrected.clone()
         };
         for other in earlier {
-            self.join(slot, view, event.seq, &other, recorded_at)?;
+            self.join(slot, view, event.seq, &other)?;
             let own: &mut Working = self.working(slot, view, event.seq)?;
             own.stale = true;
             own.stored.corrected.extend(corrected.iter().filter(|(seq, _)| *seq == other.seq));
