@@ -32,7 +32,11 @@ impl Catalog {
     /// # Errors
     /// Only if the program was built with a broken catalogue, which the tests of this module rule out.
     pub fn embedded() -> Result<Catalog, CatalogError> {
-        let files = source::embedded_files()?;
+        Catalog::of_program(source::embedded_files()?)
+    }
+
+    /// What files of the program's own hold, in the order in which they are given.
+    pub(super) fn of_program(files: Vec<source::CatalogFile>) -> Result<Catalog, CatalogError> {
         let everywhere = source::everywhere(&files)?;
         let mut catalog = Catalog {
             types: BTreeMap::new(),
@@ -44,7 +48,8 @@ impl Catalog {
             publications: 0,
         };
         for file in files {
-            catalog.add(file)?;
+            let contents = file.into_contents(&catalog.everywhere, None)?;
+            catalog.add(contents)?;
         }
         catalog.resolve()?;
         Ok(catalog)
@@ -61,7 +66,8 @@ impl Catalog {
                 let cause = "`everywhere` belongs to the built-in common.yaml; use `shared` here";
                 return Err(CatalogError::invalid(&file.name, Some(line), cause));
             }
-            self.add(file)?;
+            let contents = file.into_contents(&self.everywhere, Some(&self.types))?;
+            self.add(contents)?;
         }
         self.resolve()?;
         Ok(self)
@@ -107,9 +113,8 @@ impl Catalog {
         nearest::nearest(type_name, self.types.keys().map(String::as_str))
     }
 
-    pub(super) fn add(&mut self, file: source::CatalogFile) -> Result<(), CatalogError> {
-        let name = file.name.clone();
-        let source::Contents { types, registers, controls } = file.into_contents(&self.everywhere)?;
+    fn add(&mut self, contents: source::Contents) -> Result<(), CatalogError> {
+        let source::Contents { file: name, types, registers, controls } = contents;
         self.declared_registers.extend(registers);
         self.declared_controls.extend(controls);
         for (line, event_type) in types {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::Arc;
 
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
@@ -12,11 +12,12 @@ use serde_saphyr::Spanned;
 
 use super::control::RawControl;
 use super::error::CatalogError;
-use super::event_type::{Entity, EventType, Link, LinkTarget};
+use super::event_type::{Entity, EventType, Link, LinkTarget, Stricter};
 use super::field::field;
 use super::instant::Times;
 use super::lint::lint;
 use super::register_source::RawRegister;
+use super::words::{PostedBy, RawWords, Repeat, Whose};
 
 static SEEDS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/seeds/catalog");
 
@@ -61,6 +62,7 @@ pub(super) struct Declared<T> {
 
 /// What a file holds: its types compiled, each with its line, the rest as declared.
 pub(super) struct Contents {
+    pub(super) file: String,
     pub(super) types: Vec<(u64, EventType)>,
     pub(super) registers: Vec<Declared<RawRegister>>,
     pub(super) controls: Vec<Declared<RawControl>>,
@@ -90,6 +92,11 @@ struct RawType {
     version: u32,
     summary: String,
     entity: RawEntity,
+    repeat: Option<Repeat>,
+    posted_by: Option<PostedBy>,
+    happened: Option<Vec<String>>,
+    may_begin_later: Option<bool>,
+    late_after: Option<String>,
     effective_at: Option<String>,
     due_at: Option<String>,
     #[serde(default)]
@@ -196,8 +203,13 @@ impl CatalogFile {
         self.raw.everywhere.as_ref().map(|block| block.referenced.line())
     }
 
-    /// What the file holds.
-    pub(super) fn into_contents(self, everywhere: &Everywhere) -> Result<Contents, CatalogError> {
+    /// What the file holds. A file of the organisation's own may leave out words that its types had before: `known` are
+    /// those types; one of the program's own may not.
+    pub(super) fn into_contents(
+        self,
+        everywhere: &Everywhere,
+        known: Option<&BTreeMap<String, Arc<EventType>>>,
+    ) -> Result<Contents, CatalogError> {
         let CatalogFile { name, raw } = self;
         let mut defs = everywhere.defs.clone();
         for (def, schema) in raw.shared.map(|shared| shared.defs).unwrap_or_default() {
@@ -210,14 +222,20 @@ impl CatalogFile {
         for spanned in raw.types {
             let line = spanned.referenced.line();
             let type_name = spanned.value.name.clone();
-            let compiled = compile(spanned.value, &raw.domain, everywhere, &defs).map_err(|cause| {
-                CatalogError::invalid(&name, Some(line), format!("type `{type_name}`: {cause}"))
-            })?;
+            // Another kind of thing under the same name has none of its words.
+            let RawEntity { family, id } = &spanned.value.entity;
+            let same = |before: &&Arc<EventType>| before.entity.family == *family && before.entity.id == *id;
+            let before = known.map(|known| known.get(&type_name).filter(same).cloned());
+            let whose = before.as_ref().map_or(Whose::Ours, |before| Whose::Theirs(before.as_deref()));
+            let compiled =
+                compile(spanned.value, &raw.domain, everywhere, &defs, whose).map_err(|cause| {
+                    CatalogError::invalid(&name, Some(line), format!("type `{type_name}`: {cause}"))
+                })?;
             types.push((line, compiled));
         }
         let registers = declared(&name, &raw.domain, raw.registers);
         let controls = declared(&name, &raw.domain, raw.controls);
-        Ok(Contents { types, registers, controls })
+        Ok(Contents { file: name, types, registers, controls })
     }
 }
 
@@ -236,6 +254,7 @@ fn compile(
     domain: &str,
     everywhere: &Everywhere,
     defs: &BTreeMap<String, Value>,
+    whose: Whose<'_>,
 ) -> Result<EventType, String> {
     check_name(&raw.name)?;
     if raw.version == 0 {
@@ -245,6 +264,15 @@ fn compile(
     lint(&schema)?;
     check_concerns(raw.concerns, &schema)?;
     let validator = Times::Plain.validator(&schema)?;
+
+    let words = RawWords {
+        repeat: raw.repeat,
+        posted_by: raw.posted_by,
+        happened: raw.happened,
+        may_begin_later: raw.may_begin_later,
+        late_after: raw.late_after,
+    };
+    let words = words.resolve(&schema, whose)?;
 
     // Each type carries `effective_at` from the `everywhere` block, so that is what a type means unless it says another.
     let effective_at = raw.effective_at.unwrap_or_else(|| "effective_at".to_owned());
@@ -284,8 +312,14 @@ fn compile(
         due_at: raw.due_at,
         links,
         concerns_nobody: raw.concerns == Concerns::Nobody,
+        words,
+        ours: match whose {
+            Whose::Ours => true,
+            Whose::Theirs(before) => before.is_some_and(|before| before.ours),
+        },
+        instead_of_ours: false,
         validator,
-        in_range: OnceLock::new(),
+        stricter: Stricter::default(),
     };
     match compiled.schema_violations(&compiled.example, 1).first() {
         None => Ok(compiled),
