@@ -1,12 +1,14 @@
 //! The catalogue as it is used: every type with its compiled schema, and the registers and controls held against them.
 
+use super::complete::Everywhere;
 use super::control::{self, CORE_VIEWS, Control, RawControl};
 use super::error::CatalogError;
 use super::event_type::EventType;
 use super::nearest;
 use super::register::Register;
 use super::register_source::{self, RawRegister};
-use super::source::{self, Declared, Everywhere};
+use super::source::{self, Declared};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -106,6 +108,14 @@ impl Catalog {
     /// All controls, in the order of their ids.
     pub fn controls(&self) -> impl Iterator<Item = &Control> {
         self.controls.values()
+    }
+
+    /// Whether two events of a type are about the same row: of its entity, and of each register that it is folded into.
+    /// Where the catalogue does not know the type, nobody can say.
+    pub fn same_row(&self, type_name: &str, one: &Value, other: &Value) -> Option<bool> {
+        let known = self.get(type_name)?;
+        let same = |register: &Register| register.row_of(type_name, one) == register.row_of(type_name, other);
+        Some(known.entity_id(one) == known.entity_id(other) && self.registers().all(same))
     }
 
     /// The known type whose name is nearest to `type_name`, for a "did you mean". `None` if nothing is near.

@@ -7,7 +7,7 @@ use super::countable;
 use super::field::{field, texts_at, value_at};
 use super::instant::{Times, has_one_beyond};
 use super::nearest::nearest;
-use super::words::Words;
+use super::words::{PostedBy, Words};
 
 /// A message is for one line of a terminal or a log; the schema has the long version.
 const MAX_MESSAGE_CHARS: usize = 120;
@@ -168,6 +168,11 @@ impl EventType {
     /// The value of a field of `data`; `a.b` goes into the object `a`.
     pub fn value_at<'a>(&self, data: &'a Value, path: &str) -> Option<&'a Value> {
         value_at(data, path)
+    }
+
+    /// Whether it says what happened or asks for something, and is no act of governance.
+    pub fn is_fact(&self) -> bool {
+        self.words.posted_by == PostedBy::Facts
     }
 
     /// The id of the entity that this event is about.

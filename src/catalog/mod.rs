@@ -10,6 +10,7 @@
 mod cadence;
 mod compatible;
 mod compiled;
+mod complete;
 mod control;
 mod countable;
 mod error;

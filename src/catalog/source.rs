@@ -1,15 +1,16 @@
 //! Catalogue files: from YAML to compiled types. The top of `seeds/catalog/common.yaml` describes the format for those
 //! who write such files.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
 
+use super::complete::{Everywhere, complete};
 use super::control::RawControl;
 use super::error::CatalogError;
 use super::event_type::{Entity, EventType, Link, LinkTarget, Stricter};
@@ -27,10 +28,6 @@ const SEEDS_NAME: &str = "seeds/catalog";
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Type names end up in index keys and in metrics labels.
 const MAX_TYPE_NAME_BYTES: usize = 128;
-/// What the loader itself puts into each schema.
-const ADDED_BY_LOADER: [&str; 6] =
-    ["$defs", "$schema", "additionalProperties", "description", "title", "type"];
-
 /// One catalogue file, read and not yet compiled.
 pub(super) struct CatalogFile {
     pub(super) name: String,
@@ -66,16 +63,6 @@ pub(super) struct Contents {
     pub(super) types: Vec<(u64, EventType)>,
     pub(super) registers: Vec<Declared<RawRegister>>,
     pub(super) controls: Vec<Declared<RawControl>>,
-}
-
-/// What `data` of every type may carry, and the definitions that every file may use.
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Everywhere {
-    required: Vec<String>,
-    properties: Map<String, Value>,
-    #[serde(rename = "$defs")]
-    defs: BTreeMap<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -226,11 +213,15 @@ impl CatalogFile {
             let RawEntity { family, id } = &spanned.value.entity;
             let same = |before: &&Arc<EventType>| before.entity.family == *family && before.entity.id == *id;
             let before = known.map(|known| known.get(&type_name).filter(same).cloned());
-            let whose = before.as_ref().map_or(Whose::Ours, |before| Whose::Theirs(before.as_deref()));
-            let compiled =
+            let whose = before
+                .as_ref()
+                .map_or(Whose::Ours, |before| Whose::Theirs(before.as_deref().map(|before| &before.words)));
+            let ours = before.as_ref().is_none_or(|before| before.as_ref().is_some_and(|before| before.ours));
+            let mut compiled =
                 compile(spanned.value, &raw.domain, everywhere, &defs, whose).map_err(|cause| {
                     CatalogError::invalid(&name, Some(line), format!("type `{type_name}`: {cause}"))
                 })?;
+            compiled.ours = ours;
             types.push((line, compiled));
         }
         let registers = declared(&name, &raw.domain, raw.registers);
@@ -260,7 +251,7 @@ fn compile(
     if raw.version == 0 {
         return Err("`version` starts at 1".to_owned());
     }
-    let schema = complete(&raw, everywhere, defs)?;
+    let schema = complete(raw.schema, &raw.name, &raw.summary, everywhere, defs)?;
     lint(&schema)?;
     check_concerns(raw.concerns, &schema)?;
     let validator = Times::Plain.validator(&schema)?;
@@ -313,10 +304,7 @@ fn compile(
         links,
         concerns_nobody: raw.concerns == Concerns::Nobody,
         words,
-        ours: match whose {
-            Whose::Ours => true,
-            Whose::Theirs(before) => before.is_some_and(|before| before.ours),
-        },
+        ours: false,
         instead_of_ours: false,
         validator,
         stricter: Stricter::default(),
@@ -353,74 +341,4 @@ fn check_name(name: &str) -> Result<(), String> {
         return Err("types that begin with `ledger.` are the ledger's own".to_owned());
     }
     Ok(())
-}
-
-/// The schema as published: the type's own part, the members that every type has, and the definitions in use.
-fn complete(raw: &RawType, everywhere: &Everywhere, defs: &BTreeMap<String, Value>) -> Result<Value, String> {
-    if let Some(member) = ADDED_BY_LOADER.iter().find(|member| raw.schema.contains_key(**member)) {
-        return Err(format!("schema: `{member}` is added by the loader"));
-    }
-    let mut schema = raw.schema.clone();
-    let mut properties = match schema.remove("properties") {
-        Some(Value::Object(properties)) => properties,
-        None => Map::new(),
-        Some(_) => return Err("schema: `properties` is an object".to_owned()),
-    };
-    for (member, common) in &everywhere.properties {
-        if properties.insert(member.clone(), common.clone()).is_some() {
-            return Err(format!("schema: the member `{member}` is common to all types"));
-        }
-    }
-    let mut required = match schema.remove("required") {
-        Some(Value::Array(required)) => required,
-        None => Vec::new(),
-        Some(_) => return Err("schema: `required` is a list".to_owned()),
-    };
-    required.extend(everywhere.required.iter().map(|name| Value::String(name.clone())));
-
-    schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
-    schema.insert("title".to_owned(), json!(raw.name));
-    schema.insert("description".to_owned(), json!(raw.summary));
-    schema.insert("type".to_owned(), json!("object"));
-    schema.insert("additionalProperties".to_owned(), json!(false));
-    schema.insert("properties".to_owned(), Value::Object(properties));
-    schema.insert("required".to_owned(), Value::Array(required));
-    let schema = Value::Object(schema);
-
-    let mut used: BTreeMap<String, Value> = BTreeMap::new();
-    let mut waiting = BTreeSet::new();
-    references(&schema, &mut waiting)?;
-    while let Some(name) = waiting.pop_first() {
-        let def = defs.get(&name).ok_or_else(|| format!("schema: no definition `{name}`"))?;
-        let mut inner = BTreeSet::new();
-        references(def, &mut inner)?;
-        used.insert(name, def.clone());
-        waiting.extend(inner.into_iter().filter(|name| !used.contains_key(name)));
-    }
-    let mut schema = schema;
-    if let Some(members) = schema.as_object_mut() {
-        members.insert("$defs".to_owned(), Value::Object(used.into_iter().collect()));
-    }
-    Ok(schema)
-}
-
-/// The names of all definitions that a schema refers to. Any other reference is refused: nothing is fetched.
-fn references(schema: &Value, names: &mut BTreeSet<String>) -> Result<(), String> {
-    match schema {
-        Value::Object(members) => {
-            for (member, value) in members {
-                match value {
-                    Value::String(target) if member == "$ref" => {
-                        let name = target.strip_prefix("#/$defs/").filter(|name| !name.contains('/'));
-                        let name = name.ok_or("schema: a `$ref` has the form `#/$defs/<name>`")?;
-                        names.insert(name.to_owned());
-                    }
-                    _ => references(value, names)?,
-                }
-            }
-            Ok(())
-        }
-        Value::Array(items) => items.iter().try_for_each(|item| references(item, names)),
-        _ => Ok(()),
-    }
 }

@@ -4,7 +4,6 @@
 //! These are words for intake and for folds, not for schemas: a type keeps what it accepted, whatever it says here.
 
 use super::cadence::Span;
-use super::event_type::EventType;
 use super::field::field;
 use serde::Deserialize;
 use serde_json::Value;
@@ -95,15 +94,15 @@ pub(super) struct RawWords {
 pub(super) enum Whose<'a> {
     /// One that comes with the program: nothing that has to be decided is left out.
     Ours,
-    /// The organisation's own, with what is known of the type so far: that stands where the file is silent.
-    Theirs(Option<&'a EventType>),
+    /// The organisation's own, with what the type said before: that stands where the file is silent.
+    Theirs(Option<&'a Words>),
 }
 
 impl RawWords {
     /// All words of a type, held against its schema.
     pub(super) fn resolve(self, schema: &Value, whose: Whose<'_>) -> Result<Words, String> {
         let before = match whose {
-            Whose::Theirs(known) => known.map(|known| &known.words),
+            Whose::Theirs(before) => before,
             Whose::Ours => {
                 let missing = |word: &str| format!("`{word}` has to be said");
                 self.repeat.ok_or_else(|| missing("repeat"))?;

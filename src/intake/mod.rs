@@ -18,6 +18,7 @@ mod prepare;
 mod publication;
 mod recorder;
 mod refusal;
+mod sense;
 
 pub use accept::{Accepted, Rules, accept};
 pub use authority::may_record;

@@ -4,14 +4,16 @@
 //! program itself. Nobody else appends. What came is not kept: beyond this door there is the drafted entry alone.
 
 use crate::catalog::Catalog;
-use crate::identity::{Principal, Role};
-use crate::intake::authority::{may_record, must_be};
-use crate::intake::corrections::check;
+use crate::identity::Principal;
+use crate::intake::accept::Accepted;
+use crate::intake::authority::may_record;
+use crate::intake::corrections::{Looked, check};
 use crate::intake::error::{Later, RecordError};
 use crate::intake::incoming::{Brought, Incoming};
 use crate::intake::pace::pause;
 use crate::intake::prepare::{Ground, Prepared, prepare};
 use crate::intake::publication::{may_publish, published};
+use crate::intake::sense::Stated;
 use crate::log::append::{AppendError, Outcome, Submission};
 use crate::log::store::Store;
 use crate::spec::entry::Entry;
@@ -109,7 +111,6 @@ impl Recorder {
             drop(gate);
             vec![self.publish(brought).await?]
         } else {
-            must_be(principal, Role::Producer)?;
             self.append(prepared, brought.is_batch(), gate).await?
         };
         self.told(outcomes).await
@@ -138,17 +139,22 @@ impl Recorder {
             })
             .await?
         };
-        if prepared.corrections.is_empty() { Ok(prepared) } else { self.checked(prepared).await }
+        if prepared.corrections.is_empty() {
+            Ok(prepared)
+        } else {
+            self.checked(prepared, brought.clone()).await
+        }
     }
 
     /// Looks up what is corrected.
-    async fn checked(&self, prepared: Prepared) -> Result<Prepared, RecordError> {
+    async fn checked(&self, prepared: Prepared, brought: Arc<Brought>) -> Result<Prepared, RecordError> {
         let shared = self.0.clone();
         beside(move || {
-            let identities: Vec<_> =
-                prepared.accepted.iter().map(|accepted| accepted.item.identity).collect();
-            let Ground { log, index, .. } = &shared.ground;
-            check(log.store(), index.as_deref(), &prepared.corrections, &identities).map(|()| prepared)
+            let Ground { log, index, catalog, .. } = &shared.ground;
+            let (index, catalog) = (index.as_deref(), catalog.current());
+            let looked =
+                Looked { store: log.store(), index, catalog: &catalog, principal: &brought.principal };
+            check(&looked, &prepared.corrections).map(|()| prepared)
         })
         .await
     }
@@ -165,7 +171,7 @@ impl Recorder {
         for (place, (event, known)) in accepted.into_iter().zip(&known).enumerate() {
             if known.is_none() {
                 items.push(event.item);
-                places.push(place);
+                places.push(Place { place: in_batch.then_some(place), stated: event.stated });
             }
         }
         let mut recorded = Vec::new().into_iter();
@@ -175,7 +181,7 @@ impl Recorder {
             drop(gate);
             // The sequencer answers all it takes; it goes without an answer only when the ledger stops.
             let answer = answer.await.unwrap_or(Err(AppendError::Stopped));
-            recorded = answer.map_err(|error| of_request(error, &places, in_batch))?.into_iter();
+            recorded = answer.map_err(|error| of_request(error, &places))?.into_iter();
         }
         let outcome =
             |known: Option<u64>| known.map(|seq| Outcome::Replayed { seq }).or_else(|| recorded.next());
@@ -203,12 +209,15 @@ impl Recorder {
         let Ground { log, catalog: history, .. } = &self.0.ground;
         let (catalog, data) = (history.current(), prepared.publication.unwrap_or_default());
         let catalog = beside(move || published(&catalog, &data)).await?;
-        let submission = Submission {
-            items: prepared.accepted.into_iter().map(|accepted| accepted.item).collect(),
-            expected_version: prepared.expected_version,
-            looked_up_at: prepared.looked_up_at,
-        };
-        let answer = log.append(submission)?.await.unwrap_or(Err(AppendError::Stopped))?;
+        let (mut items, mut places) = (Vec::new(), Vec::new());
+        for Accepted { item, stated, .. } in prepared.accepted {
+            items.push(item);
+            places.push(Place { place: None, stated });
+        }
+        let Prepared { expected_version, looked_up_at, .. } = prepared;
+        let submission = Submission { items, expected_version, looked_up_at };
+        let answer = log.append(submission)?.await.unwrap_or(Err(AppendError::Stopped));
+        let answer = answer.map_err(|error| of_request(error, &places))?;
         let outcome = answer.into_iter().next();
         let outcome = outcome.ok_or_else(|| RecordError::internal(&"no outcome of an event"))?;
         if let Outcome::Recorded { seq, .. } = outcome {
@@ -263,12 +272,28 @@ async fn beside<T: Send + 'static>(
     spawn_blocking(work).await.map_err(|error| RecordError::internal(&error))?
 }
 
+/// What is kept of an event that the log may still refuse.
+struct Place {
+    /// Its place in the request, where that is a batch.
+    place: Option<usize>,
+    stated: Vec<Stated>,
+}
+
 /// Which places of the request are meant, where the log names those of a submission.
-fn of_request(error: AppendError, places: &[usize], in_batch: bool) -> RecordError {
+fn of_request(error: AppendError, places: &[Place]) -> RecordError {
     match error {
         AppendError::Conflict { items } => {
-            let places = items.iter().filter_map(|item| places.get(*item).copied()).collect();
-            RecordError::IdentityTaken { places, in_batch }
+            let in_batch = places.iter().any(|place| place.place.is_some());
+            let place = |item: usize| Some(places.get(item)?.place.unwrap_or(0));
+            RecordError::IdentityTaken { places: items.into_iter().filter_map(place).collect(), in_batch }
+        }
+        AppendError::Ahead { items, now } => {
+            let of_item = |Place { place, stated }: &Place| {
+                let ahead = stated.iter().filter(|time| time.is_ahead(now));
+                ahead.map(|time| time.refusal(now).at(*place)).collect::<Vec<_>>()
+            };
+            let ahead = items.into_iter().filter_map(|item| places.get(item));
+            RecordError::Ahead { refusals: ahead.flat_map(of_item).collect(), ledger_time: now }
         }
         other => other.into(),
     }
