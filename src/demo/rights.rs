@@ -80,6 +80,17 @@ mod tests {
             let refused = accepted(event, &own);
             assert!(refused.is_none(), "{}: {refused:?}", event.event);
         }
+        // Nor does anything of it come from the future, or contradict itself.
+        let open = Principal::open("app:x", vec![Role::Producer, Role::Admin]);
+        for DemoEvent { event, recorded_at, .. } in &events {
+            let text = event.to_string();
+            let accepted =
+                accept(&Json::parse(text.as_bytes(), MAX_EVENT_DEPTH).unwrap(), &open, &rules).ok().unwrap();
+            assert!(accepted.if_new.is_empty(), "{:?}: {event}", accepted.if_new);
+            let ahead =
+                accepted.item.not_before.filter(|from| from.micros() > recorded_at.timestamp_micros());
+            assert!(ahead.is_none(), "{event} comes from the future");
+        }
         let assigned = events.iter().find(|event| event.event["type"] == "role.assigned").unwrap();
         let gate = of("app:data-gate").unwrap();
         assert!(accepted(assigned, &gate).is_some() && !gate.is_open());
