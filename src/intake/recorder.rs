@@ -11,9 +11,10 @@ use crate::intake::corrections::{Looked, check};
 use crate::intake::error::{Later, RecordError};
 use crate::intake::incoming::{Brought, Incoming};
 use crate::intake::pace::pause;
-use crate::intake::prepare::{Ground, Prepared, prepare};
+use crate::intake::prepare::{Ground, Prepared, events, prepare};
 use crate::intake::publication::{may_publish, published};
 use crate::intake::sense::Stated;
+use crate::intake::taken::why_taken;
 use crate::log::append::{AppendError, Outcome, Submission};
 use crate::log::store::Store;
 use crate::spec::entry::Entry;
@@ -36,6 +37,9 @@ const INLINE_REPLAYS: usize = 16;
 
 /// How long a publication waits for the index of identities to have what was recorded before.
 const MAX_WAIT: Duration = Duration::from_secs(5);
+
+/// How long the index is waited for, which may not know yet the entry that an event is in conflict with.
+const MAX_WAIT_FOR_NAMES: Duration = Duration::from_secs(1);
 
 /// Large requests that are prepared at once; the others wait, and their bodies are held.
 ///
@@ -111,7 +115,7 @@ impl Recorder {
             drop(gate);
             vec![self.publish(brought).await?]
         } else {
-            self.append(prepared, brought.is_batch(), gate).await?
+            self.append(prepared, &brought, gate).await?
         };
         self.told(outcomes).await
     }
@@ -163,15 +167,17 @@ impl Recorder {
     async fn append(
         &self,
         prepared: Prepared,
-        in_batch: bool,
+        brought: &Arc<Brought>,
         gate: OwnedRwLockReadGuard<()>,
     ) -> Result<Vec<Outcome>, RecordError> {
         let Prepared { accepted, known, expected_version, looked_up_at, .. } = prepared;
-        let (mut items, mut places) = (Vec::with_capacity(accepted.len()), Vec::new());
+        let (mut items, mut places, mut stated) =
+            (Vec::with_capacity(accepted.len()), Vec::new(), Vec::new());
         for (place, (event, known)) in accepted.into_iter().zip(&known).enumerate() {
             if known.is_none() {
                 items.push(event.item);
-                places.push(Place { place: in_batch.then_some(place), stated: event.stated });
+                places.push(place);
+                stated.push(event.stated);
             }
         }
         let mut recorded = Vec::new().into_iter();
@@ -180,12 +186,35 @@ impl Recorder {
             // From here on its place comes before that of any later change of the catalogue.
             drop(gate);
             // The sequencer answers all it takes; it goes without an answer only when the ledger stops.
-            let answer = answer.await.unwrap_or(Err(AppendError::Stopped));
-            recorded = answer.map_err(|error| of_request(error, &places))?.into_iter();
+            recorded = match answer.await.unwrap_or(Err(AppendError::Stopped)) {
+                Ok(recorded) => recorded.into_iter(),
+                Err(AppendError::Conflict { items }) => return self.taken(brought, &places, &items).await,
+                Err(error) => return Err(of_request(error, &places, &stated, brought.is_batch())),
+            };
         }
         let outcome =
             |known: Option<u64>| known.map(|seq| Outcome::Replayed { seq }).or_else(|| recorded.next());
         Ok(known.into_iter().filter_map(outcome).collect())
+    }
+
+    /// In what the events differ that the log found to be taken, which names them by their places in a submission.
+    async fn taken(
+        &self,
+        brought: &Arc<Brought>,
+        places: &[usize],
+        items: &[usize],
+    ) -> Result<Vec<Outcome>, RecordError> {
+        let places: Vec<usize> = items.iter().filter_map(|item| places.get(*item).copied()).collect();
+        let (shared, brought) = (self.0.clone(), brought.clone());
+        beside(move || {
+            let Ground { log, index, .. } = &shared.ground;
+            // Nothing depends on it but the names of what differs.
+            let _known =
+                index.as_ref().is_none_or(|index| index.wait_applied(log.store().size(), MAX_WAIT_FOR_NAMES));
+            let events = events(&brought).map_err(RecordError::refused)?;
+            Err(why_taken((log.store(), index.as_deref()), &brought, &events, &places))
+        })
+        .await
     }
 
     /// Records a publication and puts it in force.
@@ -209,15 +238,12 @@ impl Recorder {
         let Ground { log, catalog: history, .. } = &self.0.ground;
         let (catalog, data) = (history.current(), prepared.publication.unwrap_or_default());
         let catalog = beside(move || published(&catalog, &data)).await?;
-        let (mut items, mut places) = (Vec::new(), Vec::new());
-        for Accepted { item, stated, .. } in prepared.accepted {
-            items.push(item);
-            places.push(Place { place: None, stated });
-        }
+        let (items, stated): (Vec<_>, Vec<_>) =
+            prepared.accepted.into_iter().map(|Accepted { item, stated, .. }| (item, stated)).unzip();
         let Prepared { expected_version, looked_up_at, .. } = prepared;
         let submission = Submission { items, expected_version, looked_up_at };
         let answer = log.append(submission)?.await.unwrap_or(Err(AppendError::Stopped));
-        let answer = answer.map_err(|error| of_request(error, &places))?;
+        let answer = answer.map_err(|error| of_request(error, &[0], &stated, false))?;
         let outcome = answer.into_iter().next();
         let outcome = outcome.ok_or_else(|| RecordError::internal(&"no outcome of an event"))?;
         if let Outcome::Recorded { seq, .. } = outcome {
@@ -272,31 +298,15 @@ async fn beside<T: Send + 'static>(
     spawn_blocking(work).await.map_err(|error| RecordError::internal(&error))?
 }
 
-/// What is kept of an event that the log may still refuse.
-struct Place {
-    /// Its place in the request, where that is a batch.
-    place: Option<usize>,
-    stated: Vec<Stated>,
-}
-
-/// Which places of the request are meant, where the log names those of a submission.
-fn of_request(error: AppendError, places: &[Place]) -> RecordError {
-    match error {
-        AppendError::Conflict { items } => {
-            let in_batch = places.iter().any(|place| place.place.is_some());
-            let place = |item: usize| Some(places.get(item)?.place.unwrap_or(0));
-            RecordError::IdentityTaken { places: items.into_iter().filter_map(place).collect(), in_batch }
-        }
-        AppendError::Ahead { items, now } => {
-            let of_item = |Place { place, stated }: &Place| {
-                let ahead = stated.iter().filter(|time| time.is_ahead(now));
-                ahead.map(|time| time.refusal(now).at(*place)).collect::<Vec<_>>()
-            };
-            let ahead = items.into_iter().filter_map(|item| places.get(item));
-            RecordError::Ahead { refusals: ahead.flat_map(of_item).collect(), ledger_time: now }
-        }
-        other => other.into(),
-    }
+/// An answer of the log to a submission whose events have these places in the request, and state these times.
+fn of_request(error: AppendError, places: &[usize], stated: &[Vec<Stated>], in_batch: bool) -> RecordError {
+    let AppendError::Ahead { items, now } = error else { return error.into() };
+    let of_item = |item: usize| {
+        let place = places.get(item).copied().filter(|_| in_batch);
+        let ahead = stated.get(item).into_iter().flatten().filter(|time| time.is_ahead(now));
+        ahead.map(|time| time.refusal(now).at(place)).collect::<Vec<_>>()
+    };
+    RecordError::Ahead { refusals: items.into_iter().flat_map(of_item).collect(), ledger_time: now }
 }
 
 fn recorded(store: &Store, outcome: Outcome) -> Result<Recorded, RecordError> {

@@ -1,9 +1,10 @@
 //! The HTTP server: limits of connections, what holds for all answers, and an end that answers what it has begun. Which
 //! resources there are is said by whoever starts it.
 
+use crate::web::edge::edge;
 use crate::web::{Problem, ProblemType, Service};
-use actix_web::dev::{ServerHandle, Service as _};
-use actix_web::http::header::{HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer, web};
 use std::io;
@@ -71,17 +72,7 @@ pub fn start(
             .app_data(web::PathConfig::default().error_handler(|_, _| {
                 Problem::new(ProblemType::NotFound, "entries are numbered 0, 1, 2 …").into()
             }))
-            .wrap_fn(|request, next| {
-                let answer = next.call(request);
-                async move {
-                    let mut response = answer.await?;
-                    // Nothing here is ever meant to be guessed at by a browser.
-                    response
-                        .headers_mut()
-                        .insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-                    Ok(response)
-                }
-            })
+            .wrap(from_fn(edge))
             .configure(routes.clone())
     })
     .workers(std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8)))

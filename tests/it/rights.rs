@@ -235,7 +235,7 @@ fn each_role_is_let_in_where_it_is_said_to_be() {
             }
             let answer = ask(&ledger, resource, "", Some(&format!("Bearer {}", token.secret)));
             let let_in = match role_of(name) {
-                For::Anyone | For::Callers => true,
+                For::Anyone | For::Callers | For::CallersOrLogReaders => true,
                 For::Readers | For::LogReaders => matches!(asks, Asks::Everything | Asks::EverythingAndKeys),
                 For::Posters => !posts.is_empty(),
                 For::Admins => *asks == Asks::EverythingAndKeys,
