@@ -53,8 +53,9 @@ pub async fn readyz(service: web::Data<Service>) -> HttpResponse {
         let catching_up = service.index.is_some() && service.log.waits_for_index(indexed);
         let catching_up =
             catching_up.then(|| format!("the index has {indexed} of {size} entries and catches up"));
+        let clock = service.log.clock_trouble().map(|trouble| trouble.to_string());
         let index = service.index.as_deref().and_then(crate::index::LogIndex::problem);
-        index.or(catching_up).or_else(|| service.catalog.unknown())
+        index.or(catching_up).or_else(|| service.catalog.unknown()).or(clock)
     };
     let viewed = service.views.as_ref().map_or(size, |views| views.applied());
     let readiness = Readiness { reads: true, writes: reason.is_none(), size, indexed, viewed, reason };

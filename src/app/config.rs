@@ -26,6 +26,9 @@ pub struct Config {
     pub keys_dir: Option<PathBuf>,
     /// More event types, as YAML files; relative to the data folder.
     pub catalog_dir: Option<PathBuf>,
+    /// Files on this host that hold a checkpoint of this ledger, such as those of `daybook verify --remember`; relative to the
+    /// data folder. A log that has fewer entries than one of them covers was put back, and opens for reading only.
+    pub remembered: Vec<PathBuf>,
     pub limits: Limits,
     pub publish: Publish,
 }

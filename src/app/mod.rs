@@ -7,4 +7,5 @@ pub mod config;
 mod followers;
 pub mod ledger;
 mod outgrown;
+pub mod remembered;
 pub mod serve;

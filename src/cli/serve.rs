@@ -2,6 +2,7 @@
 
 use crate::app::config::Config;
 use crate::app::ledger::{How, IndexChoice, options};
+use crate::app::remembered::{is_remembered_outside, newest_checkpoint};
 use crate::app::serve;
 use crate::cli::scratch;
 use crate::log;
@@ -35,6 +36,12 @@ pub struct Serve {
     /// Let a copy go on as the ledger: a file with the newest checkpoint that anyone holds.
     #[arg(long, value_name = "FILE")]
     adopt: Option<PathBuf>,
+    /// An adopted copy publishes where daybook.toml says, from now on: it takes the original's place there.
+    #[arg(long, conflicts_with = "read_only")]
+    publish: bool,
+    /// The machine's clock is right, though the ledger doubts it; recorded.
+    #[arg(long, conflicts_with = "read_only")]
+    confirm_clock: bool,
     /// Print one JSON line {"url", "key"} when ready.
     #[arg(long)]
     json: bool,
@@ -55,9 +62,26 @@ impl Serve {
             let key = log::create(&options(&self.data, &config), &origin, next.transpose()?)?;
             eprintln!("A new ledger. Its first key, for everyone who will verify it:\n{key}");
         }
-        let adopt = self.adopt.map(|path| newest_checkpoint(&path)).transpose()?;
+        let adopt = self.adopt.map(|path| {
+            let newest = newest_checkpoint(&path).with_context(|| path.display().to_string())?;
+            newest.with_context(|| format!("{}: there is no checkpoint", path.display()))
+        });
         let listen = self.listen.or_else(|| config.listen.clone()).unwrap_or_else(|| "127.0.0.1:8080".into());
-        let how = How { index, read_only: self.read_only, adopt, ..How::with(config) };
+        if !is_remembered_outside(&self.data, &config) {
+            eprintln!(
+                "Nothing outside {} remembers how long this ledger is: were the whole folder put back as it was earlier, nobody \
+                 here would notice. Settings publish.file and publish.url hand checkpoints out.",
+                self.data.display()
+            );
+        }
+        let how = How {
+            index,
+            read_only: self.read_only,
+            adopt: adopt.transpose()?,
+            publish: self.publish,
+            confirm_clock: self.confirm_clock,
+            ..How::with(config)
+        };
         serve::run(&self.data, how, &listen, |url, key| {
             if self.json {
                 println!("{}", serde_json::json!({"url": url, "key": key.to_string()}));
@@ -66,21 +90,4 @@ impl Serve {
             }
         })
     }
-}
-
-/// A checkpoint from a file: the note itself, or the largest of those that `[publish] file` wrote. Lines that are none,
-/// such as one that a crash tore, are passed over.
-fn newest_checkpoint(path: &std::path::Path) -> anyhow::Result<Vec<u8>> {
-    use crate::spec::checkpoint::Checkpoint;
-    use crate::spec::export::Line;
-    let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
-    if bytes.first() != Some(&b'{') {
-        return Ok(bytes);
-    }
-    let notes = bytes.split(|byte| *byte == b'\n').filter_map(|line| match Line::parse(line) {
-        Some(Line::Checkpoint(note)) => Some(note.into_bytes()),
-        _ => None,
-    });
-    let size = |note: &Vec<u8>| Checkpoint::parse(note).map_or(0, |(checkpoint, _)| checkpoint.size);
-    notes.max_by_key(size).with_context(|| format!("{}: no line holds a checkpoint", path.display()))
 }

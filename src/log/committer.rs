@@ -5,6 +5,7 @@
 use crate::log::append::{AppendError, Listener, Outcome, Reply, SignedEntry};
 use crate::log::clock::LedgerTime;
 use crate::log::disk::{File, Mode};
+use crate::log::home::Home;
 use crate::log::own_events::Rotation;
 use crate::log::segment;
 use crate::log::store::{KeyInForce, SignedCheckpoint, Store};
@@ -48,8 +49,8 @@ pub struct Cursor {
     pub size: u64,
     pub chain: Hash,
     pub time: Timestamp,
-    /// The clock's state when the last entry was numbered; none until one is.
-    pub clock: Option<LedgerTime>,
+    /// The clock's state when the last entry was numbered; until one is, that of the start.
+    pub clock: LedgerTime,
     pub keys: Keys,
 }
 
@@ -114,6 +115,18 @@ pub struct Committer {
     failure: watch::Sender<Failure>,
     wake_sealer: SyncSender<()>,
     listener: Option<Arc<dyn Listener>>,
+    /// Where it is noted, beside the log, how long the log is.
+    home: Arc<Home>,
+}
+
+/// What the committer is given by whoever starts it.
+pub struct Hands {
+    pub committed: Arc<Committed>,
+    pub checkpoints: watch::Sender<Option<SignedCheckpoint>>,
+    pub failure: watch::Sender<Failure>,
+    pub wake_sealer: SyncSender<()>,
+    pub listener: Option<Arc<dyn Listener>>,
+    pub home: Arc<Home>,
 }
 
 impl Committer {
@@ -121,15 +134,8 @@ impl Committer {
     ///
     /// # Errors
     /// The head file cannot be opened, or the tree not be read.
-    pub fn new(
-        batches: Receiver<Batch>,
-        committed: Arc<Committed>,
-        store: Arc<Store>,
-        checkpoints: watch::Sender<Option<SignedCheckpoint>>,
-        failure: watch::Sender<Failure>,
-        wake_sealer: SyncSender<()>,
-        listener: Option<Arc<dyn Listener>>,
-    ) -> io::Result<Self> {
+    pub fn new(batches: Receiver<Batch>, store: Arc<Store>, hands: Hands) -> io::Result<Self> {
+        let Hands { committed, checkpoints, failure, wake_sealer, listener, home } = hands;
         let head_file = store.disk.open(&store.log_dir.join(HEAD_FILE), Mode::Write)?;
         let checkpoint_file = store.disk.open(&store.log_dir.join(CHECKPOINT_FILE), Mode::Write).ok();
         let frontier = store.frontier().map_err(|error| io::Error::other(error.to_string()))?;
@@ -152,6 +158,7 @@ impl Committer {
             failure,
             wake_sealer,
             listener,
+            home,
         })
     }
 
@@ -241,7 +248,8 @@ impl Committer {
         };
         debug_assert_eq!(frontier.size(), new.size);
         self.write_head(&new)?;
-        // From here on the batch is the log's, whatever happens.
+        // From here on the batch is the log's, whatever happens. Before anybody hears of it, it is noted outside the log.
+        self.home.note_size(new.size);
         self.frontier = frontier;
         let cursor = batch.after.clone();
         let key_change = self.key_change(&cursor);

@@ -13,7 +13,9 @@ mod committer;
 mod damage;
 pub mod disk;
 pub mod home;
+mod keeper;
 pub mod keys;
+pub mod memory;
 mod names;
 mod open_files;
 mod opening;
@@ -29,8 +31,9 @@ mod signing;
 pub mod store;
 mod tiles;
 
+pub use keeper::Keeper;
 pub use names::{fingerprint, identity, subject_hash};
-pub use opening::{OpenError, Opened, Options, create, is_made, open};
+pub use opening::{OpenError, Opened, Options, create, is_made, open, put_back};
 pub use running::{Log, NoIndex, RotateError};
 
 #[cfg(test)]

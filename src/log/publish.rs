@@ -86,6 +86,28 @@ impl Drop for Publisher {
     }
 }
 
+/// How long a sink may take, at a start, to say whether it knows more than the log.
+///
+/// Reason: a sink that is there answers at once; one that is not must not keep the ledger from starting.
+const ASKED: Duration = Duration::from_secs(2);
+
+/// Whether a sink refuses a checkpoint as older than what it holds: 409, as witnesses answer (C2SP tlog-witness). One that does
+/// not answer says nothing.
+#[must_use]
+pub fn is_ahead(url: &str, note: &str) -> bool {
+    let config =
+        ureq::Agent::config_builder().timeout_global(Some(ASKED)).http_status_as_error(false).build();
+    let agent: ureq::Agent = config.into();
+    let sent = agent.post(url).header("content-type", "text/plain; charset=utf-8").send(note.as_bytes());
+    match sent {
+        Ok(answer) => answer.status().as_u16() == 409,
+        Err(error) => {
+            tracing::info!(%url, %error, "the sink does not say whether it knows more than the log");
+            false
+        }
+    }
+}
+
 async fn follow(
     sink: Sink,
     agent: ureq::Agent,

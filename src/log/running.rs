@@ -2,8 +2,10 @@
 
 use crate::clock::Clock;
 use crate::log::append::{self, AppendError, Identities, Listener, Submission};
-use crate::log::committer::{self, Committed, Committer, Cursor, Keys};
-use crate::log::home::{self, Lock};
+use crate::log::clock::LedgerTime;
+use crate::log::committer::{self, Committed, Committer, Cursor, Hands, Keys};
+use crate::log::home::{Home, Lock};
+use crate::log::keeper::{Keeper, Kept};
 use crate::log::own_events::{OwnEvent, Rotation};
 use crate::log::sequencer::{Command, Sequencer};
 use crate::log::signing::SigningPool;
@@ -13,7 +15,6 @@ use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use crate::sync::thread::{self, JoinHandle};
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
 
@@ -50,6 +51,9 @@ pub(super) struct Parts {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) lock: Lock,
     pub(super) listener: Option<Arc<dyn Listener>>,
+    pub(super) home: Arc<Home>,
+    /// The clock, held to what is known.
+    pub(super) time: LedgerTime,
 }
 
 /// The running log.
@@ -65,8 +69,9 @@ pub struct Log {
     checkpoints: watch::Sender<Option<SignedCheckpoint>>,
     failure: watch::Sender<committer::Failure>,
     threads: Vec<JoinHandle<()>>,
-    /// Where to note the size when the ledger is closed.
-    pub(super) home: Option<PathBuf>,
+    /// Where it is noted how long the log is; none if it is open for reading only.
+    home: Option<Arc<Home>>,
+    clock: Option<Arc<dyn Clock>>,
     _lock: Lock,
 }
 
@@ -83,12 +88,13 @@ impl Log {
             failure: watch::Sender::new(None),
             threads: Vec::new(),
             home: None,
+            clock: None,
             _lock: lock,
         }
     }
 
     pub(super) fn start(parts: Parts, identities: Arc<dyn Identities>) -> io::Result<Self> {
-        let Parts { store, keys, clock, lock, listener } = parts;
+        let Parts { store, keys, clock, lock, listener, home, time } = parts;
         let (accepts, started_at) = (keys.usable, store.size());
         let cursor = {
             let state = store.state();
@@ -96,7 +102,7 @@ impl Log {
                 size: state.head.size,
                 chain: state.head.chain,
                 time: state.last_time,
-                clock: None,
+                clock: time,
                 keys,
             }
         };
@@ -107,15 +113,15 @@ impl Log {
         let (wake_sealer, sealer_woken) = sync_channel(1);
         let (checkpoints, failure) = (watch::Sender::new(None), watch::Sender::new(None));
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
-        let committer = Committer::new(
-            batches_in,
-            committed.clone(),
-            store.clone(),
-            checkpoints.clone(),
-            failure.clone(),
-            wake_sealer.clone(),
+        let hands = Hands {
+            committed: committed.clone(),
+            checkpoints: checkpoints.clone(),
+            failure: failure.clone(),
+            wake_sealer: wake_sealer.clone(),
             listener,
-        )?;
+            home: home.clone(),
+        };
+        let committer = Committer::new(batches_in, store.clone(), hands)?;
         committer.begin();
         let workers = thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).min(7));
         let sequencer = Sequencer {
@@ -125,7 +131,7 @@ impl Log {
             committed: committed.clone(),
             store: store.clone(),
             identities,
-            clock,
+            clock: clock.clone(),
             pool: SigningPool::new(workers),
         };
         let for_sealer = store.clone();
@@ -153,7 +159,8 @@ impl Log {
             checkpoints,
             failure,
             threads,
-            home: None,
+            home: Some(home),
+            clock: Some(clock),
             _lock: lock,
         })
     }
@@ -229,6 +236,32 @@ impl Log {
         Ok(answer)
     }
 
+    /// Why the clock is not believed, and nothing recorded; none if it is.
+    #[must_use]
+    pub fn clock_trouble(&self) -> Option<AppendError> {
+        let (clock, committed) = (self.clock.as_ref()?, self.committed.as_ref()?);
+        let mut time = committed.read().1.clock;
+        time.now(&**clock).err().map(AppendError::from)
+    }
+
+    /// Keeps what is noted of the log outside it durable, and the time in it new, for as long as what this gives is held.
+    ///
+    /// # Errors
+    /// No thread can be had.
+    pub fn keep_home(&self) -> io::Result<Option<Keeper>> {
+        let (Some(home), Some(committed), Some(clock)) = (&self.home, &self.committed, &self.clock) else {
+            return Ok(None);
+        };
+        let kept = Kept { home: home.clone(), committed: committed.clone(), clock: clock.clone() };
+        Keeper::start(kept).map(Some)
+    }
+
+    /// Whether this is an adopted copy that was not told to publish: its sinks are the original's.
+    #[must_use]
+    pub fn keeps_quiet(&self) -> bool {
+        self.home.as_ref().is_some_and(|home| home.keeps_quiet())
+    }
+
     /// Brings a new key into force.
     ///
     /// # Errors
@@ -265,10 +298,15 @@ impl Log {
                 tracing::error!("a thread of the log panicked");
             }
         }
-        if let Some(home) = self.home.take()
-            && let Err(error) = home::settle(&*self.store.disk, &home, self.store.size())
-        {
-            tracing::warn!(%error, "the size at closing is not noted; the one at starting stands");
+        if let Some(home) = self.home.take() {
+            if self.clock_trouble().is_none()
+                && let Some(clock) = &self.clock
+            {
+                home.note_clock(clock.now());
+            }
+            if let Err(error) = home.sync() {
+                tracing::warn!(%error, "`home` is not synced: after a power cut it may know an earlier size");
+            }
         }
     }
 }

@@ -29,6 +29,7 @@ mod overload;
 mod packages;
 mod proving;
 mod publishing;
+mod put_back;
 mod resources;
 mod rotating;
 mod rotting;

@@ -199,6 +199,9 @@ impl Bench {
             read_only: false,
             key_lost: false,
             adopt: None,
+            publish: false,
+            confirm_clock: false,
+            known: Vec::new(),
         }
     }
 
