@@ -135,7 +135,8 @@ pub async fn rotate_key(
     _query: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     caller.must_be(Role::Admin)?;
-    let body = crate::web::body::read(payload, None, MAX_REQUEST_BYTES, &service.budget).await?;
+    let budget = (&service.budget, caller.0.actor.as_str());
+    let body = crate::web::body::read(payload, None, MAX_REQUEST_BYTES, budget).await?;
     let request: RotateRequest = if body.bytes.is_empty() {
         RotateRequest::default()
     } else {

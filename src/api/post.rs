@@ -87,7 +87,8 @@ pub async fn post_events(
     let expected_version = expected_version(headers, mode)?;
     let limit = if mode == Mode::Batch { MAX_BATCH_BYTES } else { MAX_EVENT_BYTES };
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let body = body::read(payload, declared, limit, &service.budget).await?;
+    let budget = (&service.budget, caller.0.actor.as_str());
+    let body = body::read(payload, declared, limit, budget).await?;
     let incoming = Incoming { expected_version, ..Incoming::new(form, body) };
     let recorded = service.recorder.record(&caller.0, incoming).await?;
     Ok(respond(recorded.into_iter().map(Recorded::from).collect(), mode))

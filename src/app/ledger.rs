@@ -5,6 +5,7 @@ use crate::answers::Desk;
 use crate::app::catalogue::{self, Publications, Reader};
 use crate::app::config::{Config, passphrase};
 use crate::app::remembered::{self, remembered};
+use crate::app::secrets;
 use crate::catalog::CatalogHistory;
 use crate::clock::{Clock, SystemClock};
 use crate::follow::Feed;
@@ -16,7 +17,7 @@ use crate::log::publish::{self, Publisher, Sink};
 use crate::log::recovery::Recovered;
 use crate::log::{self, Keeper, Log, NoIndex, Opened, Options};
 use crate::spec::note::VerifierKey;
-use crate::store::copies::Copies;
+use crate::store::copies::{self, Copies};
 use crate::store::{EngineKind, reach};
 use crate::views::LogViews;
 use anyhow::Context as _;
@@ -155,6 +156,7 @@ impl Ledger {
             (how.read_only, how.adopt, clock.clone());
         (log_options.publish, log_options.confirm_clock) = (how.publish, how.confirm_clock);
         let (folder, passphrase) = (log_options.keys_dir.clone(), log_options.passphrase.clone());
+        secrets::warn(data_dir, &folder);
         let mut opened = log::open(log_options)?;
         report(&opened.recovered, opened.read_only.as_deref());
         let sinks = sinks(data_dir, &config, &opened);
@@ -262,6 +264,12 @@ impl Ledger {
     #[must_use]
     pub fn catalog(&self) -> &Arc<CatalogHistory> {
         &self.catalog
+    }
+
+    /// What went out of the host, by sink.
+    #[must_use]
+    pub fn published(&self) -> Vec<Arc<publish::Published>> {
+        self.publisher.published()
     }
 
     /// What time it is for whoever records and asks.
@@ -392,7 +400,17 @@ impl Derived {
             tracing::warn!(
                 "index and views are kept as the proof that the log was put back; for this time others are made"
             );
-            apart = Some(Copies::begin("serve").context("no folder for what is derived (TMPDIR)")?);
+            apart = begin_apart();
+        } else if opened.read_only.is_some() && !can_hold_more(data_dir) {
+            tracing::info!(
+                "nothing can be written in the data folder: index and views are served from a copy"
+            );
+            apart = begin_apart();
+            if let Some(apart) = &apart
+                && let Err(error) = copy_derived(data_dir, apart)
+            {
+                tracing::warn!(%error, "index and views are not copied, and made from the log for this time");
+            }
         }
         Ok(Self { data_dir: data_dir.to_owned(), apart })
     }
@@ -400,6 +418,41 @@ impl Derived {
     fn place(&self, name: &str) -> PathBuf {
         self.apart.as_ref().map_or_else(|| self.data_dir.join(name), |apart| apart.place(name))
     }
+}
+
+/// A folder for what is derived, where the system keeps temporary files. Without one the log is served alone.
+fn begin_apart() -> Option<Copies> {
+    let begun = Copies::begin("serve");
+    if let Err(error) = &begun {
+        let place = std::env::temp_dir();
+        tracing::warn!(%error, place = %place.display(), "there is no place for index and views; TMPDIR says where else");
+    }
+    begun.ok()
+}
+
+/// Bytes that index and views may need to be opened.
+///
+/// Reason: their journals.
+const ROOM_TO_OPEN: u64 = 64 << 20;
+
+/// Whether an engine can be opened in a folder: it writes, also for those who only read.
+fn can_hold_more(data_dir: &Path) -> bool {
+    let writable = rustix::fs::access(data_dir, rustix::fs::Access::WRITE_OK).is_ok();
+    writable
+        && rustix::fs::statvfs(data_dir)
+            .is_ok_and(|told| told.f_bavail.saturating_mul(told.f_frsize) >= ROOM_TO_OPEN)
+}
+
+fn copy_derived(data_dir: &Path, apart: &Copies) -> Result<(), String> {
+    for name in ["index", "views"] {
+        let from = data_dir.join(name);
+        let size = copies::size_of(&from).map_err(|error| error.to_string())?;
+        apart.must_have_room(size)?;
+        if size > 0 {
+            copies::copy(&from, &apart.place(name)).map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(())
 }
 
 fn report(recovered: &Recovered, read_only: Option<&str>) {

@@ -6,6 +6,8 @@ pub mod catalogue;
 pub mod config;
 mod followers;
 pub mod ledger;
+pub mod logging;
 mod outgrown;
 pub mod remembered;
+mod secrets;
 pub mod serve;

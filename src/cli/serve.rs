@@ -1,12 +1,15 @@
 //! `daybook serve`.
 
-use crate::app::config::Config;
+use crate::app::catalogue::catalog;
+use crate::app::config::{Config, LogFormat};
 use crate::app::ledger::{How, IndexChoice, options};
+use crate::app::logging;
 use crate::app::remembered::{is_remembered_outside, newest_checkpoint};
 use crate::app::serve;
 use crate::cli::scratch;
 use crate::log;
 use crate::spec::encoding::hash_from_base64;
+use crate::web::server;
 use anyhow::Context as _;
 use clap::Args;
 use std::path::PathBuf;
@@ -42,6 +45,9 @@ pub struct Serve {
     /// The machine's clock is right, though the ledger doubts it; recorded.
     #[arg(long, conflicts_with = "read_only")]
     confirm_clock: bool,
+    /// How the program's own log is written; what of it, DAYBOOK_LOG says [default: text].
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
     /// Print one JSON line {"url", "key"} when ready.
     #[arg(long)]
     json: bool,
@@ -49,8 +55,15 @@ pub struct Serve {
 
 impl Serve {
     pub fn run(self) -> anyhow::Result<()> {
-        let config = Config::read(&self.data)?;
+        let mut config = Config::read(&self.data)?;
+        config.log_format = self.log_format.unwrap_or(config.log_format);
+        logging::begin(config.log_format)?;
+        config.check(&self.data)?;
         let index = IndexChoice::of(self.index, &config)?;
+        let listen = self.listen.or_else(|| config.listen.clone()).unwrap_or_else(|| "127.0.0.1:8080".into());
+        // What cannot be served is not made.
+        let listener = server::bind(&listen)?;
+        catalog(&self.data, &config)?;
         scratch::resume(&self.data)?;
         if !log::is_made(&self.data) {
             let origin = self.origin.or_else(|| config.origin.clone()).context(
@@ -66,7 +79,6 @@ impl Serve {
             let newest = newest_checkpoint(&path).with_context(|| path.display().to_string())?;
             newest.with_context(|| format!("{}: there is no checkpoint", path.display()))
         });
-        let listen = self.listen.or_else(|| config.listen.clone()).unwrap_or_else(|| "127.0.0.1:8080".into());
         if !is_remembered_outside(&self.data, &config) {
             eprintln!(
                 "Nothing outside {} remembers how long this ledger is: were the whole folder put back as it was earlier, nobody \
@@ -82,7 +94,7 @@ impl Serve {
             confirm_clock: self.confirm_clock,
             ..How::with(config)
         };
-        serve::run(&self.data, how, &listen, |url, key| {
+        serve::run(&self.data, how, listener, |url, key| {
             if self.json {
                 println!("{}", serde_json::json!({"url": url, "key": key.to_string()}));
             } else {

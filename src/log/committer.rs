@@ -9,6 +9,7 @@ use crate::log::home::Home;
 use crate::log::own_events::Rotation;
 use crate::log::segment;
 use crate::log::store::{KeyInForce, SignedCheckpoint, Store};
+use crate::log::vitals::Vitals;
 use crate::spec::checkpoint::Checkpoint;
 use crate::spec::layout::{CHECKPOINT_FILE, HEAD_FILE, Head, SEGMENT_ENTRIES, SLOT_BYTES};
 use crate::spec::merkle::{Frontier, Hash};
@@ -19,6 +20,7 @@ use crate::sync::mpsc::{Receiver, SyncSender};
 use crate::sync::{Mutex, PoisonError};
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::watch;
 
 /// The keys in force.
@@ -93,6 +95,8 @@ pub struct Batch {
 enum CommitError {
     /// No room; the log is cut back to its head and goes on.
     NoRoom(io::Error),
+    /// A file could not be opened because so many are; the log is cut back to its head and goes on.
+    NoDescriptor(io::Error),
     /// Nothing is known about what is durable. Only a new start can tell.
     Fatal(&'static str, io::Error),
 }
@@ -117,6 +121,7 @@ pub struct Committer {
     listener: Option<Arc<dyn Listener>>,
     /// Where it is noted, beside the log, how long the log is.
     home: Arc<Home>,
+    vitals: Arc<Vitals>,
 }
 
 /// What the committer is given by whoever starts it.
@@ -127,6 +132,7 @@ pub struct Hands {
     pub wake_sealer: SyncSender<()>,
     pub listener: Option<Arc<dyn Listener>>,
     pub home: Arc<Home>,
+    pub vitals: Arc<Vitals>,
 }
 
 impl Committer {
@@ -135,7 +141,7 @@ impl Committer {
     /// # Errors
     /// The head file cannot be opened, or the tree not be read.
     pub fn new(batches: Receiver<Batch>, store: Arc<Store>, hands: Hands) -> io::Result<Self> {
-        let Hands { committed, checkpoints, failure, wake_sealer, listener, home } = hands;
+        let Hands { committed, checkpoints, failure, wake_sealer, listener, home, vitals } = hands;
         let head_file = store.disk.open(&store.log_dir.join(HEAD_FILE), Mode::Write)?;
         let checkpoint_file = store.disk.open(&store.log_dir.join(CHECKPOINT_FILE), Mode::Write).ok();
         let frontier = store.frontier().map_err(|error| io::Error::other(error.to_string()))?;
@@ -159,6 +165,7 @@ impl Committer {
             wake_sealer,
             listener,
             home,
+            vitals,
         })
     }
 
@@ -181,7 +188,11 @@ impl Committer {
                 answer_all(batch.answers, Some(&AppendError::NoRoom));
                 continue;
             }
+            let began = Instant::now();
             let result = if batch.entries.is_empty() { Ok(()) } else { self.commit(&batch) };
+            if result.is_ok() && !batch.entries.is_empty() {
+                self.vitals.committed(began.elapsed());
+            }
             match result {
                 Ok(()) => {
                     answer_all(batch.answers, None);
@@ -189,12 +200,20 @@ impl Committer {
                 }
                 Err(CommitError::NoRoom(error)) => {
                     tracing::error!(%error, "no room for {} entries; nothing of them is recorded", batch.entries.len());
-                    if let Err(error) = self.cut_back() {
-                        self.stop("cutting back to the head failed", &error, batch.answers);
+                    self.vitals.refused(&error);
+                    if !self.go_back(batch.answers, &AppendError::NoRoom) {
                         return;
                     }
-                    self.committed.go_back();
-                    answer_all(batch.answers, Some(&AppendError::NoRoom));
+                }
+                Err(CommitError::NoDescriptor(error)) => {
+                    tracing::error!(
+                        %error,
+                        "a segment cannot be begun, because as many files are open as may be; {} entries are not recorded",
+                        batch.entries.len()
+                    );
+                    if !self.go_back(batch.answers, &AppendError::Overloaded) {
+                        return;
+                    }
                 }
                 Err(CommitError::Fatal(what, error)) => {
                     self.stop(what, &error, batch.answers);
@@ -202,6 +221,21 @@ impl Committer {
                 }
             }
         }
+    }
+
+    /// Takes back what was written of a batch. False if that fails, and the log stops.
+    fn go_back(
+        &mut self,
+        answers: Vec<(Reply, Result<Vec<Outcome>, AppendError>)>,
+        why: &AppendError,
+    ) -> bool {
+        if let Err(error) = self.cut_back() {
+            self.stop("cutting back to the head failed", &error, answers);
+            return false;
+        }
+        self.committed.go_back();
+        answer_all(answers, Some(why));
+        true
     }
 
     /// Hands on what was written. After the answers, which nobody who only follows the log may delay.
@@ -307,7 +341,11 @@ impl Committer {
         // A failed sync of a folder is a failed sync, whatever its reason: asked again, it would seem to succeed.
         disk.sync_dir(&segment::folder(log_dir, segment))
             .and_then(|()| disk.sync_dir(log_dir))
-            .map_err(|error| CommitError::Fatal("syncing the folder of a new segment", error))?;
+            // A folder that could not even be opened was not synced, and is asked again with the next batch.
+            .map_err(|error| match error {
+                error if is_want_of_descriptors(&error) => CommitError::NoDescriptor(error),
+                error => CommitError::Fatal("syncing the folder of a new segment", error),
+            })?;
         self.entries = Some((segment, file.clone()));
         Ok(file)
     }
@@ -327,14 +365,24 @@ impl Committer {
     /// After a write without room: nothing above the head stays.
     fn cut_back(&mut self) -> io::Result<()> {
         let head = self.store.state().head;
-        self.entries = None;
+        let mut open = self.entries.take();
         for (segment, end) in [(head.segment, head.end), (head.segment + 1, 0)] {
-            let path = segment::entries_path(&self.store.log_dir, segment);
-            if self.store.disk.open(&path, Mode::Read).is_ok() {
-                let file = self.store.disk.open(&path, Mode::Write)?;
-                file.set_len(end)?;
-                file.sync_data()?;
-            }
+            let file = match open.take_if(|(open, _)| *open == segment) {
+                // Without another descriptor: there may be none.
+                Some((_, file)) => file,
+                None => {
+                    let path = segment::entries_path(&self.store.log_dir, segment);
+                    match self.store.disk.open(&path, Mode::Read) {
+                        Ok(_) => self.store.disk.open(&path, Mode::Write)?,
+                        // It was to be begun, and was not: nothing is written in it.
+                        Err(error) if is_want_of_descriptors(&error) && segment > head.segment => continue,
+                        Err(error) if is_want_of_descriptors(&error) => return Err(error),
+                        Err(_) => continue,
+                    }
+                }
+            };
+            file.set_len(end)?;
+            file.sync_data()?;
         }
         Ok(())
     }
@@ -375,8 +423,16 @@ fn sort_error(what: &'static str, error: io::Error) -> CommitError {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             CommitError::NoRoom(error)
         }
+        _ if is_want_of_descriptors(&error) => CommitError::NoDescriptor(error),
         _ => CommitError::Fatal(what, error),
     }
+}
+
+/// Whether a file could not be opened because this process, or the system, has as many open as it may (EMFILE, ENFILE): that
+/// says nothing of the disk.
+pub(super) fn is_want_of_descriptors(error: &io::Error) -> bool {
+    let errno = rustix::io::Errno::from_io_error(error);
+    matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
 }
 
 fn answer_all(answers: Vec<(Reply, Result<Vec<Outcome>, AppendError>)>, failed: Option<&AppendError>) {

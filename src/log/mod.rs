@@ -30,6 +30,7 @@ mod sequencer;
 mod signing;
 pub mod store;
 mod tiles;
+mod vitals;
 
 pub use keeper::Keeper;
 pub use names::{fingerprint, identity, subject_hash};

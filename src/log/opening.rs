@@ -180,8 +180,12 @@ pub fn open(mut options: Options) -> Result<Opened, OpenError> {
     let io_error = |error| OpenError::Io { path: data_dir.clone(), error };
     let log_dir = options.data_dir.join(LOG_DIR);
     let (head, _) = recovery::read_head(&*options.disk, &log_dir)?;
-    let lock = Lock::take(&options.data_dir).map_err(io_error)?;
-    let lock = lock.ok_or_else(|| OpenError::Locked(options.data_dir.clone()))?;
+    let lock = match Lock::take(&options.data_dir) {
+        // Whoever only reads needs nothing from a medium that can only be read.
+        Err(error) if options.read_only && is_unwritable(&error) => Lock::look(&options.data_dir),
+        taken => taken,
+    };
+    let lock = lock.map_err(io_error)?.ok_or_else(|| OpenError::Locked(options.data_dir.clone()))?;
     let noted = Noted::read(&*options.disk, &options.data_dir).map_err(io_error)?;
     let is_here = |noted: &Noted| noted.is_here(&*options.disk, &options.data_dir);
     let at_home = noted.as_ref().map_or(Ok(false), is_here).map_err(io_error)?;
@@ -217,6 +221,11 @@ pub fn open(mut options: Options) -> Result<Opened, OpenError> {
         if read_only.is_some() { (found.store, found.report) } else { found.make_ready()? };
     let store = Arc::new(store);
     Ok(Opened { store, recovered, read_only, put_back, options, noted, adopting, lock, listener: None })
+}
+
+fn is_unwritable(error: &io::Error) -> bool {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | StorageFull)
 }
 
 /// What proves, beside what is given, that the log in a data folder was put back. Changes nothing.

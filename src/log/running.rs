@@ -10,12 +10,14 @@ use crate::log::own_events::{OwnEvent, Rotation};
 use crate::log::sequencer::{Command, Sequencer};
 use crate::log::signing::SigningPool;
 use crate::log::store::{SignedCheckpoint, Store};
+use crate::log::vitals::Vitals;
 use crate::log::{recent, sealer};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use crate::sync::thread::{self, JoinHandle};
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 /// Submissions that may wait.
@@ -65,6 +67,7 @@ pub struct Log {
     /// Entries when it was opened: the index must have these before events are taken.
     started_at: u64,
     pub(super) waiting_bytes: Arc<AtomicUsize>,
+    vitals: Arc<Vitals>,
     committed: Option<Arc<Committed>>,
     checkpoints: watch::Sender<Option<SignedCheckpoint>>,
     failure: watch::Sender<committer::Failure>,
@@ -84,6 +87,7 @@ impl Log {
             accepts: false,
             started_at: 0,
             waiting_bytes: Arc::default(),
+            vitals: Arc::default(),
             committed: None,
             failure: watch::Sender::new(None),
             threads: Vec::new(),
@@ -113,6 +117,7 @@ impl Log {
         let (wake_sealer, sealer_woken) = sync_channel(1);
         let (checkpoints, failure) = (watch::Sender::new(None), watch::Sender::new(None));
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
+        let vitals = Arc::new(Vitals::default());
         let hands = Hands {
             committed: committed.clone(),
             checkpoints: checkpoints.clone(),
@@ -120,6 +125,7 @@ impl Log {
             wake_sealer: wake_sealer.clone(),
             listener,
             home: home.clone(),
+            vitals: vitals.clone(),
         };
         let committer = Committer::new(batches_in, store.clone(), hands)?;
         committer.begin();
@@ -155,6 +161,7 @@ impl Log {
             accepts,
             started_at,
             waiting_bytes,
+            vitals,
             committed: Some(committed),
             checkpoints,
             failure,
@@ -260,6 +267,24 @@ impl Log {
     #[must_use]
     pub fn keeps_quiet(&self) -> bool {
         self.home.as_ref().is_some_and(|home| home.keeps_quiet())
+    }
+
+    /// Bytes of events that wait to be recorded, and how many may.
+    #[must_use]
+    pub fn waiting(&self) -> (u64, u64) {
+        (self.waiting_bytes.load(Ordering::Relaxed) as u64, MAX_WAITING_BYTES as u64)
+    }
+
+    /// Batches made durable since the start, and how long that took together.
+    #[must_use]
+    pub fn commits(&self) -> (u64, Duration) {
+        self.vitals.commits()
+    }
+
+    /// Whether the last batch was refused by a quota or a limit, of which free room on the disk says nothing.
+    #[must_use]
+    pub fn is_bounded(&self) -> bool {
+        self.vitals.is_bounded()
     }
 
     /// Brings a new key into force.

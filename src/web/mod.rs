@@ -3,12 +3,16 @@
 mod answer_problem;
 pub mod auth;
 pub mod body;
+pub mod metrics;
+pub mod observe;
 pub mod parameters;
 pub mod problem;
 pub mod rate;
 mod record_problem;
 pub mod server;
 mod service;
+pub mod shares;
+pub mod strangers;
 
 pub use problem::{Problem, ProblemType};
 pub use service::{Service, Settings};
