@@ -202,6 +202,14 @@ pub fn receipt(desk: Desk<'_>, by: &Principal, seq: u64) -> Result<Receipt, Answ
     Ok(desk.store.receipt(seq)?)
 }
 
+/// The receipt of any entry, where all of them may be read by everyone.
+///
+/// # Errors
+/// There is no such entry, or it cannot be read.
+pub fn receipt_of_any(desk: Desk<'_>, seq: u64) -> Result<Receipt, AnswerError> {
+    Ok(desk.store.receipt(seq)?)
+}
+
 /// The entries from `from` on, up to `to` and as long as `more` says so, each given to `show` if it fits. Says where to go
 /// on. For whoever follows the log.
 ///
@@ -232,7 +240,10 @@ pub fn place(store: &Store, name: &str, text: &str) -> Result<u64, AnswerError> 
         return Ok(seq);
     }
     let time = read_time(text).ok_or_else(|| {
-        AnswerError::parameter(name, "an entry's number or an RFC 3339 time such as 2026-03-01T00:00:00Z")
+        AnswerError::parameter(
+            name,
+            "an entry's number, an RFC 3339 time such as 2026-03-01T00:00:00Z, or a date",
+        )
     })?;
     Ok(store.first_at_or_after(time)?)
 }

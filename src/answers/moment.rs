@@ -5,7 +5,7 @@ use super::deadline::Deadline;
 use super::error::AnswerError;
 use super::{AsOf, Inquiry};
 use crate::spec::encoding::from_decimal;
-use crate::spec::time::{Rfc3339, Timestamp};
+use crate::spec::time::{Day, Rfc3339, Timestamp};
 use crate::views::engine::{Ask, Engine, View, When};
 use std::sync::Arc;
 use std::time::Duration;
@@ -153,13 +153,18 @@ pub(super) fn nothing_to_wait_for(size: u64, seq: u64) -> AnswerError {
 /// # Errors
 /// It is none.
 pub fn time(name: &str, text: &str) -> Result<Timestamp, AnswerError> {
-    read_time(text)
-        .ok_or_else(|| AnswerError::parameter(name, "an RFC 3339 time such as 2026-03-01T00:00:00Z"))
+    read_time(text).ok_or_else(|| {
+        AnswerError::parameter(name, "an RFC 3339 time such as 2026-03-01T00:00:00Z, or a date")
+    })
 }
 
-/// A time; none if the text is no RFC 3339 time, or lies outside the years 0000 to 9999.
+/// A time, or a date, which is its first moment in UTC; none if the text is neither, or lies outside the years 0000 to
+/// 9999.
 #[must_use]
 pub(super) fn read_time(text: &str) -> Option<Timestamp> {
+    if let Some(day) = Day::parse(text) {
+        return Some(day.start());
+    }
     // In a query `+` stands for a space; an offset that was not escaped is still one.
     let read = Rfc3339::read(text).or_else(|| Rfc3339::read(&text.replace(' ', "+")));
     read.and_then(Rfc3339::exact)
@@ -178,8 +183,13 @@ mod tests {
     }
 
     #[test]
+    fn a_date_is_the_first_moment_of_its_day() {
+        assert_eq!(read_time("2026-03-01"), Timestamp::parse("2026-03-01T00:00:00.000000Z"));
+    }
+
+    #[test]
     fn what_the_ledger_cannot_hold_is_no_time() {
-        for text in ["0000-01-01T00:00:00 23:59", "9999-12-31T23:59:59-23:59", "yesterday", "2026-03-01", ""]
+        for text in ["0000-01-01T00:00:00 23:59", "9999-12-31T23:59:59-23:59", "yesterday", "2026-02-29", ""]
         {
             assert_eq!(read_time(text), None, "{text}");
         }

@@ -4,6 +4,7 @@
 use super::cursor;
 use super::error::AnswerError;
 use super::moment::{AskedMoment, Moment, time};
+use crate::spec::encoding::from_decimal;
 use crate::spec::time::MICROS_PER_DAY;
 use crate::views::engine::{Ask, EXPIRED, Sort, View, When};
 use std::collections::BTreeSet;
@@ -135,7 +136,8 @@ impl Parameters {
     /// # Errors
     /// Not from 1 to 500.
     pub fn limit(&self) -> Result<usize, AnswerError> {
-        let limit = self.get("limit").map_or(Some(DEFAULT_LIMIT), |text| text.parse().ok());
+        let read = |text| number(text).and_then(|limit| usize::try_from(limit).ok());
+        let limit = self.get("limit").map_or(Some(DEFAULT_LIMIT), read);
         limit
             .filter(|limit| (1..=MAX_LIMIT).contains(limit))
             .ok_or_else(|| AnswerError::parameter("limit", "a number from 1 to 500"))
@@ -176,7 +178,7 @@ impl Parameters {
             if view.flags().contains(&name.as_str()) && !matches!(value.as_str(), "true" | "false") {
                 return Err(AnswerError::parameter(name, "true or false"));
             }
-            let level = |value: &String| value.parse::<u8>().is_ok_and(|level| (1..=9).contains(&level));
+            let level = |value: &String| number(value).is_some_and(|level| (1..=9).contains(&level));
             if name == LEVEL && !values.iter().all(level) {
                 return Err(AnswerError::parameter(name, "a number from 1 to 9"));
             }
@@ -213,7 +215,8 @@ impl Parameters {
             ..Ask::all(when, self.limit()?)
         };
         if let Some(text) = self.get(UNREVIEWED).filter(|_| view.name() == "access") {
-            let days = text.parse::<i64>().ok().filter(|days| (0..=MAX_DAYS).contains(days));
+            let days = number(text).and_then(|days| i64::try_from(days).ok());
+            let days = days.filter(|days| (0..=MAX_DAYS).contains(days));
             let days = days.ok_or_else(|| AnswerError::parameter(UNREVIEWED, "a number of days"))?;
             ask.before = Some(("review_basis_at".to_owned(), when.at.saturating_add(-days * MICROS_PER_DAY)));
             ask.filters.push(("state".to_owned(), vec!["granted".to_owned()]));
@@ -228,8 +231,9 @@ impl Parameters {
     }
 }
 
+/// A number in its one spelling: a client that keeps answers by their address keeps each once.
 fn number(text: &str) -> Option<u64> {
-    Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()
+    from_decimal(text)
 }
 
 #[cfg(test)]
@@ -242,8 +246,8 @@ mod tests {
 
     #[test]
     fn values_are_of_their_kind() {
-        assert_eq!(read("n", "007").number("n").unwrap(), Some(7));
-        for wrong in ["", "-1", "+1", "1.0", "18446744073709551616", "x"] {
+        assert_eq!(read("n", "7").number("n").unwrap(), Some(7));
+        for wrong in ["", "007", "-1", "+1", "1.0", "18446744073709551616", "x"] {
             let said = read("n", wrong).number("n").unwrap_err().to_string();
             assert_eq!(said, "\"n\" must be a whole number", "{wrong}");
             assert!(Parameters::of([("min_seq".to_owned(), wrong.to_owned())]).is_err(), "{wrong}");
@@ -251,7 +255,7 @@ mod tests {
         assert!(Parameters::default().required_number("n").is_err());
         assert_eq!(Parameters::default().limit().unwrap(), 50);
         assert_eq!(read("limit", "500").limit().unwrap(), 500);
-        for wrong in ["0", "501", "", "x", "-1"] {
+        for wrong in ["0", "501", "", "x", "-1", "+5", "05"] {
             assert!(read("limit", wrong).limit().is_err(), "{wrong}");
         }
         assert_eq!(read("f", "true").flag("f").unwrap(), Some(true));

@@ -57,6 +57,8 @@ pub struct Source {
     pub repeated: u64,
     /// Events whose `sequence` is no whole number.
     pub unreadable: u64,
+    /// The lowest number: what was numbered before it, if anything, the ledger cannot know.
+    pub lowest: Option<u64>,
     /// The highest number.
     pub highest: Option<u64>,
     /// How many numbers between the lowest and the highest were never posted.
@@ -212,6 +214,7 @@ fn shown(source: &str, posted: &Posted, said: Vec<Reconciliation>, most_gaps: us
         numbered: posted.numbered,
         repeated: posted.repeated,
         unreadable: posted.unreadable,
+        lowest: posted.stretches.first().map(|(lowest, _)| *lowest),
         highest: posted.stretches.last().map(|(_, highest)| *highest),
         missing,
         shortened: gaps.len() > most_gaps || posted.missing_before > 0,

@@ -5,8 +5,9 @@ use crate::answers::entries::{self, EntriesAsked};
 use crate::api::answering::APPLIED_SEQ;
 use crate::api::event_view::{EventList, EventView, ReceiptView, entry_json, event_json};
 use crate::api::problems::{OfCallers, OfLists, OrNotThere};
-use crate::web::auth::{Caller, Reader};
-use crate::web::parameters::{Nothing, Query};
+use crate::web::accept;
+use crate::web::auth::{Caller, Reader, ReceiptReader};
+use crate::web::parameters::{EntryNumber, Nothing, Query};
 use crate::web::{Problem, Service};
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, get, web};
@@ -27,9 +28,11 @@ pub struct ListQuery {
     /// Who posted it.
     #[param(example = "app:credit-line")]
     pub actor: Option<String>,
-    /// First entry: a number, or the RFC 3339 time from which they were recorded.
+    /// First entry: a number, or the RFC 3339 time, or the date, from which they were recorded. A date
+    /// begins at midnight UTC.
     pub from: Option<String>,
-    /// Where to end, itself not included: a number, or the RFC 3339 time before which they were recorded.
+    /// Where to end, itself not included: a number, or the RFC 3339 time, or the date, before which they were
+    /// recorded.
     pub to: Option<String>,
     /// `asc` (default) or `desc`.
     pub order: Option<Order>,
@@ -60,10 +63,10 @@ pub enum Order {
 pub async fn get_event(
     service: web::Data<Service>,
     caller: Caller,
-    path: web::Path<u64>,
+    seq: EntryNumber,
     _query: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
-    let seq = *path;
+    let EntryNumber(seq) = seq;
     let shown = web::block(move || {
         let bytes = entries::one(service.desk(), &caller.0, seq)?;
         Ok::<_, Problem>(event_json(seq, &bytes)?)
@@ -83,19 +86,21 @@ pub async fn get_event(
 #[get("/events/{seq}/receipt")]
 pub async fn get_receipt(
     service: web::Data<Service>,
-    caller: Caller,
-    path: web::Path<u64>,
+    reader: ReceiptReader,
+    seq: EntryNumber,
     request: HttpRequest,
     _query: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
-    let seq = *path;
-    let receipt = web::block(move || entries::receipt(service.desk(), &caller.0, seq));
+    let EntryNumber(seq) = seq;
+    let receipt = web::block(move || match reader {
+        ReceiptReader::OfTheLog => entries::receipt_of_any(service.desk(), seq),
+        ReceiptReader::Caller(principal) => entries::receipt(service.desk(), &principal, seq),
+    });
     let receipt = receipt.await.map_err(|error| Problem::internal(&error))??;
-    let accept =
-        request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut response = HttpResponse::Ok();
     response.insert_header((header::VARY, "Accept"));
-    Ok(if accept.contains("application/json") {
+    let offered = ["text/plain", "application/json"];
+    Ok(if accept::media_type(request.headers(), &offered) == "application/json" {
         response.content_type("application/json").body(receipt.to_json())
     } else {
         let name = format!("attachment; filename=\"entry-{seq}.tlog-proof\"");

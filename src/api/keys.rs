@@ -14,7 +14,7 @@ use crate::spec::time::Rfc3339;
 use crate::web::auth::{Caller, LogReader};
 use crate::web::parameters::{Nothing, Query};
 use crate::web::{Problem, ProblemType, Service};
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -131,29 +131,30 @@ pub struct RotateAnswer {
 pub async fn rotate_key(
     service: web::Data<Service>,
     caller: Caller,
+    request: HttpRequest,
     payload: web::Payload,
     _query: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     caller.must_be(Role::Admin)?;
     let budget = (&service.budget, caller.0.actor.as_str());
-    let body = crate::web::body::read(payload, None, MAX_REQUEST_BYTES, budget).await?;
-    let request: RotateRequest = if body.bytes.is_empty() {
+    let body = crate::web::body::read(payload, request.headers(), MAX_REQUEST_BYTES, budget).await?;
+    let asked: RotateRequest = if body.bytes.is_empty() {
         RotateRequest::default()
     } else {
         serde_json::from_slice(&body.bytes)
             .map_err(|error| Problem::new(ProblemType::Malformed, format!("the body: {error}")))?
     };
-    let next = request.next.as_deref().map(|next| {
+    let next = asked.next.as_deref().map(|next| {
         hash_from_base64(next)
             .ok_or_else(|| Problem::parameter("next", "base64 of 32 bytes, as `daybook keygen` prints it"))
     });
-    let overlap_until = request.overlap_until.as_deref().map(|until| {
+    let overlap_until = asked.overlap_until.as_deref().map(|until| {
         let time = Rfc3339::read(until).and_then(Rfc3339::exact);
         time.ok_or_else(|| Problem::parameter("overlap_until", "an RFC 3339 time"))
     });
     let (next, overlap_until) = (next.transpose()?, overlap_until.transpose()?);
     let making = service.clone();
-    let key = web::block(move || match &request.key_id {
+    let key = web::block(move || match &asked.key_id {
         Some(id) => making.keys.by_id(id),
         None => making.keys.generate(),
     });
@@ -164,7 +165,7 @@ pub async fn rotate_key(
         signer: Arc::new(key),
         next,
         overlap_until,
-        old_key_lost: request.old_key_lost,
+        old_key_lost: asked.old_key_lost,
     };
     let answer = service.log.rotate(rotation).map_err(|error| match error {
         RotateError::Append(error) => Problem::from(error),

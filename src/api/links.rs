@@ -2,6 +2,7 @@
 
 use crate::answers::moment::AskedMoment;
 use crate::answers::row::{CORE, RowRef, RowsRef};
+use crate::intake::RESERVED_IDS;
 
 /// Where an entry is.
 pub fn entry(seq: u64) -> String {
@@ -23,9 +24,17 @@ pub fn rows(view: &str) -> String {
     }
 }
 
-/// Where a row is.
+/// Where a row is. One of an older ledger whose id is a word of the API is found among all rows.
 pub fn row(of: &RowRef) -> String {
+    if RESERVED_IDS.contains(&of.id.as_str()) {
+        return format!("{}?id={}", rows(&of.view), escaped(&of.id));
+    }
     format!("{}/{}", rows(&of.view), escaped(&of.id))
+}
+
+/// Where it stands what made a row what it is.
+pub fn history(of: &RowRef) -> String {
+    format!("{}/{}/history", rows(&of.view), escaped(&of.id))
 }
 
 /// Where everything is that speaks of an id.
@@ -65,4 +74,17 @@ pub fn escaped(id: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_whose_id_is_a_word_of_the_api_is_found_among_all() {
+        let address = |view: &str, id: &str| row(&RowRef { view: view.into(), id: id.into() });
+        assert_eq!(address("access", "counts"), "/v1/access?id=counts");
+        assert_eq!(address("models", ".."), "/v1/registers/models?id=..");
+        assert_eq!(address("access", "count/s"), "/v1/access/count%2Fs");
+    }
 }

@@ -2,11 +2,15 @@
 
 use crate::answers::proofs;
 use crate::api::problems::{OfRoles, OrNotThere};
+use crate::web::accept;
 use crate::web::auth::LogReader;
 use crate::web::parameters::{Nothing, Query};
 use crate::web::{Problem, Service};
 use actix_web::http::header;
-use actix_web::{HttpResponse, get, web};
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::io::Write as _;
 
 /// What a client may keep for ever: no tile, full or partial, ever has other bytes under the same path.
 fn forever(service: &Service) -> String {
@@ -38,6 +42,8 @@ pub async fn checkpoint(
 
 /// A tile of hashes or a bundle of entries.
 ///
+/// Bundles come in gzip where `Accept-Encoding` asks for it: entries are text, and shrink to a fraction.
+///
 /// `{tile}` is `<L>/<N>[.p/<W>]` for hashes, or `entries/<N>[.p/<W>]` for entries: level, number in groups of three
 /// digits (`x001/x234/067`), and for the partial tile at the edge how many (1 to 255).
 #[utoipa::path(tag = "regulators", params(("tile" = String, Path, description = "For example `0/000`, `0/x001/x234/067`, `1/000.p/3`, `entries/001`", example = "entries/000.p/1")), responses(
@@ -49,13 +55,33 @@ pub async fn tile(
     service: web::Data<Service>,
     _reader: LogReader,
     path: web::Path<String>,
+    request: HttpRequest,
     _query: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     let reading = service.clone();
-    let bytes = web::block(move || proofs::tile(reading.desk(), &path));
+    let is_bundle = path.starts_with("entries/");
+    let in_gzip = is_bundle && accept::likes_gzip(request.headers());
+    let bytes = web::block(move || {
+        let bytes = proofs::tile(reading.desk(), &path)?;
+        if in_gzip { gzip(&bytes) } else { Ok(bytes) }
+    });
     let bytes = bytes.await.map_err(|error| Problem::internal(&error))??;
-    Ok(HttpResponse::Ok()
-        .content_type("application/octet-stream")
-        .insert_header((header::CACHE_CONTROL, forever(&service)))
-        .body(bytes))
+    let mut response = HttpResponse::Ok();
+    response.content_type("application/octet-stream");
+    response.insert_header((header::CACHE_CONTROL, forever(&service)));
+    if is_bundle {
+        response.insert_header((header::VARY, "Accept-Encoding"));
+    }
+    if in_gzip {
+        response.insert_header((header::CONTENT_ENCODING, "gzip"));
+    }
+    Ok(response.body(bytes))
+}
+
+/// Bytes in gzip. Reason for the lowest level: the hashes and signatures in entries shrink at none, and the time that a
+/// higher one takes is other people's.
+fn gzip(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
+    let mut packing = GzEncoder::new(Vec::new(), Compression::fast());
+    let packed = packing.write_all(bytes).and_then(|()| packing.finish());
+    packed.map_err(|error| Problem::internal(&error))
 }

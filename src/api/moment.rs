@@ -10,7 +10,8 @@ use utoipa::{IntoParams, ToSchema};
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "declares parameters")]
 pub struct MomentQuery {
-    /// Answer from what had been recorded by then: an entry's number, or an RFC 3339 time. Now, if not given.
+    /// Answer from what had been recorded by then: an entry's number, an RFC 3339 time, or a date, which
+    /// begins at midnight UTC. Now, if not given.
     #[param(example = "2026-03-05T12:00:00Z")]
     pub as_of: Option<String>,
     /// Answer for this time: what took effect by then counts, and due dates are held against it. `as_of`'s time, if not

@@ -50,7 +50,7 @@ pub struct RecordedBatch {
 ///
 /// One CloudEvent 1.0 in the structured mode (`application/cloudevents+json` or `application/json`) or the binary mode
 /// (attributes in `ce-` headers, the body is `data`), or up to 1,000 in a batch, which is recorded whole or not at
-/// all. The answer comes when they are durable, signed and in the log. An event is known by its `source` and `id` for
+/// all; one of none is valid, and records nothing. The answer comes when they are durable, signed and in the log. An event is known by its `source` and `id` for
 /// ever: the same one again answers 200 with the first record, so a retry never records twice.
 #[utoipa::path(
     tag = "applications",
@@ -64,7 +64,7 @@ pub struct RecordedBatch {
     )),
     responses(
         (status = 201, description = "Recorded. For a batch the body is `RecordedBatch`", body = Recorded, headers(("Location" = String, description = "The entry (single events)"))),
-        (status = 200, description = "Recorded before, by this caller, with this content", body = Recorded, headers(("Daybook-Replayed" = String, description = "`true`"))),
+        (status = 200, description = "Recorded before, by this caller, with this content; or a batch of no events", body = Recorded, headers(("Daybook-Replayed" = String, description = "`true`"))),
         OfPosts,
     ),
 )]
@@ -86,9 +86,8 @@ pub async fn post_events(
     let mode = form.mode();
     let expected_version = expected_version(headers, mode)?;
     let limit = if mode == Mode::Batch { MAX_BATCH_BYTES } else { MAX_EVENT_BYTES };
-    let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let budget = (&service.budget, caller.0.actor.as_str());
-    let body = body::read(payload, declared, limit, budget).await?;
+    let body = body::read(payload, headers, limit, budget).await?;
     let incoming = Incoming { expected_version, ..Incoming::new(form, body) };
     let recorded = service.recorder.record(&caller.0, incoming).await?;
     Ok(respond(recorded.into_iter().map(Recorded::from).collect(), mode))
@@ -147,9 +146,9 @@ impl From<intake::Recorded> for Recorded {
 }
 
 fn respond(mut items: Vec<Recorded>, mode: Mode) -> HttpResponse {
-    let all_replayed = items.iter().all(|item| item.replayed);
-    let mut response = if all_replayed { HttpResponse::Ok() } else { HttpResponse::Created() };
-    if all_replayed {
+    let nothing_new = items.iter().all(|item| item.replayed);
+    let mut response = if nothing_new { HttpResponse::Ok() } else { HttpResponse::Created() };
+    if nothing_new && !items.is_empty() {
         response.insert_header((REPLAYED, "true"));
     }
     match (mode, items.pop()) {

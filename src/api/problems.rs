@@ -47,8 +47,14 @@ const OF_LISTS: &[Type] = &[
 ];
 
 /// Whoever follows the log.
-const OF_STREAMS: &[Type] =
-    &[Type::BadParameter, Type::Unauthenticated, Type::Forbidden, Type::RateLimited, Type::Overloaded];
+const OF_STREAMS: &[Type] = &[
+    Type::BadParameter,
+    Type::Unauthenticated,
+    Type::Forbidden,
+    Type::NotFound,
+    Type::RateLimited,
+    Type::Overloaded,
+];
 
 /// Whoever posts events.
 const OF_POSTS: &[Type] = &[
@@ -63,6 +69,7 @@ const OF_POSTS: &[Type] = &[
     Type::VersionConflict,
     Type::TooLarge,
     Type::UnsupportedMediaType,
+    Type::UnsupportedCoding,
     Type::UnknownType,
     Type::ReservedType,
     Type::SchemaViolation,
@@ -102,6 +109,7 @@ const OF_ROTATIONS: &[Type] = &[
     Type::Forbidden,
     Type::RotationConflict,
     Type::TooLarge,
+    Type::UnsupportedCoding,
     Type::RateLimited,
     Type::Overloaded,
     Type::ReadOnly,
@@ -176,7 +184,7 @@ fn response(types: &[Type]) -> Response {
 fn meaning(kind: Type) -> &'static str {
     match kind {
         Type::BadParameter => "a parameter or header is unknown, said twice, or not of its form",
-        Type::NotFound => "there is nothing like it, as of then; or `min_seq` or `as_of` is beyond the log",
+        Type::NotFound => "there is nothing like it, as of then; or what is waited for is beyond the log",
         other => other.parts().2,
     }
 }

@@ -151,3 +151,25 @@ async fn nothing_here(request: HttpRequest, description: web::Data<Description>)
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intake::RESERVED_IDS;
+
+    /// A new word beside ids must not take the place of a row: it has to be among those that no row can be called.
+    #[test]
+    fn every_word_that_stands_where_an_id_may_is_reserved() {
+        let paths: Vec<String> = declared().paths.paths.keys().cloned().collect();
+        let mut found = 0;
+        for path in paths.iter().filter(|path| path.ends_with("/{id}")) {
+            let parent = path.trim_end_matches("{id}");
+            let words = paths.iter().filter_map(|path| path.strip_prefix(parent)?.split('/').next());
+            for word in words.filter(|word| !word.starts_with('{')) {
+                assert!(RESERVED_IDS.contains(&word), "{parent}{word} stands where a row may");
+                found += 1;
+            }
+        }
+        assert!(found >= 9, "{found}");
+    }
+}

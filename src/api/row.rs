@@ -226,7 +226,7 @@ impl RowView {
     pub fn of(row: ShownRow) -> RowView {
         let this = links::row(&row.this);
         let links =
-            LinksView { history: format!("{this}/history"), timeline: links::timeline(&row.this.id), this };
+            LinksView { history: links::history(&row.this), timeline: links::timeline(&row.this.id), this };
         let correction = |Correction { entry, by }| CorrectionView { entry, by };
         RowView {
             id: row.this.id,

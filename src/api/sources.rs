@@ -95,6 +95,10 @@ pub struct SourceView {
     /// Events whose `sequence` is no whole number.
     #[schema(example = 0)]
     pub unreadable: u64,
+    /// The lowest number: what was numbered before it, if anything, the ledger cannot know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 1)]
+    pub lowest: Option<u64>,
     /// The highest number.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 320)]
@@ -182,6 +186,7 @@ impl SourceView {
             numbered: source.numbered,
             repeated: source.repeated,
             unreadable: source.unreadable,
+            lowest: source.lowest,
             highest: source.highest,
             missing: source.missing,
             gaps: source.gaps.into_iter().map(|(from, to)| GapView { from, to }).collect(),

@@ -52,7 +52,7 @@ pub struct StreamQuery {
     pub subject: Option<String>,
     /// Who posted it.
     pub actor: Option<String>,
-    /// Where to begin, unless `Last-Event-ID` says: a number or an RFC 3339 time. Default: with what comes next.
+    /// Where to begin, unless `Last-Event-ID` says: a number, an RFC 3339 time or a date. Default: with what comes next.
     pub from: Option<String>,
 }
 
@@ -82,6 +82,7 @@ pub async fn stream_events(
         return Err(Problem::new(ProblemType::Overloaded, detail));
     }
     let store = service.log.store();
+    let size = store.size();
     let next = match request.headers().get("last-event-id") {
         Some(id) => {
             let seq = id.to_str().ok().and_then(crate::spec::encoding::from_decimal);
@@ -90,9 +91,18 @@ pub async fn stream_events(
         }
         None => match query.get("from") {
             Some(from) => place(store, "from", from)?,
-            None => store.size(),
+            None => size,
         },
     };
+    if next > size {
+        // Whoever waits for it would miss what takes those numbers now: it followed another ledger, or one that was put
+        // back.
+        let detail = format!(
+            "the log has {size} entries, and what comes next is {size}: {next} belongs to another history; read from the \
+             beginning, or from a time"
+        );
+        return Err(Problem::new(ProblemType::NotFound, detail));
+    }
     let wanted = EntryFilter::of(&query);
     let (send, receive) = mpsc::channel(WAITING);
     let follower = service.clone();

@@ -24,9 +24,11 @@ struct TimelineQuery {
     /// CloudEvents type, exact; several with commas.
     #[param(example = "decision.made,decision.reviewed")]
     r#type: Option<String>,
-    /// First entry: a number, or the RFC 3339 time from which they were recorded.
+    /// First entry: a number, or the RFC 3339 time, or the date, from which they were recorded. A date
+    /// begins at midnight UTC.
     from: Option<String>,
-    /// Where to end, itself not included: a number, or the RFC 3339 time before which they were recorded.
+    /// Where to end, itself not included: a number, or the RFC 3339 time, or the date, before which they were
+    /// recorded.
     to: Option<String>,
     /// `asc` (default) or `desc`: the order in which entries were recorded.
     order: Option<Order>,

@@ -85,6 +85,13 @@ impl Register {
         Some(parts?.join(KEY_JOINER))
     }
 
+    /// The row that an event makes where it is not there, and the member of `data` that begins its id; none if it makes none.
+    pub fn opened_by(&self, event_type: &str, data: &Value) -> Option<(String, String)> {
+        let reaction = self.events.get(event_type).filter(|reaction| reaction.opens.is_some())?;
+        let member = reaction.source_of(self.key.first()?).to_owned();
+        Some((member, self.row_of(event_type, data)?))
+    }
+
     /// The state after an event of a row that was in `state`, or was not there.
     pub fn next_state(&self, event_type: &str, data: &Value, state: Option<&str>) -> String {
         let before = state.unwrap_or(UNOPENED).to_owned();

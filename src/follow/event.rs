@@ -1,6 +1,8 @@
 //! An entry as everything that follows the log sees it: read once, shared by all.
 
+use crate::spec::canonical;
 use crate::spec::entry::Entry;
+use crate::spec::json::Json;
 use crate::spec::time::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
@@ -22,7 +24,7 @@ pub struct Event {
     pub ty: String,
     /// CloudEvents `subject`, where there is one.
     pub subject: Option<String>,
-    /// The extension attribute `sequence`, where there is one.
+    /// The extension attribute `sequence`, where there is one: as text, also where it was sent as a number.
     pub sequence: Option<String>,
     /// Who submitted it, as authenticated.
     pub actor: String,
@@ -53,7 +55,7 @@ impl Event {
             id: text("id").unwrap_or_default(),
             ty: text("type").unwrap_or_default(),
             subject: text("subject"),
-            sequence: text("sequence"),
+            sequence: entry.event.get("sequence").map(as_text),
             actor: entry.actor.clone(),
             text_hash: entry.text_hash(),
             data: Arc::new(Value::Null),
@@ -67,6 +69,11 @@ impl Event {
         let texts = texts + optional(&self.subject) + optional(&self.sequence);
         size_of::<Event>() + texts + weight_of(&self.data)
     }
+}
+
+/// An attribute by its string form (CloudEvents 1.0 §2).
+fn as_text(attribute: &Json<'_>) -> String {
+    attribute.as_str().map_or_else(|| canonical::to_string(attribute), str::to_owned)
 }
 
 /// Bytes of a node of a map, which has room for eleven members. Nodes that have been split are half full.
@@ -97,11 +104,27 @@ mod tests {
     use serde_json::json;
 
     fn happened_at(time: &str) -> Timestamp {
-        let event = json!({"id": "1", "source": "/s", "specversion": "1.0", "time": time, "type": "x.y"});
+        read_with("time", json!(time)).happened_at
+    }
+
+    /// An event with one more attribute, as it is read from the log.
+    fn read_with(attribute: &str, value: Value) -> Event {
+        let mut event = json!({"id": "1", "source": "/s", "specversion": "1.0", "type": "x.y"});
+        event[attribute] = value;
         let text =
             Draft::new("app:x", &event.to_string(), "log.example").text(&FIRST_PREV, 7, Timestamp::EPOCH);
         let entry = sign(&text, &[&SoftwareSigner::from_seed("log.example", &[1; 32]).unwrap()]);
-        Event::of(&Entry::parse(entry.as_bytes()).unwrap()).happened_at
+        Event::of(&Entry::parse(entry.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn a_number_in_a_series_is_read_as_a_number_or_as_text_alike() {
+        let sequence = |value: Value| read_with("sequence", value).sequence;
+        assert_eq!(sequence(json!(5)).as_deref(), Some("5"));
+        assert_eq!(sequence(json!("5")).as_deref(), Some("5"));
+        assert_eq!(sequence(json!(-1)).as_deref(), Some("-1"));
+        assert_eq!(sequence(json!(true)).as_deref(), Some("true"));
+        assert_eq!(read_with("other", json!(1)).sequence, None);
     }
 
     /// Intake refuses the last two; version 0.1 recorded them.

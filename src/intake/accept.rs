@@ -4,18 +4,30 @@ use crate::catalog::{Catalog, to_value};
 use crate::identity::Principal;
 use crate::intake::cloudevents::is_json;
 use crate::intake::refusal::{Kind, Refusal};
+use crate::intake::reserved;
 use crate::log::append::Item;
-use crate::log::{fingerprint, identity, subject_hash};
+use crate::log::{fingerprint_of, identity, subject_hash};
 use crate::spec::canonical;
 use crate::spec::encoding::from_base64;
 use crate::spec::entry::{Draft, LEDGER_TYPE_PREFIX, MAX_ENTRY_BYTES};
 use crate::spec::json::Json;
 use crate::spec::time::Rfc3339;
+use std::ops::RangeInclusive;
 
 /// Schema violations that are listed for one event.
 ///
 /// Reason: enough to mend a whole event at once, and a bound on the answer.
 const MAX_VIOLATIONS: usize = 16;
+
+/// CloudEvents 1.0 §2, "Integer".
+const INTEGERS: RangeInclusive<f64> = i32::MIN as f64..=i32::MAX as f64;
+
+/// What is said of a text that is no time.
+const NO_TIME: &str = "not an RFC 3339 time such as \"2026-03-01T09:30:00Z\"";
+
+/// What is said beside it of one that some readers take for one.
+const PLAINLY: &str = ": T and Z in upper case, seconds from 00 to 59, and the minus of ASCII, for every reader to read it \
+                       alike";
 
 /// What events are held against.
 pub struct Rules<'a> {
@@ -73,7 +85,7 @@ pub fn accept(event: &Json<'_>, principal: &Principal, rules: &Rules<'_>) -> Res
     }
     let item = Item {
         identity: identity(source, id),
-        fingerprint: fingerprint(&principal.actor, &recorded),
+        fingerprint: fingerprint_of(&principal.actor, event, &recorded),
         subject: text("subject").map(subject_hash),
         draft,
     };
@@ -109,7 +121,6 @@ fn check_attributes(event: &Json<'_>) -> Vec<Refusal> {
                     "attribute names are lower-case letters and digits; other things go into data".into(),
                 );
             }
-            (_, Json::Null) => refuse(name, "an attribute without a value is left out".into()),
             (_, Json::Array(_) | Json::Object(_)) => {
                 refuse(
                     name,
@@ -119,9 +130,10 @@ fn check_attributes(event: &Json<'_>) -> Vec<Refusal> {
             ("specversion", Json::String(version)) if version == "1.0" => {}
             ("specversion", _) => refuse(name, "must be \"1.0\"".into()),
             ("time", value) => match value.as_str().and_then(Rfc3339::read) {
+                Some(time) if !time.is_plain() => refuse(name, format!("{NO_TIME}{PLAINLY}")),
                 Some(time) if time.exact().is_some() => {}
                 Some(_) => refuse(name, "must be a time in the years 0000 to 9999 in UTC".into()),
-                None => refuse(name, "not an RFC 3339 time such as \"2026-03-01T09:30:00Z\"".into()),
+                None => refuse(name, NO_TIME.into()),
             },
             ("id" | "source" | "type" | "subject" | "datacontenttype" | "dataschema", Json::String(text)) => {
                 if text.is_empty() {
@@ -136,8 +148,9 @@ fn check_attributes(event: &Json<'_>) -> Vec<Refusal> {
             (_, Json::String(text)) if text.chars().any(char::is_control) => {
                 refuse(name, "must not hold control characters".into());
             }
-            (_, Json::Number(number)) if number.fract() != 0.0 || number.abs() > f64::from(i32::MAX) => {
-                refuse(name, "numbers in attributes are whole and have 32 bits; send it as a string".into());
+            (_, Json::Number(number)) if number.fract() != 0.0 || !INTEGERS.contains(number) => {
+                let range = "whole and from -2147483648 to 2147483647";
+                refuse(name, format!("numbers in attributes are {range}; send it as a string"));
             }
             _ => {}
         }
@@ -200,6 +213,7 @@ fn check_type(event: &Json<'_>, kind: &str, rules: &Rules<'_>, refusals: &mut Ve
     refusals.extend(known.check(&data, MAX_VIOLATIONS).into_iter().map(|violation| {
         Refusal::new(Kind::Schema, format!("/data{}", violation.pointer), violation.message)
     }));
+    refusals.extend(reserved::check(rules.catalog, kind, &data));
 }
 
 #[cfg(test)]
@@ -245,10 +259,10 @@ mod tests {
         assert_eq!(refused(&EVENT.replace("\"id\":\"1\"", "\"id\":\"a\\u0000\"")), place("/id"));
         assert_eq!(with("\"Bad\":1"), place("/Bad"));
         assert_eq!(with("\"a/b\":1"), place("/a~1b"));
-        assert_eq!(with("\"x\":null"), place("/x"));
         assert_eq!(with("\"x\":[]"), place("/x"));
         assert_eq!(with("\"x\":1.5"), place("/x"));
         assert_eq!(with("\"x\":2147483648"), place("/x"));
+        assert_eq!(with("\"x\":-2147483649"), place("/x"));
         assert_eq!(with("\"time\":\"yesterday\""), place("/time"));
         assert_eq!(with("\"time\":\"0000-01-01T00:00:00+23:59\""), place("/time"));
         assert_eq!(with("\"time\":\"9999-12-31T23:59:59-23:59\""), place("/time"));
@@ -259,14 +273,33 @@ mod tests {
 
     #[test]
     fn the_first_and_the_last_time_that_the_ledger_can_write_are_accepted_in_any_spelling() {
-        for time in [
-            "0000-01-01T23:59:00+23:59",
-            "9999-12-31T23:59:59.9999999Z",
-            "2016-12-31t23:59:60z",
-            "2026-03-01 09:30:00-00:00",
-        ] {
+        for time in ["0000-01-01T23:59:00+23:59", "9999-12-31T23:59:59.9999999Z", "2026-03-01T09:30:00-00:00"]
+        {
             let event = EVENT.replace("\"ok1\":true", &format!("\"time\":\"{time}\""));
             assert!(outcome(&event, true).is_ok(), "{time}");
+        }
+    }
+
+    /// The envelope's time is held to what times in `data` are.
+    #[test]
+    fn a_time_that_some_readers_do_not_read_is_refused() {
+        for time in [
+            "2016-12-31T23:59:60Z",
+            "2026-06-30T12:00:60Z",
+            "2026-03-01 09:30:00Z",
+            "2026-03-01t09:30:00z",
+            "2026-03-01T09:30:00\u{2212}02:00",
+        ] {
+            let event = EVENT.replace("\"ok1\":true", &format!("\"time\":\"{time}\""));
+            assert_eq!(refused(&event), [(Kind::NotACloudEvent, "/time".to_owned())], "{time}");
+        }
+    }
+
+    #[test]
+    fn integers_have_all_of_their_32_bits() {
+        for number in ["-2147483648", "2147483647"] {
+            let event = EVENT.replace("\"ok1\":true", &format!("\"x\":{number}"));
+            assert!(outcome(&event, true).is_ok(), "{number}");
         }
     }
 

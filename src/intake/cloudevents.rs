@@ -5,6 +5,7 @@ use crate::intake::limits::MAX_BATCH_EVENTS;
 use crate::intake::refusal::{Kind, Refusal};
 use crate::spec::encoding::to_base64;
 use crate::spec::json::{Fault, Json, JsonError, MAX_EVENT_DEPTH, canonical_order};
+use std::borrow::Cow;
 
 /// How a request carries its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +20,8 @@ pub enum Mode {
 
 impl Mode {
     /// The mode of a request: by its content type, and whether it has a `ce-specversion` header. None: another
-    /// content type.
+    /// content type, or events in another format than JSON, whatever its headers say (HTTP binding §3: what begins with
+    /// `application/cloudevents` is structured).
     #[must_use]
     pub fn of(content_type: Option<&str>, has_ce_headers: bool) -> Option<Self> {
         let essence =
@@ -27,6 +29,7 @@ impl Mode {
         match essence.as_deref() {
             Some("application/cloudevents-batch+json") => Some(Mode::Batch),
             Some("application/cloudevents+json") => Some(Mode::Structured),
+            Some(other) if other.starts_with("application/cloudevents") => None,
             _ if has_ce_headers => Some(Mode::Binary),
             Some("application/json") => Some(Mode::Structured),
             _ => None,
@@ -36,7 +39,7 @@ impl Mode {
 
 fn refuse(error: &JsonError) -> Refusal {
     let next = match error.fault {
-        Fault::InexactNumber => "",
+        Fault::InexactNumber(_) => "; amounts and ids of more than 15 digits belong in strings",
         Fault::DuplicateName => "; give each member once",
         Fault::LoneSurrogate => "; send whole characters",
         Fault::TooDeep => "; nest at most 64 deep",
@@ -51,24 +54,29 @@ fn refuse(error: &JsonError) -> Refusal {
 /// # Errors
 /// The body is not JSON that the ledger can carry.
 pub fn from_structured(body: &[u8]) -> Result<Json<'_>, Refusal> {
-    Json::parse(body, MAX_EVENT_DEPTH).map_err(|error| refuse(&error))
+    Json::parse_incoming(body, MAX_EVENT_DEPTH).map(without_nulls).map_err(|error| refuse(&error))
+}
+
+/// JSON format §2.2: an attribute that is null is not set; the same goes for `data` (FORMATS.md section 2).
+fn without_nulls(mut event: Json<'_>) -> Json<'_> {
+    if let Json::Object(members) = &mut event {
+        members.retain(|(_, value)| *value != Json::Null);
+    }
+    event
 }
 
 /// The events of a batch.
 ///
 /// # Errors
-/// The body is not a JSON list of 1 to 1,000 events that the ledger can carry.
+/// The body is not a JSON list of up to 1,000 events that the ledger can carry.
 pub fn from_batch(body: &[u8]) -> Result<Vec<Json<'_>>, Refusal> {
-    match Json::parse(body, MAX_EVENT_DEPTH + 1).map_err(|error| refuse(&error))? {
-        Json::Array(events) if events.is_empty() => {
-            Err(Refusal::new(Kind::NotACloudEvent, "", "the batch is empty; send at least one event"))
-        }
+    match Json::parse_incoming(body, MAX_EVENT_DEPTH + 1).map_err(|error| refuse(&error))? {
         Json::Array(events) if events.len() > MAX_BATCH_EVENTS => Err(Refusal::new(
             Kind::TooLarge,
             "",
             format!("the batch has {} events; send at most {MAX_BATCH_EVENTS} at a time", events.len()),
         )),
-        Json::Array(events) => Ok(events),
+        Json::Array(events) => Ok(events.into_iter().map(without_nulls).collect()),
         _ => Err(Refusal::new(Kind::NotACloudEvent, "", "a batch is a JSON list of events")),
     }
 }
@@ -85,7 +93,7 @@ pub fn from_binary<'a>(
     content_type: Option<&str>,
     body: &'a [u8],
 ) -> Result<Json<'a>, Refusal> {
-    let mut members: Vec<(std::borrow::Cow<'a, str>, Json<'a>)> = Vec::new();
+    let mut members: Vec<(Cow<'a, str>, Json<'a>)> = Vec::new();
     for (name, value) in headers {
         let pointer = format!("/{name}");
         let bad = |detail: &str| {
@@ -97,7 +105,8 @@ pub fn from_binary<'a>(
         if members.iter().any(|(other, _)| other == name) {
             return Err(bad("occurs twice"));
         }
-        let text = percent_decoded(value).ok_or_else(|| bad("not percent-encoded UTF-8"))?;
+        let value = unquoted(value).ok_or_else(|| bad("a quotation mark without its end; send it as %22"))?;
+        let text = percent_decoded(&value).ok_or_else(|| bad("not percent-encoded UTF-8"))?;
         members.push(((*name).to_owned().into(), Json::string(text)));
     }
     if !body.is_empty() {
@@ -105,7 +114,7 @@ pub fn from_binary<'a>(
         members.push(("datacontenttype".into(), Json::string(content_type.to_owned())));
         if is_json(content_type) {
             // The data stands one level below the event.
-            let data = Json::parse(body, MAX_EVENT_DEPTH - 1).map_err(|mut error| {
+            let data = Json::parse_incoming(body, MAX_EVENT_DEPTH - 1).map_err(|mut error| {
                 error.pointer = format!("/data{}", error.pointer);
                 refuse(&error)
             })?;
@@ -115,7 +124,7 @@ pub fn from_binary<'a>(
         }
     }
     members.sort_by(|a, b| canonical_order(&a.0, &b.0));
-    Ok(Json::Object(members))
+    Ok(without_nulls(Json::Object(members)))
 }
 
 /// Whether a media type is JSON: `…/json` or `…+json`.
@@ -125,7 +134,25 @@ pub fn is_json(content_type: &str) -> bool {
     essence.ends_with("/json") || essence.ends_with("+json")
 }
 
-/// CloudEvents HTTP binding §3.1.3.2: percent-decoding of header values.
+/// HTTP binding §3.1.3.2, the first step: what stands between quotation marks is taken out of them, and a backslash in
+/// it stands for what follows (RFC 9110 §5.6.4). None: a mark has no end.
+fn unquoted(value: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if !value.contains(&b'"') {
+        return Some(value.into());
+    }
+    let (mut bytes, mut within) = (Vec::with_capacity(value.len()), false);
+    let mut rest = value.iter();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'"' => within = !within,
+            b'\\' if within => bytes.push(*rest.next()?),
+            other => bytes.push(*other),
+        }
+    }
+    (!within).then_some(bytes.into())
+}
+
+/// The second step: percent-decoding, once.
 fn percent_decoded(value: &[u8]) -> Option<String> {
     let mut bytes = Vec::with_capacity(value.len());
     let mut rest = value.iter();
@@ -164,7 +191,40 @@ mod tests {
         let event = from_binary(&headers[..4], Some("text/plain"), b"hi").unwrap();
         assert_eq!(event.get("data_base64").and_then(Json::as_str), Some("aGk="));
         assert!(from_binary(&[("id", b"%G1")], None, b"").is_err());
+        let event = from_binary(&headers[..4], None, b" null ").unwrap();
+        assert!(event.get("data").is_none(), "a body that is null is no data");
         assert!(from_binary(&[("id", b"1"), ("id", b"2")], None, b"").is_err());
+    }
+
+    #[test]
+    fn a_quoted_header_is_taken_out_of_its_quotes_before_it_is_decoded() {
+        let subject = |value: &str| {
+            let event = from_binary(&[("subject", value.as_bytes())], None, b"")?;
+            Ok::<_, Refusal>(event.get("subject").and_then(Json::as_str).unwrap().to_owned())
+        };
+        for (header, text) in [
+            ("Euro%20x", "Euro x"),
+            ("\"Euro%20x\"", "Euro x"),
+            ("\"a b\"", "a b"),
+            ("\"say \\\"yes\\\", \\\\\"", "say \"yes\", \\"),
+            ("a\\b", "a\\b"),
+            ("%22a%22", "\"a\""),
+            ("%2525", "%25"),
+        ] {
+            assert_eq!(subject(header).as_deref(), Ok(text), "{header}");
+        }
+        for header in ["\"a", "5\" pipe", "\"a\\\"", "%C0%A0"] {
+            assert_eq!(subject(header).unwrap_err().pointer, "/subject", "{header}");
+        }
+    }
+
+    #[test]
+    fn what_is_null_is_not_there_but_within_data() {
+        let event = from_structured(b"{\"id\":\"1\",\"subject\":null,\"data\":{\"a\":null}}").unwrap();
+        assert_eq!(canonical::to_string(&event), "{\"data\":{\"a\":null},\"id\":\"1\"}");
+        let events = from_batch(b"[{\"x\":null,\"data\":null}]").unwrap();
+        assert_eq!(canonical::to_string(&events[0]), "{}");
+        assert_eq!(from_batch(b" [ ] ").unwrap(), []);
     }
 
     #[test]
@@ -177,6 +237,11 @@ mod tests {
         assert_eq!(Mode::of(Some("application/json"), true), Some(Mode::Binary));
         assert_eq!(Mode::of(Some("application/json"), false), Some(Mode::Structured));
         assert_eq!(Mode::of(Some("text/xml"), true), Some(Mode::Binary));
+        for other in
+            ["application/cloudevents+xml", "Application/CloudEvents-Batch+avro", "application/cloudevents"]
+        {
+            assert_eq!(Mode::of(Some(other), true), None, "{other}");
+        }
         assert_eq!(Mode::of(Some("text/xml"), false), None);
         assert_eq!(Mode::of(None, false), None);
     }

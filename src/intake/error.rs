@@ -23,8 +23,8 @@ pub enum RecordError {
     VersionOfBatch,
     /// Give the events at these places of the request other ids: these are recorded with other content, or by another
     /// actor.
-    #[error("the identities of the events {places:?} are recorded with other content or by another actor")]
-    IdentityTaken { places: Vec<usize>, in_batch: bool },
+    #[error("the identities of {} events are recorded with other content or by another actor", taken.len())]
+    IdentityTaken { taken: Vec<Taken>, in_batch: bool },
     /// Read the subject's events and decide again.
     #[error("the subject has {actual} events")]
     WrongVersion { actual: u64 },
@@ -37,6 +37,24 @@ pub enum RecordError {
     /// Tell the operator: here the program or the disk is at fault.
     #[error(transparent)]
     Fault(#[from] Fault),
+}
+
+/// An event whose identity is recorded with other content, or by another actor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Its place in the request.
+    pub place: usize,
+    /// Another actor recorded it.
+    pub by_another: bool,
+    /// JSON Pointers, into the event, to the members that are not as they are recorded; the first 16.
+    pub differs: Vec<String>,
+}
+
+impl Taken {
+    /// Of which nothing more is known.
+    pub(super) fn at(place: usize) -> Self {
+        Self { place, ..Self::default() }
+    }
 }
 
 fn named(refusals: &[Refusal]) -> String {
@@ -112,7 +130,10 @@ impl From<ReadError> for RecordError {
 impl From<AppendError> for RecordError {
     fn from(error: AppendError) -> Self {
         match error {
-            AppendError::Conflict { items } => RecordError::IdentityTaken { places: items, in_batch: false },
+            AppendError::Conflict { items } => {
+                let taken = items.into_iter().map(Taken::at).collect();
+                RecordError::IdentityTaken { taken, in_batch: false }
+            }
             AppendError::WrongVersion { actual } => RecordError::WrongVersion { actual },
             AppendError::Overloaded => Later::Overloaded.into(),
             AppendError::IndexBehind { applied, size } => Later::IndexBehind { applied, size }.into(),

@@ -18,13 +18,16 @@ mod prepare;
 mod publication;
 mod recorder;
 mod refusal;
+mod reserved;
+mod taken;
 
 pub use accept::{Accepted, Rules, accept};
 pub use authority::may_record;
 pub use cloudevents::{BinaryHeader, Mode, from_batch, from_binary, from_structured};
-pub use error::{Blocked, Fault, Later, RecordError};
+pub use error::{Blocked, Fault, Later, RecordError, Taken};
 pub use incoming::{Body, Form, Incoming};
 pub use limits::{MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_EVENT_BYTES};
 pub use prepare::Ground;
 pub use recorder::{Followers, Recorded, Recorder};
 pub use refusal::{Kind, Refusal};
+pub use reserved::RESERVED_IDS;

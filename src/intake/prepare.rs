@@ -10,8 +10,9 @@ use crate::intake::error::{Later, RecordError};
 use crate::intake::incoming::{Brought, Form};
 use crate::intake::limits::MAX_BATCH_EVENTS;
 use crate::intake::refusal::Refusal;
+use crate::intake::taken::why_taken;
 use crate::log::append::{AppendError, ExpectedVersion};
-use crate::log::{Log, fingerprint};
+use crate::log::{Log, fingerprint_of};
 use crate::spec::canonical;
 use crate::spec::entry::Entry;
 use crate::spec::json::Json;
@@ -76,13 +77,14 @@ pub fn prepare(ground: &Ground, brought: &Brought) -> Result<Prepared, RecordErr
     }
     let taken = taken(&ground.log, &accepted, &known)?;
     if !taken.is_empty() {
-        return Err(RecordError::IdentityTaken { places: taken, in_batch: brought.is_batch() });
+        let events = events(brought).map_err(RecordError::refused)?;
+        return Err(why_taken((ground.log.store(), ground.index.as_deref()), brought, &events, &taken));
     }
     Ok(Prepared { accepted, known, expected_version, looked_up_at, corrections, publication })
 }
 
 /// The events of a request, in the one form that they are recorded in.
-fn events(brought: &Brought) -> Result<Vec<Json<'_>>, Refusal> {
+pub(super) fn events(brought: &Brought) -> Result<Vec<Json<'_>>, Refusal> {
     let body = brought.bytes();
     match &brought.incoming.form {
         Form::Structured => Ok(vec![from_structured(body)?]),
@@ -137,7 +139,8 @@ fn taken(log: &Log, accepted: &[Accepted], known: &[Option<u64>]) -> Result<Vec<
         let Some(seq) = *seq else { continue };
         let bytes = log.store().entry(seq)?;
         let entry = Entry::parse(&bytes).map_err(|error| RecordError::internal(&error))?;
-        if fingerprint(&entry.actor, &canonical::to_string(&entry.event)) != event.item.fingerprint {
+        let recorded = fingerprint_of(&entry.actor, &entry.event, &canonical::to_string(&entry.event));
+        if recorded != event.item.fingerprint {
             taken.push(place);
         }
     }

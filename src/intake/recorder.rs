@@ -10,8 +10,9 @@ use crate::intake::corrections::check;
 use crate::intake::error::{Later, RecordError};
 use crate::intake::incoming::{Brought, Incoming};
 use crate::intake::pace::pause;
-use crate::intake::prepare::{Ground, Prepared, prepare};
+use crate::intake::prepare::{Ground, Prepared, events, prepare};
 use crate::intake::publication::{may_publish, published};
+use crate::intake::taken::why_taken;
 use crate::log::append::{AppendError, Outcome, Submission};
 use crate::log::store::Store;
 use crate::spec::entry::Entry;
@@ -34,6 +35,9 @@ const INLINE_REPLAYS: usize = 16;
 
 /// How long a publication waits for the index of identities to have what was recorded before.
 const MAX_WAIT: Duration = Duration::from_secs(5);
+
+/// How long the index is waited for, which may not know yet the entry that an event is in conflict with.
+const MAX_WAIT_FOR_NAMES: Duration = Duration::from_secs(1);
 
 /// Large requests that are prepared at once; the others wait, and their bodies are held.
 ///
@@ -110,7 +114,7 @@ impl Recorder {
             vec![self.publish(brought).await?]
         } else {
             must_be(principal, Role::Producer)?;
-            self.append(prepared, brought.is_batch(), gate).await?
+            self.append(prepared, &brought, gate).await?
         };
         self.told(outcomes).await
     }
@@ -157,7 +161,7 @@ impl Recorder {
     async fn append(
         &self,
         prepared: Prepared,
-        in_batch: bool,
+        brought: &Arc<Brought>,
         gate: OwnedRwLockReadGuard<()>,
     ) -> Result<Vec<Outcome>, RecordError> {
         let Prepared { accepted, known, expected_version, looked_up_at, .. } = prepared;
@@ -174,12 +178,35 @@ impl Recorder {
             // From here on its place comes before that of any later change of the catalogue.
             drop(gate);
             // The sequencer answers all it takes; it goes without an answer only when the ledger stops.
-            let answer = answer.await.unwrap_or(Err(AppendError::Stopped));
-            recorded = answer.map_err(|error| of_request(error, &places, in_batch))?.into_iter();
+            recorded = match answer.await.unwrap_or(Err(AppendError::Stopped)) {
+                Ok(recorded) => recorded.into_iter(),
+                Err(AppendError::Conflict { items }) => return self.taken(brought, &places, &items).await,
+                Err(error) => return Err(error.into()),
+            };
         }
         let outcome =
             |known: Option<u64>| known.map(|seq| Outcome::Replayed { seq }).or_else(|| recorded.next());
         Ok(known.into_iter().filter_map(outcome).collect())
+    }
+
+    /// In what the events differ that the log found to be taken, which names them by their places in a submission.
+    async fn taken(
+        &self,
+        brought: &Arc<Brought>,
+        places: &[usize],
+        items: &[usize],
+    ) -> Result<Vec<Outcome>, RecordError> {
+        let places: Vec<usize> = items.iter().filter_map(|item| places.get(*item).copied()).collect();
+        let (shared, brought) = (self.0.clone(), brought.clone());
+        beside(move || {
+            let Ground { log, index, .. } = &shared.ground;
+            // Nothing depends on it but the names of what differs.
+            let _known =
+                index.as_ref().is_none_or(|index| index.wait_applied(log.store().size(), MAX_WAIT_FOR_NAMES));
+            let events = events(&brought).map_err(RecordError::refused)?;
+            Err(why_taken((log.store(), index.as_deref()), &brought, &events, &places))
+        })
+        .await
     }
 
     /// Records a publication and puts it in force.
@@ -261,17 +288,6 @@ async fn beside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, RecordError> + Send + 'static,
 ) -> Result<T, RecordError> {
     spawn_blocking(work).await.map_err(|error| RecordError::internal(&error))?
-}
-
-/// Which places of the request are meant, where the log names those of a submission.
-fn of_request(error: AppendError, places: &[usize], in_batch: bool) -> RecordError {
-    match error {
-        AppendError::Conflict { items } => {
-            let places = items.iter().filter_map(|item| places.get(*item).copied()).collect();
-            RecordError::IdentityTaken { places, in_batch }
-        }
-        other => other.into(),
-    }
 }
 
 fn recorded(store: &Store, outcome: Outcome) -> Result<Recorded, RecordError> {

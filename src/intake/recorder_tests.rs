@@ -5,7 +5,7 @@ use crate::catalog::CatalogHistory;
 use crate::clock::ManualClock;
 use crate::follow::Feed;
 use crate::index::LogIndex;
-use crate::intake::error::Blocked;
+use crate::intake::error::{Blocked, Taken};
 use crate::intake::incoming::Form;
 use crate::intake::refusal::{Kind, Refusal};
 use crate::log::disk::RealDisk;
@@ -172,6 +172,10 @@ fn what_is_recorded_is_told_with_its_place_and_told_again_the_same() {
     });
 }
 
+fn places(taken: &[Taken]) -> Vec<usize> {
+    taken.iter().map(|taken| taken.place).collect()
+}
+
 #[test]
 fn what_is_refused_says_what_to_do_next_and_nothing_is_recorded() {
     run(&Bench::new(), async |bench| {
@@ -190,12 +194,12 @@ fn what_is_refused_says_what_to_do_next_and_nothing_is_recorded() {
         other["data"]["reason"] = json!("asked three times");
         let refused = bench.record(&other).await;
         assert!(
-            matches!(&refused, Err(RecordError::IdentityTaken { places, in_batch: false }) if *places == [0]),
+            matches!(&refused, Err(RecordError::IdentityTaken { taken, in_batch: false }) if places(taken) == [0] && taken[0].differs == ["/data/reason"]),
             "{refused:?}"
         );
         let refused = bench.batch(&[event("2"), other]).await;
         assert!(
-            matches!(&refused, Err(RecordError::IdentityTaken { places, in_batch: true }) if *places == [1]),
+            matches!(&refused, Err(RecordError::IdentityTaken { taken, in_batch: true }) if places(taken) == [1] && taken[0].differs == ["/data/reason"]),
             "{refused:?}"
         );
         // Of two in one batch the log itself finds out; the place is that in the batch, with what was there before counted.
@@ -203,7 +207,7 @@ fn what_is_refused_says_what_to_do_next_and_nothing_is_recorded() {
         twin["subject"] = json!("APR-2");
         let refused = bench.batch(&[event("1"), event("3"), twin]).await;
         assert!(
-            matches!(&refused, Err(RecordError::IdentityTaken { places, in_batch: true }) if *places == [2]),
+            matches!(&refused, Err(RecordError::IdentityTaken { taken, in_batch: true }) if places(taken) == [2] && taken[0].differs == ["/subject"]),
             "{refused:?}"
         );
 

@@ -33,7 +33,7 @@ mod tiles;
 mod vitals;
 
 pub use keeper::Keeper;
-pub use names::{fingerprint, identity, subject_hash};
+pub use names::{compared, fingerprint, fingerprint_of, identity, subject_hash};
 pub use opening::{OpenError, Opened, Options, create, is_made, open, put_back};
 pub use running::{Log, NoIndex, RotateError};
 

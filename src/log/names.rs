@@ -1,7 +1,10 @@
 //! By which hashes an event, a subject and a submission are known.
 
+use crate::spec::canonical;
+use crate::spec::json::Json;
 use crate::spec::merkle::Hash;
 use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
 
 /// Who an event is, for ever: a hash of CloudEvents `source` and `id`, lengths first so that no two pairs run into
 /// each other.
@@ -28,9 +31,98 @@ fn first_16(hash: &[u8]) -> [u8; 16] {
     first
 }
 
-/// What an event says and who says so: two submissions are the same if their fingerprints are.
+/// What an event says and who says so: two submissions are the same if their fingerprints are. `text` is the canonical
+/// text of `event`.
 #[must_use]
-pub fn fingerprint(actor: &str, event: &str) -> Hash {
+pub fn fingerprint_of(actor: &str, event: &Json<'_>, text: &str) -> Hash {
+    match compared(event) {
+        Some(compared) => fingerprint(actor, &canonical::to_string(&compared)),
+        None => fingerprint(actor, text),
+    }
+}
+
+/// The same of the text of an event as it is compared.
+#[must_use]
+pub fn fingerprint(actor: &str, compared: &str) -> Hash {
     let actor_bytes = (actor.len() as u64).to_be_bytes();
-    Sha256::new().chain_update(actor_bytes).chain_update(actor).chain_update(event).finalize().into()
+    Sha256::new().chain_update(actor_bytes).chain_update(actor).chain_update(compared).finalize().into()
+}
+
+/// An event as it is compared, where that is not as it is (FORMATS.md section 2: identity compares attributes by their
+/// string form). So an event is the same in each mode that it may come in: one sends all attributes as strings, and always
+/// says that its data is JSON, which goes without saying in the other (CloudEvents JSON format §3.1).
+#[must_use]
+pub fn compared<'a>(event: &Json<'a>) -> Option<Json<'a>> {
+    let Json::Object(members) = event else { return None };
+    let has_bytes = event.get("data_base64").is_some();
+    let is_other = |(name, value): &(Cow<'a, str>, Json<'a>)| match value {
+        Json::Number(_) | Json::Bool(_) => name != "data",
+        Json::String(text) => name == "datacontenttype" && !has_bytes && is_plain_json(text),
+        _ => false,
+    };
+    if !members.iter().any(is_other) {
+        return None;
+    }
+    let mut compared = members.clone();
+    compared.retain_mut(|member| {
+        if !is_other(member) {
+            return true;
+        }
+        let (name, value) = member;
+        let kept = name != "datacontenttype";
+        *value = Json::string(canonical::to_string(value));
+        kept
+    });
+    Some(Json::Object(compared))
+}
+
+/// Whether a media type is JSON without more to it; that it is in UTF-8 is no more.
+fn is_plain_json(media_type: &str) -> bool {
+    let mut parts = media_type.split(';').map(str::trim);
+    parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"))
+        && parts.all(|part| part.is_empty() || part.replace('"', "").eq_ignore_ascii_case("charset=utf-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn same(a: &str, b: &str) -> bool {
+        let [a, b] = [a, b].map(|text| {
+            let event = Json::parse(text.as_bytes(), 8).unwrap();
+            fingerprint_of("app:x", &event, &canonical::to_string(&event))
+        });
+        a == b
+    }
+
+    #[test]
+    fn an_event_is_the_same_in_each_mode_that_it_may_come_in() {
+        let plain = r#"{"data":{"n":1},"id":"1","sequence":7,"urgent":true}"#;
+        let binary = r#"{"data":{"n":1},"datacontenttype":"application/json","id":"1","sequence":"7","urgent":"true"}"#;
+        assert!(same(plain, binary));
+        assert!(same(
+            plain,
+            &binary
+                .replace("application/json", "Application/JSON; charset=\"UTF-8\"")
+                .replace("\"UTF-8\"", "UTF-8")
+        ));
+        assert!(same(r#"{"x":-2147483648}"#, r#"{"x":"-2147483648"}"#));
+    }
+
+    #[test]
+    fn what_differs_in_more_than_its_spelling_is_another_event() {
+        let event = r#"{"data":1,"id":"1","sequence":7}"#;
+        for other in [
+            r#"{"data":"1","id":"1","sequence":7}"#,
+            r#"{"data":1,"id":"1","sequence":"07"}"#,
+            r#"{"data":1,"id":"1","sequence":"true"}"#,
+            r#"{"data":1,"datacontenttype":"application/problem+json","id":"1","sequence":7}"#,
+            r#"{"data":1,"datacontenttype":"application/json; profile=x","id":"1","sequence":7}"#,
+            r#"{"data":1,"id":"1"}"#,
+        ] {
+            assert!(!same(event, other), "{other}");
+        }
+        let bytes = r#"{"data_base64":"MQ==","id":"1"}"#;
+        assert!(!same(bytes, r#"{"data_base64":"MQ==","datacontenttype":"application/json","id":"1"}"#));
+    }
 }

@@ -3,7 +3,7 @@
 //! this, and is accepted like anybody's event.
 
 use crate::log::append::Item;
-use crate::log::names::{fingerprint, identity};
+use crate::log::names::{fingerprint_of, identity};
 use crate::spec::canonical;
 use crate::spec::encoding::to_base64;
 use crate::spec::entry::{Draft, LEDGER_ACTOR, TYPE_CREATED, TYPE_KEY_ROTATED};
@@ -88,7 +88,7 @@ pub(super) fn own_item(event: &OwnEvent, place: &Place<'_>) -> Item {
     Item {
         draft: Draft::new(LEDGER_ACTOR, &text, place.origin),
         identity: identity(place.origin, &id),
-        fingerprint: fingerprint(LEDGER_ACTOR, &text),
+        fingerprint: fingerprint_of(LEDGER_ACTOR, &json, &text),
         subject: None,
     }
 }

@@ -245,7 +245,11 @@ impl Sequencer {
         let entry = LogEntry::parse(&bytes).map_err(|error| AppendError::Index(error.to_string()))?;
         Ok(Some((
             Known::Entry(seq),
-            crate::log::names::fingerprint(&entry.actor, &canonical::to_string(&entry.event)),
+            crate::log::names::fingerprint_of(
+                &entry.actor,
+                &entry.event,
+                &canonical::to_string(&entry.event),
+            ),
         )))
     }
 

@@ -5,6 +5,7 @@
 //! double cannot carry exactly, and must say where (RFC 6901). General readers have forgotten the number's text
 //! and the second of two equal names by the time anyone could ask. They serve as oracles in the tests instead.
 
+use crate::number::{self, Nearest, Numbers};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
@@ -16,7 +17,7 @@ pub enum Json<'a> {
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// Finite, and exactly the number its text said.
+    /// Finite, and the number that its text said, or what was meant by it ([`Json::parse_incoming`]).
     Number(f64),
     /// Text, its escapes resolved.
     String(Cow<'a, str>),
@@ -39,8 +40,8 @@ pub enum Fault {
     LoneSurrogate,
     /// More open arrays and objects than allowed.
     TooDeep,
-    /// The number's canonical form would be another number.
-    InexactNumber,
+    /// The number's canonical form would be another number: that of the double next to it, where there is one.
+    InexactNumber(Option<Nearest>),
 }
 
 /// A refusal with its place.
@@ -62,7 +63,10 @@ impl fmt::Display for Fault {
             Fault::DuplicateName => "a member name occurs twice in one object",
             Fault::LoneSurrogate => "a \\u escape names half of a surrogate pair",
             Fault::TooDeep => "nested too deeply",
-            Fault::InexactNumber => "the number cannot be carried exactly as a double; send it as a string",
+            Fault::InexactNumber(Some(nearest)) => {
+                return write!(f, "a double does not carry this number, only {nearest}");
+            }
+            Fault::InexactNumber(None) => "no double is as large as this number",
         })
     }
 }
@@ -86,12 +90,25 @@ impl<'a> Json<'a> {
     /// # Errors
     /// [`JsonError`] names the first fault and its place.
     pub fn parse(text: &'a [u8], max_depth: usize) -> Result<Self, JsonError> {
+        Self::parse_bytes(text, max_depth, Numbers::Exact)
+    }
+
+    /// The same of a text that comes in: also numbers of which the shortest form of the nearest double is what was meant
+    /// (FORMATS.md section 2), such as 0.10000000000000001 for a tenth.
+    ///
+    /// # Errors
+    /// As [`Json::parse`].
+    pub fn parse_incoming(text: &'a [u8], max_depth: usize) -> Result<Self, JsonError> {
+        Self::parse_bytes(text, max_depth, Numbers::Carried)
+    }
+
+    fn parse_bytes(text: &'a [u8], max_depth: usize, numbers: Numbers) -> Result<Self, JsonError> {
         let text = std::str::from_utf8(text).map_err(|e| JsonError {
             fault: Fault::Utf8,
             pointer: String::new(),
             offset: e.valid_up_to(),
         })?;
-        Self::parse_telling(text, max_depth).map(|(value, _)| value)
+        Self::read(text, max_depth, numbers).map(|(value, _)| value)
     }
 
     /// As [`Json::parse`], and also whether the text is the canonical one of its value: told while it is read, which is
@@ -100,7 +117,11 @@ impl<'a> Json<'a> {
     /// # Errors
     /// As [`Json::parse`].
     pub fn parse_telling(text: &'a str, max_depth: usize) -> Result<(Self, bool), JsonError> {
-        let mut reader = Reader { text, at: 0, max_depth, canonical: true };
+        Self::read(text, max_depth, Numbers::Exact)
+    }
+
+    fn read(text: &'a str, max_depth: usize, numbers: Numbers) -> Result<(Self, bool), JsonError> {
+        let mut reader = Reader { text, at: 0, max_depth, numbers, canonical: true };
         let value = reader.document().map_err(|trail| JsonError {
             fault: trail.fault,
             offset: trail.offset,
@@ -186,6 +207,7 @@ struct Reader<'a> {
     text: &'a str,
     at: usize,
     max_depth: usize,
+    numbers: Numbers,
     /// What was read so far is as RFC 8785 would write it.
     canonical: bool,
 }
@@ -437,55 +459,14 @@ impl<'a> Reader<'a> {
             }
         }
         let literal = &self.text[start..self.at];
-        match exact_double(literal) {
-            Some((number, canonical)) => {
+        match number::read(literal, self.numbers) {
+            Ok((number, canonical)) => {
                 self.canonical &= canonical;
                 Ok(Json::Number(number))
             }
-            None => self.fail_at(Fault::InexactNumber, start),
+            Err(nearest) => self.fail_at(Fault::InexactNumber(nearest), start),
         }
     }
-}
-
-/// The double that a JSON number names, if its canonical text (RFC 8785 §3.2.2.3) names the same number, and whether the
-/// literal is that text.
-fn exact_double(literal: &str) -> Option<(f64, bool)> {
-    // Up to 15 digits every integer is a double, and prints as itself.
-    let short_integer = literal.len() <= 15 && literal.bytes().all(|b| b.is_ascii_digit());
-    // The standard library parses with correct rounding.
-    let value: f64 = literal.parse().ok()?;
-    if short_integer {
-        return Some((value, true));
-    }
-    if !value.is_finite() {
-        return None;
-    }
-    let mut buffer = ryu_js::Buffer::new();
-    let canonical = buffer.format_finite(value);
-    if canonical == literal {
-        return Some((value, true));
-    }
-    // −0 is written as 0: one number, two literals.
-    (decimal(literal) == decimal(canonical)).then_some((if value == 0.0 { 0.0 } else { value }, false))
-}
-
-/// A decimal literal as (negative, significant digits, power of ten), so that equal numbers are equal triples.
-fn decimal(literal: &str) -> (bool, String, i64) {
-    let (negative, rest) = literal.strip_prefix('-').map_or((false, literal), |rest| (true, rest));
-    let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));
-    let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    // An exponent too long for i64 saturates: such a number is zero or no double at all, and fails elsewhere.
-    let exponent =
-        exponent.parse::<i64>().unwrap_or(if exponent.starts_with('-') { i64::MIN } else { i64::MAX });
-    let digits = format!("{integer}{fraction}");
-    let significant = digits.trim_end_matches('0');
-    let dropped = digits.len() - significant.len();
-    let significant = significant.trim_start_matches('0');
-    if significant.is_empty() {
-        return (false, String::new(), 0);
-    }
-    let power = exponent.saturating_sub(fraction.len() as i64).saturating_add(dropped as i64);
-    (negative, significant.to_owned(), power)
 }
 
 #[cfg(test)]
@@ -510,7 +491,9 @@ mod tests {
             "1e99999999999999999999",
         ] {
             let text = format!("{{\"a\":[0,{{\"b/c\":{literal}}}]}}");
-            assert_eq!(fault(&text), (Fault::InexactNumber, "/a/1/b~1c".into()), "{literal}");
+            let (fault, pointer) = fault(&text);
+            assert!(matches!(fault, Fault::InexactNumber(_)), "{literal}: {fault}");
+            assert_eq!(pointer, "/a/1/b~1c", "{literal}");
         }
     }
 

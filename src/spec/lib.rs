@@ -6,7 +6,7 @@
 //!
 //! | module | specification |
 //! | --- | --- |
-//! | [`json`], [`canonical`], [`strings`] | RFC 8259 read strictly, RFC 8785 (JCS) written |
+//! | [`json`], [`number`], [`canonical`], [`strings`] | RFC 8259 read strictly, RFC 8785 (JCS) written |
 //! | [`note`] | C2SP signed-note |
 //! | [`merkle`] | RFC 6962 §2.1 |
 //! | [`tile`] | C2SP tlog-tiles |
@@ -26,6 +26,7 @@ pub mod json;
 pub mod layout;
 pub mod merkle;
 pub mod note;
+pub mod number;
 pub mod receipt;
 pub mod strings;
 pub mod tile;

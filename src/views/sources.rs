@@ -158,7 +158,8 @@ impl Tallier for Sources {
     }
 
     fn version(&self) -> u64 {
-        1
+        // 2: a `sequence` that is a number counts.
+        2
     }
 
     fn names_of(&self, event: &Event, _: &Catalog) -> Vec<String> {

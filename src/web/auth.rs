@@ -82,6 +82,31 @@ fn reader(request: &HttpRequest) -> Result<Reader, Problem> {
     Ok(Reader(principal))
 }
 
+/// A reader of receipts: anyone where the log is public, for bundles and proofs hold what receipts do; else anyone with a
+/// token, who sees what it may.
+pub enum ReceiptReader {
+    /// Of all of them.
+    OfTheLog,
+    /// Of those that it may see.
+    Caller(Arc<Principal>),
+}
+
+impl FromRequest for ReceiptReader {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        if has_public_log(request) {
+            return ready(Ok(ReceiptReader::OfTheLog));
+        }
+        ready(authenticate(request).map(|caller| ReceiptReader::Caller(caller.0)))
+    }
+}
+
+fn has_public_log(request: &HttpRequest) -> bool {
+    request.app_data::<web::Data<Service>>().is_some_and(|service| service.settings.public_log)
+}
+
 /// A reader of the log: anyone where the log is public, else anyone who may read everything.
 pub struct LogReader;
 
@@ -90,9 +115,7 @@ impl FromRequest for LogReader {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let public =
-            request.app_data::<web::Data<Service>>().is_some_and(|service| service.settings.public_log);
-        if public {
+        if has_public_log(request) {
             return ready(Ok(LogReader));
         }
         ready(reader(request).map(|_| LogReader))

@@ -1,8 +1,10 @@
 //! What `api` and `console` share of HTTP.
 
+pub mod accept;
 mod answer_problem;
 pub mod auth;
 pub mod body;
+mod edge;
 pub mod metrics;
 pub mod observe;
 pub mod parameters;

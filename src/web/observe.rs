@@ -6,6 +6,7 @@ use crate::web::problem::{Problem, ProblemType};
 use crate::web::{Service, strangers};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use actix_web::middleware::Next;
 use actix_web::web::{self, Bytes};
@@ -139,15 +140,20 @@ pub async fn observe<B: MessageBody + 'static>(
     let status = response.status().as_u16();
     service.metrics.answered(&method, response.request().match_pattern(), status, took);
     if service.settings.access_log {
-        tell(&response, &id, status, took.as_micros());
+        tell(&response, (&id, &method), status, took.as_micros());
     }
     Ok(response)
 }
 
 /// One line of the access log. Of a query it says nothing: it may name people.
-fn tell(response: &ServiceResponse<BoxBody>, id: &HeaderValue, status: u16, micros: u128) {
+fn tell(
+    response: &ServiceResponse<BoxBody>,
+    (id, method): (&HeaderValue, &Method),
+    status: u16,
+    micros: u128,
+) {
     let request = response.request();
-    let (method, path) = (request.method().as_str(), request.path());
+    let (method, path) = (method.as_str(), request.path());
     let path = path.get(..path.floor_char_boundary(MAX_PATH_BYTES)).unwrap_or_default();
     let id = id.to_str().unwrap_or_default();
     let peer = request.peer_addr().map(|peer| peer.ip());

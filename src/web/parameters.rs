@@ -5,6 +5,7 @@
 //! is misspelled and passed over would answer another question than the one that was asked.
 
 use crate::answers::parameters::{Parameters, unknown};
+use crate::spec::encoding::from_decimal;
 use crate::web::{Problem, ProblemType};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
@@ -74,6 +75,20 @@ impl<P: IntoParams + 'static> FromRequest for Query<P> {
             Ok(Query(Parameters::of(pairs)?, PhantomData))
         };
         ready(read(request.query_string()).and_then(only_known))
+    }
+}
+
+/// An entry's number in a path, in its one spelling: another one is no address of anything.
+pub struct EntryNumber(pub u64);
+
+impl FromRequest for EntryNumber {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let number = request.match_info().get("seq").and_then(from_decimal);
+        let none = || Problem::new(ProblemType::NotFound, "entries are numbered 0, 1, 2 …");
+        ready(number.map(EntryNumber).ok_or_else(none))
     }
 }
 

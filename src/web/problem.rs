@@ -53,6 +53,7 @@ problem_types! {
     RotationConflict(409, "rotation-conflict", "The key cannot come into force"),
     TooLarge(413, "too-large", "Too large"),
     UnsupportedMediaType(415, "unsupported-media-type", "Not a content type of CloudEvents"),
+    UnsupportedCoding(415, "unsupported-content-encoding", "Not a content encoding that bodies are read in"),
     UnknownType(422, "unknown-type", "The event type is not in the catalogue"),
     ReservedType(422, "reserved-type", "The event type is the ledger's own"),
     SchemaViolation(422, "schema-violation", "The data is not what its type asks for"),
@@ -139,6 +140,11 @@ pub struct Problem {
     /// All that is wrong, where it is more than one thing.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub errors: Box<[ProblemItem]>,
+    /// For `identity-conflict`: JSON Pointers, into the request's body, to the members that are not as they are recorded;
+    /// of each event the first 16.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(example = json!(["/time"]))]
+    pub differs: Box<[String]>,
     /// For `version-conflict`: how many events the subject has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actual: Option<u64>,
@@ -159,6 +165,7 @@ impl Problem {
             detail: detail.into(),
             pointer: None,
             errors: Box::default(),
+            differs: Box::default(),
             actual: None,
         }
     }
@@ -223,6 +230,10 @@ impl ResponseError for Problem {
         response.insert_header((header::CACHE_CONTROL, "no-store"));
         if self.status == 401 {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"daybook\""));
+        }
+        if self.kind == ProblemType::UnsupportedCoding {
+            // RFC 9110 §15.5.16: what would have been read.
+            response.insert_header((header::ACCEPT_ENCODING, "gzip, identity"));
         }
         if let Some(seconds) = self.kind.retry_after_s() {
             response.insert_header((header::RETRY_AFTER, seconds.to_string()));

@@ -1,7 +1,7 @@
 //! Why events were not recorded, as a client is told.
 
 use crate::identity::Role;
-use crate::intake::{Blocked, Fault, Kind, Later, MAX_BATCH_EVENTS, RecordError, Refusal};
+use crate::intake::{Blocked, Fault, Kind, Later, MAX_BATCH_EVENTS, RecordError, Refusal, Taken};
 use crate::log::append::AppendError;
 use crate::web::problem::{Problem, ProblemItem, ProblemType};
 
@@ -24,7 +24,7 @@ impl From<RecordError> for Problem {
                     "Daybook-Expected-Version goes with single events; a batch may concern many subjects";
                 Problem::new(ProblemType::BadParameter, detail)
             }
-            RecordError::IdentityTaken { places, in_batch } => identity_taken(&places, in_batch),
+            RecordError::IdentityTaken { taken, in_batch } => identity_taken(&taken, in_batch),
             RecordError::WrongVersion { actual } => {
                 let detail =
                     format!("the subject has {actual} events; read them, decide again, and say {actual}");
@@ -140,20 +140,39 @@ fn refused(refusals: &[Refusal]) -> Problem {
     problem
 }
 
-/// Identities that are taken. Says nothing of what is recorded under them.
-fn identity_taken(places: &[usize], in_batch: bool) -> Problem {
-    let detail = "an event with this source and id is recorded with other content or by another actor; a new \
-                  event needs a new id";
-    let problem = Problem::new(ProblemType::IdentityConflict, detail);
+/// Identities that are taken. Names members, and says nothing of what is recorded in them.
+fn identity_taken(taken: &[Taken], in_batch: bool) -> Problem {
+    let Some(first) = taken.first() else { return Problem::internal(&"taken by nothing") };
+    let mut problem = Problem::new(ProblemType::IdentityConflict, detail_of(first));
     if !in_batch {
+        problem.differs = first.differs.as_slice().into();
         return problem.at("/id");
     }
-    let item = |place: &usize| ProblemItem {
+    let item = |taken: &Taken| ProblemItem {
         kind: ProblemType::IdentityConflict.uri(),
-        pointer: format!("/{place}/id"),
-        detail: detail.to_owned(),
+        pointer: format!("/{}/id", taken.place),
+        detail: detail_of(taken),
     };
-    Problem { errors: places.iter().take(MAX_ERRORS).map(item).collect(), ..problem }
+    problem.errors = taken.iter().take(MAX_ERRORS).map(item).collect();
+    let differs = |taken: &Taken| {
+        let place = taken.place;
+        taken.differs.iter().map(move |pointer| format!("/{place}{pointer}")).collect::<Vec<_>>()
+    };
+    problem.differs = taken.iter().take(MAX_ERRORS).flat_map(differs).collect();
+    problem
+}
+
+fn detail_of(taken: &Taken) -> String {
+    let by = if taken.by_another { " by another actor" } else { "" };
+    let how = match taken.differs.as_slice() {
+        [] if taken.by_another => String::new(),
+        [] => " with other content".to_owned(),
+        members => format!(" with other content (here {} differ)", members.join(", ")),
+    };
+    format!(
+        "an event with this source and id is recorded{by}{how}; a retry keeps everything, its time too; a new event needs \
+         a new id"
+    )
 }
 
 fn problem_type(kind: Kind) -> ProblemType {

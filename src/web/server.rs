@@ -1,6 +1,7 @@
 //! The HTTP server: limits of connections, what holds for all answers, and an end that answers what it has begun. Which
 //! resources there are is said by whoever starts it.
 
+use crate::web::edge::edge;
 use crate::web::observe::observe;
 use crate::web::{Problem, ProblemType, Service};
 use actix_web::dev::ServerHandle;
@@ -120,6 +121,7 @@ pub fn start(
             .app_data(web::PathConfig::default().error_handler(|_, _| {
                 Problem::new(ProblemType::NotFound, "entries are numbered 0, 1, 2 …").into()
             }))
+            .wrap(from_fn(edge))
             .wrap(from_fn(observe))
             .configure(routes.clone())
     })

@@ -14,7 +14,8 @@ use std::sync::Arc;
 /// What an organisation sets.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Anyone may read the log without a token: checkpoint, tiles, proofs, keys, and in the bundles every entry.
+    /// Anyone may read the log without a token: checkpoint, tiles, proofs, keys, receipts, and in the
+    /// bundles every entry. Pages of other sites may then read it too.
     pub public_log: bool,
     /// Anyone may read `/metrics` without a token.
     pub public_metrics: bool,

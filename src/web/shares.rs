@@ -62,6 +62,12 @@ impl Shares {
 }
 
 impl Held {
+    /// Another part of the same caller's, with nothing in it yet.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self { shares: self.shares.clone(), caller: self.caller.clone(), amount: 0 }
+    }
+
     /// Takes more, up to this amount. False if there is not so much, for all or for this caller; then nothing is taken.
     #[must_use]
     pub fn grow_to(&mut self, amount: usize) -> bool {

@@ -235,7 +235,7 @@ fn paths_and_methods_that_are_not_there_are_told_apart() {
     let ledger = Ledger::empty();
     assert_eq!(ledger.request("GET", "/v1/nothing", &[], b"").problem(), "not-found");
     let answer = ledger.request("DELETE", "/v1/events/0", &[], b"");
-    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET")));
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")));
     assert_eq!(ledger.get("/v1/events/99", "auditor").problem(), "not-found");
     assert_eq!(ledger.get("/v1/events/x", "auditor").problem(), "not-found");
     assert_eq!(ledger.get("/v1/events?lmit=3", "auditor").problem(), "bad-parameter");

@@ -19,6 +19,7 @@ mod commands;
 mod crashing;
 mod describing;
 mod disk_full;
+mod edge;
 mod faults;
 mod imports;
 mod intake;

@@ -82,7 +82,8 @@ fn verifier() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages");
     succeeds(
         cargo("package")
-            .args(["--workspace", "--exclude", "daybook-testkit", "--locked", "--no-verify", "--allow-dirty"])
+            .args(["--workspace", "--exclude", "daybook-testkit", "--exclude", "daybook-models"])
+            .args(["--locked", "--no-verify", "--allow-dirty"])
             .arg("--target-dir")
             .arg(&target),
     );

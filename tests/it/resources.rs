@@ -12,6 +12,8 @@ enum For {
     Anyone,
     /// Everyone with a token; a producer sees what is its own.
     Callers,
+    /// The same; where the log is public, everyone.
+    CallersOrLogReaders,
     /// Whoever may read everything: compliance, auditors, administrators.
     Readers,
     /// The same; where the log is public, everyone.
@@ -69,7 +71,7 @@ const RESOURCES: &[(&str, For)] = &[
     ("GET /v1/events", For::Readers),
     ("GET /v1/events/stream", For::Readers),
     ("GET /v1/events/{seq}", For::Callers),
-    ("GET /v1/events/{seq}/receipt", For::Callers),
+    ("GET /v1/events/{seq}/receipt", For::CallersOrLogReaders),
     ("GET /v1/keys", For::LogReaders),
     ("GET /v1/proofs/consistency", For::LogReaders),
     ("GET /v1/proofs/inclusion", For::LogReaders),
@@ -142,7 +144,7 @@ fn ask(ledger: &Ledger, resource: &Resource, query: &str, authorization: Option<
 /// A token of someone for whom the resource is.
 fn welcome(ledger: &Ledger, resource: &Resource) -> String {
     let role = match role_of(&resource.name) {
-        For::Anyone | For::Callers | For::Posters => "producer",
+        For::Anyone | For::Callers | For::CallersOrLogReaders | For::Posters => "producer",
         For::Readers | For::LogReaders => "auditor",
         For::Admins => "admin",
     };
@@ -207,7 +209,8 @@ fn where_the_log_is_public_anyone_reads_the_log_and_nothing_else() {
     let ledger = Ledger::with_config("public_log = true\n");
     for resource in described(&ledger) {
         let status = ask(&ledger, &resource, "", None).status;
-        let open = matches!(role_of(&resource.name), For::Anyone | For::LogReaders);
+        let open =
+            matches!(role_of(&resource.name), For::Anyone | For::CallersOrLogReaders | For::LogReaders);
         assert_eq!(status != 401, open, "{} answers {status} without a token", resource.name);
     }
 }

@@ -34,7 +34,7 @@ pub fn describe(api: &mut Value, catalog: &Catalog) {
     content["application/cloudevents+json"] = json!({"schema": event, "examples": examples});
     let batch: Vec<Value> = catalog.types().take(2).map(example_event).collect();
     content["application/cloudevents-batch+json"] = json!({
-        "schema": {"type": "array", "minItems": 1, "maxItems": crate::intake::MAX_BATCH_EVENTS, "items": event},
+        "schema": {"type": "array", "maxItems": crate::intake::MAX_BATCH_EVENTS, "items": event},
         "example": batch,
     });
     content["application/json"] = json!({"schema": event});
@@ -75,7 +75,7 @@ fn cloud_event(catalog: &Catalog) -> Value {
         },
         "additionalProperties": {"anyOf": [
             {"type": "string", "pattern": NO_CONTROLS},
-            {"type": "integer", "minimum": -i32::MAX, "maximum": i32::MAX},
+            {"type": "integer", "minimum": i32::MIN, "maximum": i32::MAX},
             {"type": "boolean"},
         ]},
         "anyOf": variants.collect::<Vec<Value>>(),

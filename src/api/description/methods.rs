@@ -3,7 +3,7 @@
 use crate::web::{Problem, ProblemType};
 use serde_json::Value;
 
-/// Which methods a path knows.
+/// Which methods a path knows: HEAD wherever GET is.
 #[must_use]
 pub fn methods(api: &Value, path: &str) -> Vec<String> {
     let paths = api["paths"].as_object();
@@ -14,7 +14,14 @@ pub fn methods(api: &Value, path: &str) -> Vec<String> {
     });
     found
         .and_then(Value::as_object)
-        .map(|operations| operations.keys().map(|method| method.to_uppercase()).collect())
+        .map(|operations| {
+            let methods = operations.keys().map(|method| method.to_uppercase());
+            methods
+                .flat_map(
+                    |method| if method == "GET" { vec![method, "HEAD".to_owned()] } else { vec![method] },
+                )
+                .collect()
+        })
         .unwrap_or_default()
 }
 
