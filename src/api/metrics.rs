@@ -108,8 +108,10 @@ fn of_the_log(service: &Service, registry: &mut Registry) {
             signed.checkpoint.size,
         );
     }
-    let age = ConstGauge::new(age_s(service, store.last_time()));
-    registry.register_with_unit("checkpoint_age", "Time since the newest checkpoint", Unit::Seconds, age);
+    if let Some(newest) = size.checked_sub(1).and_then(|newest| store.time(newest).ok()) {
+        let age = ConstGauge::new(age_s(service, newest));
+        registry.register_with_unit("checkpoint_age", "Time since the newest checkpoint", Unit::Seconds, age);
+    }
 }
 
 /// Seconds since a time, as the ledger's clock sees it.

@@ -4,6 +4,7 @@
 
 pub mod catalogue;
 pub mod config;
+mod derived;
 mod followers;
 pub mod ledger;
 pub mod logging;
@@ -11,3 +12,4 @@ mod outgrown;
 pub mod remembered;
 mod secrets;
 pub mod serve;
+mod sinks;

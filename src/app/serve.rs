@@ -7,8 +7,8 @@ use crate::app::outgrown::warn_when_outgrown;
 use crate::identity::Tokens;
 use crate::spec::note::VerifierKey;
 use crate::web::body::Budget;
+use crate::web::in_flight::InFlight;
 use crate::web::metrics::Metrics;
-use crate::web::observe::InFlight;
 use crate::web::rate::Rates;
 use crate::web::shares::Shares;
 use crate::web::{Service, Settings, server};
@@ -131,7 +131,7 @@ const LONG: Duration = Duration::from_secs(15);
 
 /// What handlers use of a ledger.
 fn service(ledger: &Ledger) -> anyhow::Result<Service> {
-    let config = ledger.config();
+    let (config, ending) = (ledger.config(), watch::Sender::new(false));
     Ok(Service {
         log: ledger.log().clone(),
         index: ledger.index().cloned(),
@@ -146,9 +146,9 @@ fn service(ledger: &Ledger) -> anyhow::Result<Service> {
             access_log: config.access_log.unwrap_or(true),
         },
         keys: ledger.keys().clone(),
-        budget: Budget::default(),
+        budget: Budget::until(ending.subscribe()),
         streams: Shares::new(MAX_STREAMS, config.limits.streams_of_a_caller()),
-        ending: watch::Sender::new(false),
+        ending,
         metrics: Metrics::default(),
         published: ledger.published(),
         in_flight: InFlight::default(),

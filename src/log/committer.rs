@@ -3,83 +3,22 @@
 //! or not at all.
 
 use crate::log::append::{AppendError, Listener, Outcome, Reply, SignedEntry};
-use crate::log::clock::LedgerTime;
+use crate::log::committed::{Committed, Cursor};
 use crate::log::disk::{File, Mode};
 use crate::log::home::Home;
-use crate::log::own_events::Rotation;
 use crate::log::segment;
 use crate::log::store::{KeyInForce, SignedCheckpoint, Store};
 use crate::log::vitals::Vitals;
 use crate::spec::checkpoint::Checkpoint;
 use crate::spec::layout::{CHECKPOINT_FILE, HEAD_FILE, Head, SEGMENT_ENTRIES, SLOT_BYTES};
-use crate::spec::merkle::{Frontier, Hash};
+use crate::spec::merkle::Frontier;
 use crate::spec::note::{Signer, sign};
 use crate::spec::tile::push_framed;
-use crate::spec::time::Timestamp;
 use crate::sync::mpsc::{Receiver, SyncSender};
-use crate::sync::{Mutex, PoisonError};
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
-
-/// The keys in force.
-#[derive(Clone)]
-pub struct Keys {
-    pub current: Arc<dyn Signer>,
-    /// The commitment to the key after it.
-    pub next: Option<Hash>,
-    /// False while the current key is lost: then nothing can be signed but the rotation to the next one.
-    pub usable: bool,
-    /// The old key, which signs checkpoints too until this time.
-    pub overlap: Option<(Arc<dyn Signer>, Timestamp)>,
-}
-
-impl Keys {
-    /// Brings a new key into force.
-    pub fn rotate(&mut self, rotation: Rotation) {
-        let old = std::mem::replace(&mut self.current, rotation.signer);
-        self.overlap = rotation.overlap_until.map(|until| (old, until));
-        self.next = rotation.next;
-        self.usable = true;
-    }
-}
-
-/// Where the log ends: what the next entry needs to know.
-#[derive(Clone)]
-pub struct Cursor {
-    pub size: u64,
-    pub chain: Hash,
-    pub time: Timestamp,
-    /// The clock's state when the last entry was numbered; until one is, that of the start.
-    pub clock: LedgerTime,
-    pub keys: Keys,
-}
-
-/// What is committed, shared with the sequencer. The epoch counts how often the log had to go back.
-pub struct Committed(Mutex<(u64, Cursor)>);
-
-impl Committed {
-    /// Starts at what recovery found.
-    #[must_use]
-    pub fn new(cursor: Cursor) -> Self {
-        Self(Mutex::new((0, cursor)))
-    }
-
-    /// The epoch, and where the log ends.
-    #[must_use]
-    pub fn read(&self) -> (u64, Cursor) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn advance(&self, cursor: Cursor) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = cursor;
-    }
-
-    fn go_back(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 += 1;
-    }
-}
 
 /// A signed batch.
 pub struct Batch {

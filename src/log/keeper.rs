@@ -1,7 +1,7 @@
 //! The thread that keeps `home`: makes durable each second what each commit noted there, and notes the time each minute.
 
 use crate::clock::Clock;
-use crate::log::committer::Committed;
+use crate::log::committed::Committed;
 use crate::log::home::Home;
 use std::io;
 use std::sync::Arc;

@@ -1,20 +1,21 @@
 //! Making and opening a ledger: its folder, its key, who may go on writing, and the adoption of a copy.
 
 use crate::clock::Clock;
+use crate::log::adoption;
 use crate::log::append::{Identities, Listener};
 use crate::log::clock::LedgerTime;
-use crate::log::committer::Keys;
-use crate::log::disk::{Disk, RealDisk, create_dir_durably, read_all, replace};
+use crate::log::committed::Keys;
+use crate::log::disk::{Disk, RealDisk, create_dir_durably, replace};
 use crate::log::home::{Home, Lock, Noted};
 use crate::log::keys::{self, KeyFileError};
-use crate::log::memory::{self, Memory, PutBack, Remembered};
+use crate::log::memory::{self, Memory, PutBack};
 use crate::log::own_events::OwnEvent;
 use crate::log::recovery::{self, RecoverError, Recovered};
 use crate::log::running::{Log, NoIndex, Parts};
 use crate::log::store::Store;
-use crate::spec::checkpoint::{Checkpoint, MAX_CHECKPOINT_BYTES, is_origin};
+use crate::spec::checkpoint::is_origin;
 use crate::spec::entry::{Entry, FIRST_PREV};
-use crate::spec::layout::{CHECKPOINT_FILE, COPIES, HEAD_FILE, Head, LOG_DIR};
+use crate::spec::layout::{COPIES, HEAD_FILE, Head, LOG_DIR};
 use crate::spec::merkle::{Hash, empty_root};
 use crate::spec::note::{Signer, VerifierKey};
 use crate::spec::time::Timestamp;
@@ -189,7 +190,7 @@ pub fn open(mut options: Options) -> Result<Opened, OpenError> {
     let noted = Noted::read(&*options.disk, &options.data_dir).map_err(io_error)?;
     let is_here = |noted: &Noted| noted.is_here(&*options.disk, &options.data_dir);
     let at_home = noted.as_ref().map_or(Ok(false), is_here).map_err(io_error)?;
-    let memories = memories(&*options.disk, &data_dir, &options.known, noted.as_ref());
+    let memories = adoption::memories(&*options.disk, &data_dir, &options.known, noted.as_ref());
     let is_shorter = memories.iter().any(|memory| memory.size() > head.size);
     // A copy, and a log that was put back, are changed in nothing before it is clear that they may go on.
     let wanted = options.adopt.is_some();
@@ -200,7 +201,7 @@ pub fn open(mut options: Options) -> Result<Opened, OpenError> {
     let mut adopting = None;
     // At home there is nothing to adopt: a ledger started with --adopt again is just started.
     if let Some(note) = options.adopt.take().filter(|_| moved) {
-        adopting = Some(check_adoption(&found.store, &note, &put_back)?);
+        adopting = Some(adoption::check(&found.store, &note, &put_back).map_err(OpenError::Adopt)?);
         found = recovery::read(options.disk.clone(), &log_dir, false)?;
     }
     let read_only = match put_back.first() {
@@ -226,32 +227,6 @@ pub fn open(mut options: Options) -> Result<Opened, OpenError> {
 fn is_unwritable(error: &io::Error) -> bool {
     use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
     matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | StorageFull)
-}
-
-/// What proves, beside what is given, that the log in a data folder was put back. Changes nothing.
-///
-/// # Errors
-/// The log or `home` cannot be read.
-pub fn put_back(
-    disk: &dyn Disk,
-    data_dir: &Path,
-    store: &Store,
-    known: &[Memory],
-) -> Result<Vec<PutBack>, RecoverError> {
-    let noted = Noted::read(disk, data_dir)?;
-    Ok(memory::against(store, &memories(disk, data_dir, known, noted.as_ref()))?)
-}
-
-/// All that remembers the log: what was given, `home`, and the checkpoint that lies beside the entries.
-fn memories(disk: &dyn Disk, data_dir: &Path, known: &[Memory], noted: Option<&Noted>) -> Vec<Memory> {
-    let home = noted.map(|noted| Memory { place: "home".into(), of: Remembered::Size(noted.size) });
-    let mut memories: Vec<_> = home.into_iter().chain(known.iter().cloned()).collect();
-    let path = data_dir.join(LOG_DIR).join(CHECKPOINT_FILE);
-    if let Ok(note) = read_all(disk, &path, MAX_CHECKPOINT_BYTES as u64) {
-        let of = Remembered::Checkpoint { note };
-        memories.push(Memory { place: "log/checkpoint".into(), of });
-    }
-    memories
 }
 
 impl Opened {
@@ -372,40 +347,4 @@ fn overlap(store: &Store, seq: u64, options: &Options) -> Option<(Arc<dyn Signer
     let old = &history.get(history.len().checked_sub(2)?)?.key;
     let key = keys::find(&options.keys_dir, old, options.passphrase.as_deref()).ok()?;
     Some((Arc::new(key), until))
-}
-
-/// Bytes of a checkpoint that is recorded with an adoption.
-///
-/// Reason: it must fit an entry with every byte escaped.
-const MAX_ADOPTED_BYTES: usize = 8 << 10;
-
-/// A copy may go on as the ledger only if it holds everything that was ever handed out.
-fn check_adoption(store: &Store, note: &[u8], put_back: &[PutBack]) -> Result<String, OpenError> {
-    let refuse = |why: String| OpenError::Adopt(why);
-    // It becomes part of an entry, escaped; the ledger's own signature is all that is needed.
-    if note.len() > MAX_ADOPTED_BYTES {
-        return Err(refuse(format!("it has more than {MAX_ADOPTED_BYTES} bytes; leave cosignatures out")));
-    }
-    let (claimed, _) = Checkpoint::parse(note).map_err(|error| refuse(error.to_string()))?;
-    let keys: Vec<_> =
-        store.keys().into_iter().filter(|key| key.from <= claimed.size).map(|key| key.key).collect();
-    Checkpoint::open(note, &keys).map_err(|error| refuse(error.to_string()))?;
-    if claimed.origin != store.origin() {
-        return Err(refuse(format!("it is of another ledger, {}", claimed.origin)));
-    }
-    if claimed.size > store.size() {
-        return Err(refuse(format!(
-            "it covers {} entries, this folder holds {}: something newer was handed out. Restore a newer copy",
-            claimed.size,
-            store.size()
-        )));
-    }
-    let root = store.root_at(claimed.size).map_err(|error| refuse(error.to_string()))?;
-    if root != claimed.root {
-        return Err(refuse("this folder holds another history than it covers".into()));
-    }
-    if let Some(signed) = put_back.iter().find(|known| known.is_signed) {
-        return Err(refuse(format!("{signed}: something newer was handed out. Restore a newer copy")));
-    }
-    Ok(String::from_utf8_lossy(note).into_owned())
 }

@@ -3,7 +3,8 @@
 use crate::clock::Clock;
 use crate::log::append::{self, AppendError, Identities, Listener, Submission};
 use crate::log::clock::LedgerTime;
-use crate::log::committer::{self, Committed, Committer, Cursor, Hands, Keys};
+use crate::log::committed::{Committed, Cursor, Keys};
+use crate::log::committer::{self, Committer, Hands};
 use crate::log::home::{Home, Lock};
 use crate::log::keeper::{Keeper, Kept};
 use crate::log::own_events::{OwnEvent, Rotation};

@@ -4,7 +4,8 @@
 use crate::clock::Clock;
 use crate::log::append::{AppendError, Identities, Item, Outcome, Reply, Submission, satisfies};
 use crate::log::clock::LedgerTime;
-use crate::log::committer::{Batch, Committed, Cursor};
+use crate::log::committed::{Committed, Cursor};
+use crate::log::committer::Batch;
 use crate::log::own_events::{OwnEvent, Place, Rotation, own_item};
 use crate::log::recent::{MAX_INDEX_LAG, Recent};
 use crate::log::signing::{Signers, SigningPool};

@@ -228,12 +228,6 @@ impl Store {
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// When the newest entry was recorded.
-    #[must_use]
-    pub fn last_time(&self) -> Timestamp {
-        self.state().last_time
-    }
-
     /// The latest checkpoint.
     #[must_use]
     pub fn checkpoint(&self) -> Option<SignedCheckpoint> {

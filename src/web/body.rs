@@ -10,6 +10,7 @@ use flate2::read::MultiGzDecoder;
 use futures_util::StreamExt as _;
 use std::io::Read as _;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Bytes of request bodies held at once, over all connections.
 ///
@@ -31,6 +32,9 @@ const FIRST_BYTES: usize = 4 << 10;
 /// Reason: the largest batch over a slow line; whoever drips holds memory that others need.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long it may still take when the server ends: what has not come is not begun.
+const PATIENCE_AT_THE_END: Duration = Duration::from_secs(1);
+
 /// Bytes in gzip that are taken out of it where they were read.
 ///
 /// Reason: they come to the largest single event in about a millisecond; what may be more is for another thread.
@@ -41,15 +45,24 @@ const PIECE_BYTES: usize = 16 << 10;
 
 /// How many bytes of bodies are held now.
 #[derive(Clone)]
-pub struct Budget(Shares);
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self(Shares::new(MAX_BODIES_BYTES, MAX_BODIES_BYTES_OF_A_CALLER))
-    }
-}
+pub struct Budget(Shares, watch::Receiver<bool>);
 
 impl Budget {
+    /// Nothing is held yet; once this says so, the server ends.
+    #[must_use]
+    pub fn until(ending: watch::Receiver<bool>) -> Self {
+        Self(Shares::new(MAX_BODIES_BYTES, MAX_BODIES_BYTES_OF_A_CALLER), ending)
+    }
+
+    /// The moment from which no body is waited for any more, because the server ends.
+    async fn ended(&self) {
+        match self.1.clone().wait_for(|ending| *ending).await {
+            Ok(_) => tokio::time::sleep(PATIENCE_AT_THE_END).await,
+            // Nobody will ever say it.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
     /// Bytes that are held for bodies.
     #[must_use]
     pub fn held(&self) -> usize {
@@ -116,10 +129,16 @@ pub async fn read(
     }
     let body = Body { bytes: Vec::new(), held: budget.0.of(caller) };
     let read = read_all(payload, declared.unwrap_or(limit), limit, body);
-    let body = tokio::time::timeout(PATIENCE, read).await.unwrap_or_else(|_| {
-        let detail = format!("the body did not come within {} s; nothing was recorded", PATIENCE.as_secs());
-        Err(Problem::new(ProblemType::Malformed, detail))
-    })?;
+    let body = tokio::select! {
+        read = tokio::time::timeout(PATIENCE, read) => read.unwrap_or_else(|_| {
+            let detail = format!("the body did not come within {} s; nothing was recorded", PATIENCE.as_secs());
+            Err(Problem::new(ProblemType::Malformed, detail))
+        }),
+        () = budget.ended() => {
+            let detail = "nothing was recorded: the server is ending; send the same again in a moment";
+            Err(Problem::new(ProblemType::Overloaded, detail))
+        }
+    }?;
     match in_gzip {
         false => Ok(body),
         true if body.bytes.len() <= INLINE_BYTES => out_of_gzip(&body, limit),
@@ -225,7 +244,7 @@ mod tests {
 
     #[actix_web::test]
     async fn a_body_in_gzip_is_what_was_packed() {
-        let budget = Budget::default();
+        let budget = Budget::until(watch::Sender::new(false).subscribe());
         // More than is unpacked where it was read.
         let text: Vec<u8> =
             (0..40_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
@@ -245,7 +264,7 @@ mod tests {
 
     #[actix_web::test]
     async fn another_coding_is_refused_and_so_is_what_is_no_gzip() {
-        let budget = Budget::default();
+        let budget = Budget::until(watch::Sender::new(false).subscribe());
         for codings in [&["deflate"][..], &["br"], &["gzip, gzip"], &["gzip", "gzip"], &["gzip;q=1"]] {
             let refused = read_coded(codings, in_gzip(b"{}"), 1 << 10, &budget).await.err();
             assert_eq!(refused, Some(ProblemType::UnsupportedCoding), "{codings:?}");
@@ -265,7 +284,7 @@ mod tests {
     /// A thousand times as much as it sends: it is unpacked as far as a body may be long, and no further.
     #[actix_web::test]
     async fn a_bomb_is_too_large_and_holds_nothing() {
-        let budget = Budget::default();
+        let budget = Budget::until(watch::Sender::new(false).subscribe());
         let bomb = in_gzip(&vec![b'x'; 64 << 20]);
         assert!(bomb.len() < 128 << 10);
         let begun = std::time::Instant::now();
@@ -282,7 +301,7 @@ mod tests {
 
     #[actix_web::test]
     async fn what_all_bodies_hold_is_bounded_and_given_back() {
-        let budget = Budget::default();
+        let budget = Budget::until(watch::Sender::new(false).subscribe());
         // Others hold all but ten kilobytes.
         let others: Vec<_> = (0..4)
             .map(|other| {
@@ -309,7 +328,7 @@ mod tests {
 
     #[actix_web::test]
     async fn what_a_body_holds_goes_by_what_has_arrived() {
-        let budget = Budget::default();
+        let budget = Budget::until(watch::Sender::new(false).subscribe());
         let mut body = Body { bytes: Vec::new(), held: budget.0.of("app:t") };
         // Eight megabytes are announced, and some bytes come.
         body.make_room(200, 8 << 20).ok().unwrap();
@@ -329,7 +348,7 @@ mod tests {
 
     #[actix_web::test]
     async fn a_body_above_its_limit_is_too_large() {
-        let budget = Budget::default();
+        let budget = Budget::until(watch::Sender::new(false).subscribe());
         assert!(read_bytes(100, 100, &budget).await.is_ok());
         let refused =
             read_sent(TestRequest::default().set_payload(vec![b'x'; 101]), 100, &budget).await.err();

@@ -5,6 +5,7 @@ mod answer_problem;
 pub mod auth;
 pub mod body;
 mod edge;
+pub mod in_flight;
 pub mod metrics;
 pub mod observe;
 pub mod parameters;

@@ -2,6 +2,7 @@
 //! other is begun.
 
 use crate::web::auth::Known;
+use crate::web::in_flight::Begun;
 use crate::web::problem::{Problem, ProblemType};
 use crate::web::{Service, strangers};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -12,8 +13,6 @@ use actix_web::middleware::Next;
 use actix_web::web::{self, Bytes};
 use actix_web::{Error, HttpMessage as _, ResponseError as _};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -32,31 +31,6 @@ const MAX_PATH_BYTES: usize = 512;
 
 /// Asked every few seconds by machines: not told unless somebody looks closely.
 const OF_MACHINES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
-
-/// Requests that were begun and are not answered to the last byte.
-#[derive(Clone, Default)]
-pub struct InFlight(Arc<AtomicUsize>);
-
-struct Begun(InFlight);
-
-impl InFlight {
-    /// How many.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn begin(&self) -> Begun {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Begun(self.clone())
-    }
-}
-
-impl Drop for Begun {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 /// A body that counts as begun until its last byte is taken.
 struct Counted {

@@ -50,7 +50,7 @@ pub struct Service {
     /// What went out of the host, by sink.
     pub published: Vec<Arc<crate::log::publish::Published>>,
     /// Requests that were begun.
-    pub in_flight: crate::web::observe::InFlight,
+    pub in_flight: crate::web::in_flight::InFlight,
     /// How long appending waits and works: entries when the ledger was opened.
     pub size_at_start: u64,
     /// The data folder, whose disk is watched.

@@ -360,7 +360,7 @@ fn a_full_disk_is_no_ready_one_and_what_is_there_can_be_read() {
 }
 
 #[test]
-fn subscribers_that_read_nothing_do_not_keep_the_ledger_from_ending() {
+fn who_reads_nothing_or_sends_half_does_not_keep_the_ledger_from_ending() {
     let mut ledger = Ledger::demo();
     let address = ledger.url.strip_prefix("http://").unwrap().to_owned();
     // As many as fill what waits for them, and read none of it.
@@ -375,6 +375,14 @@ fn subscribers_that_read_nothing_do_not_keep_the_ledger_from_ending() {
             stream
         })
         .collect();
+    // And a post of which half has come.
+    let mut half = TcpStream::connect(&address).unwrap();
+    let token = ledger.token("producer");
+    let head = format!(
+        "POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: \
+         application/cloudevents+json\r\nContent-Length: 500\r\n\r\n{{"
+    );
+    half.write_all(head.as_bytes()).unwrap();
     std::thread::sleep(Duration::from_millis(500));
     let begun = Instant::now();
     signal(ledger.pid(), "TERM");
