@@ -114,7 +114,7 @@ pub async fn observe<B: MessageBody + 'static>(
     let status = response.status().as_u16();
     service.metrics.answered(&method, response.request().match_pattern(), status, took);
     if service.settings.access_log {
-        tell(&response, (&id, &method), status, took.as_micros());
+        tell(&response, (&id, &method), status, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
     Ok(response)
 }
@@ -124,7 +124,7 @@ fn tell(
     response: &ServiceResponse<BoxBody>,
     (id, method): (&HeaderValue, &Method),
     status: u16,
-    micros: u128,
+    micros: u64,
 ) {
     let request = response.request();
     let (method, path) = (method.as_str(), request.path());

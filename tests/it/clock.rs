@@ -225,8 +225,10 @@ fn a_clock_set_ahead_a_year_stops_recording_until_it_is_confirmed_or_put_right()
     assert_eq!(confirmed["event"]["type"], "ledger.clock_confirmed");
     let later = movable.record();
     assert!(year(&later) > year(&right), "{later} after {right}");
-    // And back again it stands still.
+    // And back again is a step back of a year: nothing is recorded until somebody says so, and then time stands still.
     movable.set("+0");
+    movable.refuses("clock-behind");
+    assert_eq!(movable.confirm(), 201);
     assert_eq!(movable.record(), movable.record());
     movable.verifies();
 }

@@ -47,7 +47,7 @@ fn what_happens_is_measured() {
         ("daybook_streams", 0.0),
         ("daybook_ready{what=\"writes\"}", 1.0),
         ("daybook_ready{what=\"views\"}", 1.0),
-        ("daybook_refusals_total{type=\"malformed\"}", 1.0),
+        ("daybook_refusals_total{type=\"not-canonical\"}", 1.0),
         ("daybook_refusals_total{type=\"no-room\"}", 0.0),
         ("daybook_http_requests_total{method=\"POST\",route=\"/v1/events\",status=\"201\"}", 5.0),
         ("daybook_http_request_duration_seconds_count{method=\"POST\",route=\"/v1/events\"}", 6.0),

@@ -341,11 +341,14 @@ fn a_full_disk_is_no_ready_one_and_what_is_there_can_be_read() {
     let said = ready_now(&ledger);
     assert_eq!(said["writes"], false, "{said}");
     assert!(said["reason"].as_str().unwrap().contains("no room"), "{said}");
-    assert_eq!(ledger.post(&event()).status, 507);
+    // What is left of the last block takes an event or two, and no more.
+    let statuses: Vec<_> = (0..20).map(|_| ledger.post(&event()).status).collect();
+    assert!(statuses.contains(&507), "{statuses:?}");
+    let size = ledger.size();
     ledger.stop();
     // With no room left: exported, and served for reading.
     let exported = succeeds(daybook().args(["export", "--data"]).arg(ledger.data()));
-    assert_eq!(exported.lines().count(), 4);
+    assert_eq!(exported.lines().count() as u64, size + 2);
     let mut child = crate::kit::serve(&ledger.data(), &["--read-only"]);
     let url = ready(&mut child).unwrap()["url"].as_str().unwrap().to_owned();
     let token = format!("Bearer {}", ledger.token("auditor"));

@@ -110,7 +110,8 @@ fn is_noticed(stop: &str, put_back: &[&str], gone: &[&str], knows: &str) {
         std::fs::remove_dir_all(data.join(name)).unwrap();
     }
     let (producer, auditor) = (ledger.token("producer").to_owned(), ledger.token("auditor").to_owned());
-    for _ in 0..2 {
+    let is_first = put_back.len() == 1;
+    for _ in 0..1 + u32::from(is_first) {
         let served = Served::start(&data, &[]).unwrap();
         let said = served.readiness();
         assert_eq!((&said["writes"], &said["size"]), (&Value::Bool(false), &Value::from(4)), "{said}");
@@ -125,6 +126,9 @@ fn is_noticed(stop: &str, put_back: &[&str], gone: &[&str], knows: &str) {
             (200, 4)
         );
     }
+    if !is_first {
+        return;
+    }
     // Nobody else goes on with it either, or takes the proof away.
     for command in [&["rebuild"][..], &["key", "rotate", "--data"], &["clock", "confirm", "--data"]] {
         let refused = fails(daybook().args(command).arg(&data), 1);
@@ -133,7 +137,6 @@ fn is_noticed(stop: &str, put_back: &[&str], gone: &[&str], knows: &str) {
     let checked = run(daybook().arg("check").arg("--repair").arg(&data));
     let said = text(&checked.stdout);
     assert!(checked.status.code() == Some(1) && said.contains("it was put back"), "{said}");
-    // The right one put back in its place, all goes on.
 }
 
 #[test]
