@@ -34,6 +34,7 @@ mod proving;
 mod publishing;
 mod put_back;
 mod resources;
+mod rights;
 mod rotating;
 mod rotting;
 mod schema_fuzz;
