@@ -5,9 +5,10 @@ use super::health::{Readiness, ViewsState, free_bytes, readiness};
 use crate::api::problems::OfQuestions;
 use crate::spec::time::Timestamp;
 use crate::store::copies::size_of;
-use crate::web::auth::Reader;
+use crate::web::auth::MetricsReader;
+use crate::web::parameters::{Nothing, Query};
 use crate::web::{Problem, Service, strangers};
-use actix_web::{FromRequest as _, HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpResponse, get, web};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::ConstCounter;
@@ -56,10 +57,11 @@ type Float = Gauge<f64, AtomicU64>;
     OfQuestions,
 ))]
 #[get("/metrics")]
-pub async fn metrics(service: web::Data<Service>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    if !service.settings.public_metrics {
-        Reader::extract(&request).await?;
-    }
+pub async fn metrics(
+    service: web::Data<Service>,
+    _reader: MetricsReader,
+    _query: Query<Nothing>,
+) -> Result<HttpResponse, Problem> {
     let text = web::block(move || text(&service)).await.map_err(|error| Problem::internal(&error))?;
     Ok(HttpResponse::Ok()
         .content_type(OPENMETRICS)

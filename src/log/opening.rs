@@ -311,12 +311,13 @@ impl Opened {
         let noted = here.and_then(|noted| noted.clock);
         let last = self.store.state().last_time;
         let mut time = LedgerTime::start(last, noted, &**clock);
-        let doubted = time.clone().now(&**clock).is_err();
+        let is_believed = |mut time: LedgerTime| time.now(&**clock).is_ok();
+        let doubted = !is_believed(time);
         if *confirm_clock {
             time.confirm(&**clock);
         }
         // A clock that is not believed is not noted.
-        let believed = time.clone().now(&**clock).ok().map(|_| clock.now());
+        let believed = is_believed(time).then(|| clock.now());
         match (here, noted, believed) {
             (_, _, None) => tracing::warn!(
                 "nothing is recorded until the clock is put right, or confirmed (`daybook clock confirm`): it says {}, \

@@ -121,3 +121,20 @@ impl FromRequest for LogReader {
         ready(reader(request).map(|_| LogReader))
     }
 }
+
+/// Whoever may read what is measured: anyone where that is public, else anyone who may read everything.
+pub struct MetricsReader;
+
+impl FromRequest for MetricsReader {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let public =
+            request.app_data::<web::Data<Service>>().is_some_and(|service| service.settings.public_metrics);
+        if public {
+            return ready(Ok(MetricsReader));
+        }
+        ready(reader(request).map(|_| MetricsReader))
+    }
+}
