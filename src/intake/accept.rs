@@ -121,6 +121,8 @@ fn check_attributes(event: &Json<'_>) -> Vec<Refusal> {
                     "attribute names are lower-case letters and digits; other things go into data".into(),
                 );
             }
+            // What came as null was taken out where it was read.
+            (_, Json::Null) => refuse(name, "an attribute without a value is left out".into()),
             (_, Json::Array(_) | Json::Object(_)) => {
                 refuse(
                     name,
@@ -259,6 +261,7 @@ mod tests {
         assert_eq!(refused(&EVENT.replace("\"id\":\"1\"", "\"id\":\"a\\u0000\"")), place("/id"));
         assert_eq!(with("\"Bad\":1"), place("/Bad"));
         assert_eq!(with("\"a/b\":1"), place("/a~1b"));
+        assert_eq!(with("\"x\":null"), place("/x"));
         assert_eq!(with("\"x\":[]"), place("/x"));
         assert_eq!(with("\"x\":1.5"), place("/x"));
         assert_eq!(with("\"x\":2147483648"), place("/x"));
