@@ -2,11 +2,10 @@
 
 use crate::catalog::{Catalog, to_value};
 use crate::identity::Principal;
-use crate::intake::cloudevents::is_json;
 use crate::intake::refusal::{Kind, Refusal};
 use crate::intake::reserved;
 use crate::log::append::Item;
-use crate::log::{fingerprint_of, identity, subject_hash};
+use crate::log::{fingerprint_of, identity, is_json, subject_hash};
 use crate::spec::canonical;
 use crate::spec::encoding::from_base64;
 use crate::spec::entry::{Draft, LEDGER_TYPE_PREFIX, MAX_ENTRY_BYTES};

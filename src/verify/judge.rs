@@ -201,7 +201,13 @@ fn forked(memory: &Memory, report: &Report) -> Problem {
 /// That a whole ledger only grew. What was remembered may be ahead of the checkpoint, as long as the entries are
 /// there: a ledger that stopped between the two has lost nothing.
 fn compare(walk: &Walk, report: &Report, memory: &Memory) -> Result<Remembered, Problem> {
-    memory.check_ledger(walk.keys.first())?;
+    memory.check_ledger(walk.keys.first()).map_err(|problem| match problem {
+        Problem::Failed(failure) if failure.code == Code::Forked => {
+            let fork = Fork { seen: memory.note.clone(), shown: report.checkpoint_note.clone() };
+            Problem::Failed(Failure { fork: Some(Box::new(fork)), ..failure })
+        }
+        other => other,
+    })?;
     let old = memory.checkpoint.size;
     if old > walk.size {
         let text =
