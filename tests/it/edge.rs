@@ -346,3 +346,20 @@ fn a_stream_from_beyond_the_head_is_told_so() {
         assert!(answered.starts_with("HTTP/1.1 200"), "{answered}");
     }
 }
+
+/// A ledger that was put back has other entries where the page would go on, or none: it would end too soon, and not say so.
+#[test]
+fn a_page_that_goes_on_beyond_the_log_is_told_so() {
+    let (longer, shorter) = (Ledger::empty(), Ledger::empty());
+    longer.post_batch(&(0..5).map(|_| event()).collect::<Vec<_>>());
+    for (ledger, last) in [(&longer, 5), (&shorter, 0)] {
+        ledger.get(&format!("/v1/approvals?min_seq={last}"), "auditor");
+    }
+    let next = longer.get("/v1/events?limit=3", "auditor").json()["next"].as_str().unwrap().to_owned();
+    let page = format!("/v1/events?limit=3&cursor={next}");
+    assert_eq!(longer.get(&page, "auditor").json()["items"].as_array().unwrap().len(), 3);
+    assert_eq!(shorter.get(&page, "auditor").problem(), "bad-cursor");
+    let timeline = "/v1/subjects/APR-1/timeline?limit=2";
+    let next = longer.get(timeline, "auditor").json()["next"].as_str().unwrap().to_owned();
+    assert_eq!(shorter.get(&format!("{timeline}&cursor={next}"), "auditor").problem(), "bad-cursor");
+}

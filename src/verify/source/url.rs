@@ -324,12 +324,12 @@ impl Client {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
         let mut response = request.call().map_err(|error| Miss::Passing(format!("{url}: {error}"), None))?;
-        match response.status().as_u16() {
-            200 => {
-                if let Some(what) = altered(response.headers()) {
-                    return Err(Miss::Final(format!("{url}: {what}")));
-                }
-            }
+        let status = response.status().as_u16();
+        if let Some(what) = altered(response.headers()).filter(|_| matches!(status, 200 | 404)) {
+            return Err(Miss::Final(format!("{url}: {what}")));
+        }
+        match status {
+            200 => {}
             404 => return Err(Miss::NotFound),
             401 | 403 => {
                 let text = "the server does not let this token read the log (or none was given: --token)";

@@ -335,6 +335,11 @@ fn what_a_proxy_answers_in_the_ledger_s_place_says_nothing_against_it() {
             );
         }
     }
+    // That there is nothing has to be said by the ledger, too.
+    let outcome = lying(&ledger, |path| {
+        path.contains("entries").then_some(Reply::StatusWith(404, "Content-Type: text/html\r\n"))
+    });
+    assert!(matches!(outcome, Outcome::CouldNotCheck(_)), "{outcome:?}");
     // Also one that does not say that it is a page.
     for body in [page(), vec![0x1f, 0x8b, 8, 0], b"{\"error\":\"no\"}".to_vec()] {
         let outcome =
