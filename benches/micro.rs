@@ -146,7 +146,7 @@ fn steps(bench: &mut Bench) -> Result<String> {
     });
 
     let catalog = Catalog::embedded()?;
-    let principal = Principal { actor: ACTOR.into(), roles: vec![Role::Producer], sources: vec![] };
+    let principal = Principal::open(ACTOR, vec![Role::Producer]);
     let rules = Rules { origin: ORIGIN, catalog: &catalog, open_types: false };
     accept(&json, &principal, &rules).map_err(|refusals| anyhow::anyhow!("refused: {refusals:?}"))?;
     bench.each("intake (parse and accept)", || {

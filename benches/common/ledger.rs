@@ -163,7 +163,14 @@ fn make(data: &Path, entries: u64) -> Result<(String, VerifierKey)> {
     })?;
     home::settle(&RealDisk, data, entries)?;
     let roles = vec![Role::Producer, Role::Auditor, Role::Compliance];
-    let new = NewToken { actor: ACTOR.into(), roles, sources: vec![], expires: None };
+    let new = NewToken {
+        actor: ACTOR.into(),
+        roles,
+        sources: vec![],
+        types: None,
+        speaks_for: None,
+        expires: None,
+    };
     Ok((Tokens::create(data, new)?.0, key))
 }
 

@@ -27,7 +27,7 @@ pub fn check(data: &[u8]) {
     let Some((&how, rest)) = data.split_first() else { return };
     let rules = Rules { origin: ORIGIN, catalog: &CATALOG, open_types: how & 4 != 0 };
     let sources = if how & 8 != 0 { Vec::new() } else { vec!["/s".to_owned(), "/example*".to_owned()] };
-    let principal = Principal { actor: ACTOR.into(), roles: vec![Role::Producer], sources };
+    let principal = Principal { sources, ..Principal::open(ACTOR, vec![Role::Producer]) };
     let events = match how & 3 {
         0 | 3 => from_structured(rest).map(|event| vec![event]),
         1 => from_batch(rest),

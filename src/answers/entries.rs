@@ -185,12 +185,17 @@ fn wait_for(inquiry: &Inquiry<'_>, min_seq: Option<u64>) -> Result<(), AnswerErr
 /// # Errors
 /// There is no such entry among those that it may see, or it cannot be read.
 pub fn one(desk: Desk<'_>, by: &Principal, seq: u64) -> Result<Vec<u8>, AnswerError> {
-    let bytes = desk.store.entry(seq)?;
-    if !by.reads_all() && parsed(&bytes)?.actor != by.actor {
-        let detail = "no such entry among those that this token's actor posted";
-        return Err(AnswerError::NotThere(detail.to_owned()));
+    if by.reads_all() {
+        return Ok(desk.store.entry(seq)?);
     }
-    Ok(bytes)
+    // What is not there and what is another's is the same to others.
+    let not_there =
+        || AnswerError::NotThere("no such entry among those that this token's actor posted".to_owned());
+    match desk.store.entry(seq) {
+        Err(ReadError::NotThere { .. }) => Err(not_there()),
+        Ok(bytes) if parsed(&bytes)?.actor != by.actor => Err(not_there()),
+        other => Ok(other?),
+    }
 }
 
 /// The receipt of an entry, for whoever may see the entry.

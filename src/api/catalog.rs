@@ -68,6 +68,12 @@ pub struct TypeSummary {
     /// The group that it belongs to.
     #[schema(example = "approval")]
     pub domain: String,
+    /// `once`, `renews`, `beside`, `rounds` or `none`: what a later opening with the same id means.
+    #[schema(example = "none")]
+    pub repeat: &'static str,
+    /// `facts`: for any producer; `governance`: for tokens that name the type.
+    #[schema(example = "governance")]
+    pub posted_by: &'static str,
     /// Where the rest is.
     #[schema(example = "/v1/catalog/types/approval.granted")]
     pub link: String,
@@ -117,6 +123,22 @@ pub struct TypeView {
     pub effective_at: String,
     /// The field of `data` that says by when something has to follow.
     pub due_at: Option<String>,
+    /// What a later opening with the same id means: `once` (it does not touch the first), `renews` (the next version),
+    /// `beside` (one more stretch), `rounds` (a new round), `none` (the type opens nothing).
+    #[schema(example = "none")]
+    pub repeat: &'static str,
+    /// `facts`: for any producer; `governance`: for tokens that name the type.
+    #[schema(example = "governance")]
+    pub posted_by: &'static str,
+    /// The fields of `data`, beside CloudEvents `time`, that say when something happened: at most 5 minutes ahead.
+    pub happened: Vec<String>,
+    /// Whether its `effective_at` may lie up to 10 years ahead.
+    pub may_begin_later: bool,
+    /// An event that is recorded later than so long after it happened is late; an ISO 8601 duration.
+    #[schema(example = "P1D")]
+    pub late_after: String,
+    /// The program has a type of this name by now, and the organisation had published its own: this one stands.
+    pub instead_of_the_programs: bool,
     /// It is declared to concern no identifiable person.
     pub concerns_nobody: bool,
     /// All versions that were ever in force, the first one first.
@@ -181,6 +203,8 @@ pub async fn list_types(
             version: kind.version,
             summary: kind.summary.clone(),
             domain: kind.domain.clone(),
+            repeat: kind.words.repeat.word(),
+            posted_by: kind.words.posted_by.word(),
             link: format!("/v1/catalog/types/{}", kind.name),
         })
         .collect();
@@ -216,6 +240,12 @@ pub async fn get_type(
         entity_id: entity.id.clone(),
         effective_at: effective_at.clone(),
         due_at: due_at.clone(),
+        repeat: kind.words.repeat.word(),
+        posted_by: kind.words.posted_by.word(),
+        happened: kind.words.happened.clone(),
+        may_begin_later: kind.words.may_begin_later,
+        late_after: kind.words.late_after.to_string(),
+        instead_of_the_programs: kind.instead_of_ours,
         concerns_nobody: kind.concerns_nobody,
         versions,
     }))

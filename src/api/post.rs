@@ -13,7 +13,7 @@ use actix_web::{HttpRequest, HttpResponse, post, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Header: how many events the subject has so far, or nothing is recorded.
+/// Header: how many events the subject has so far, of sources that the token may post for, or nothing is recorded.
 const EXPECTED_VERSION: &str = "daybook-expected-version";
 /// Header of answers: the event was there already.
 const REPLAYED: &str = "daybook-replayed";
@@ -55,7 +55,7 @@ pub struct RecordedBatch {
 #[utoipa::path(
     tag = "applications",
     params(
-        ("Daybook-Expected-Version" = Option<u64>, Header, description = "Single events: record only if `subject` has this many events so far"),
+        ("Daybook-Expected-Version" = Option<u64>, Header, description = "Single events: record only if `subject` has this many events so far, of sources that the token may post for"),
     ),
     request_body(description = "The event or events", content(
         (String = "application/cloudevents+json"),

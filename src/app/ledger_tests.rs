@@ -32,7 +32,7 @@ fn event(id: &str) -> Value {
 fn record(ledger: &Ledger, event: &Value) -> Recorded {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let principal =
-        Principal { actor: "app:t".into(), roles: vec![Role::Producer], sources: vec!["/t".into()] };
+        Principal { sources: vec!["/t".into()], ..Principal::open("app:t", vec![Role::Producer]) };
     let incoming = Incoming::new(Form::Structured, event.to_string());
     runtime.block_on(ledger.recorder().record(&Arc::new(principal), incoming)).unwrap()[0]
 }
@@ -42,7 +42,7 @@ fn a_ledger_is_recorded_in_and_asked_without_http_and_opened_again_at_once() {
     let folder = made();
     let ledger = opened(folder.path());
     let recorded = record(&ledger, &event("E-1"));
-    let asker = Principal { actor: "user:a".into(), roles: vec![Role::Auditor], sources: vec![] };
+    let asker = Principal::open("user:a", vec![Role::Auditor]);
     let bytes = entries::one(ledger.desk(), &asker, recorded.seq).unwrap();
     assert_eq!(Entry::parse(&bytes).unwrap().event.get("id").and_then(|id| id.as_str()), Some("E-1"));
     assert!(ledger.index().unwrap().wait_applied(recorded.seq + 1, PATIENCE));
@@ -81,6 +81,8 @@ fn a_server_that_has_ended_leaves_a_ledger_that_opens_at_once() {
         actor: "app:t".into(),
         roles: vec![Role::Producer, Role::Auditor],
         sources: vec![],
+        types: None,
+        speaks_for: None,
         expires: None,
     };
     let (token, _) = Tokens::create(folder.path(), new).unwrap();

@@ -1,3 +1,5 @@
+use std::fmt;
+
 /// How often evidence of a control is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cadence {
@@ -34,7 +36,7 @@ impl Cadence {
 }
 
 impl Span {
-    fn parse(text: &str) -> Option<Span> {
+    pub(super) fn parse(text: &str) -> Option<Span> {
         let rest = text.strip_prefix('P')?;
         let (date, time) = match rest.split_once('T') {
             Some((_, "")) => return None,
@@ -44,6 +46,26 @@ impl Span {
         let [years, months, weeks, days] = numbers(date, ['Y', 'M', 'W', 'D'])?;
         let [hours, minutes] = numbers(time, ['H', 'M'])?;
         Some(Span { months: years * 12 + months, days: weeks * 7 + days, minutes: hours * 60 + minutes })
+    }
+}
+
+/// As ISO 8601 has it: `P1M`, `P30D`, `P1DT4H`.
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Span { months, days, minutes } = *self;
+        f.write_str("P")?;
+        for (number, letter) in [(months / 12, 'Y'), (months % 12, 'M'), (days, 'D')] {
+            if number > 0 {
+                write!(f, "{number}{letter}")?;
+            }
+        }
+        let time = [(minutes / 60, 'H'), (minutes % 60, 'M')];
+        if minutes > 0 {
+            f.write_str("T")?;
+        }
+        time.into_iter()
+            .filter(|(number, _)| *number > 0)
+            .try_for_each(|(number, letter)| write!(f, "{number}{letter}"))
     }
 }
 
@@ -61,4 +83,17 @@ fn numbers<const N: usize>(text: &str, letters: [char; N]) -> Option<[u32; N]> {
         }
     }
     rest.is_empty().then_some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_written_as_it_is_read() {
+        for text in ["P1Y", "P3M", "P1Y2M", "P30D", "PT4H", "P1DT4H30M"] {
+            assert_eq!(Span::parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(Span::parse("P2W").unwrap().to_string(), "P14D");
+    }
 }

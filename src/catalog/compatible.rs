@@ -5,6 +5,7 @@
 //! that can be wrong in one direction only: what it lets pass is compatible; what it cannot follow it refuses.
 
 use super::event_type::EventType;
+use super::words::PostedBy;
 use serde_json::{Map, Value};
 
 /// Definitions are followed this far into each other.
@@ -34,6 +35,12 @@ pub(super) fn incompatible(old: &EventType, new: &EventType) -> Option<(String, 
     }
     if old.concerns_nobody != new.concerns_nobody {
         return top("whom it concerns may not change".to_owned());
+    }
+    if old.words.repeat != new.words.repeat {
+        return top("`repeat` may not change: what is recorded keeps its rows".to_owned());
+    }
+    if old.ours && old.words.posted_by == PostedBy::Governance && new.words.posted_by == PostedBy::Facts {
+        return top("`posted_by` may not change: an act of governance is for tokens that name it".to_owned());
     }
     if let Err((at, reason)) = accepts_all(&inlined(&old.schema), &inlined(&new.schema), "") {
         return Some((format!("/schema{at}"), reason));

@@ -1,12 +1,14 @@
 //! The catalogue as it is used: every type with its compiled schema, and the registers and controls held against them.
 
+use super::complete::Everywhere;
 use super::control::{self, CORE_VIEWS, Control, RawControl};
 use super::error::CatalogError;
 use super::event_type::EventType;
 use super::nearest;
 use super::register::Register;
 use super::register_source::{self, RawRegister};
-use super::source::{self, Declared, Everywhere};
+use super::source::{self, Declared};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,7 +34,11 @@ impl Catalog {
     /// # Errors
     /// Only if the program was built with a broken catalogue, which the tests of this module rule out.
     pub fn embedded() -> Result<Catalog, CatalogError> {
-        let files = source::embedded_files()?;
+        Catalog::of_program(source::embedded_files()?)
+    }
+
+    /// What files of the program's own hold, in the order in which they are given.
+    pub(super) fn of_program(files: Vec<source::CatalogFile>) -> Result<Catalog, CatalogError> {
         let everywhere = source::everywhere(&files)?;
         let mut catalog = Catalog {
             types: BTreeMap::new(),
@@ -44,7 +50,8 @@ impl Catalog {
             publications: 0,
         };
         for file in files {
-            catalog.add(file)?;
+            let contents = file.into_contents(&catalog.everywhere, None)?;
+            catalog.add(contents)?;
         }
         catalog.resolve()?;
         Ok(catalog)
@@ -61,7 +68,8 @@ impl Catalog {
                 let cause = "`everywhere` belongs to the built-in common.yaml; use `shared` here";
                 return Err(CatalogError::invalid(&file.name, Some(line), cause));
             }
-            self.add(file)?;
+            let contents = file.into_contents(&self.everywhere, Some(&self.types))?;
+            self.add(contents)?;
         }
         self.resolve()?;
         Ok(self)
@@ -102,14 +110,21 @@ impl Catalog {
         self.controls.values()
     }
 
+    /// Whether two events of a type are about the same row: of its entity, and of each register that it is folded into.
+    /// Where the catalogue does not know the type, nobody can say.
+    pub fn same_row(&self, type_name: &str, one: &Value, other: &Value) -> Option<bool> {
+        let known = self.get(type_name)?;
+        let same = |register: &Register| register.row_of(type_name, one) == register.row_of(type_name, other);
+        Some(known.entity_id(one) == known.entity_id(other) && self.registers().all(same))
+    }
+
     /// The known type whose name is nearest to `type_name`, for a "did you mean". `None` if nothing is near.
     pub fn suggest(&self, type_name: &str) -> Option<&str> {
         nearest::nearest(type_name, self.types.keys().map(String::as_str))
     }
 
-    pub(super) fn add(&mut self, file: source::CatalogFile) -> Result<(), CatalogError> {
-        let name = file.name.clone();
-        let source::Contents { types, registers, controls } = file.into_contents(&self.everywhere)?;
+    fn add(&mut self, contents: source::Contents) -> Result<(), CatalogError> {
+        let source::Contents { file: name, types, registers, controls } = contents;
         self.declared_registers.extend(registers);
         self.declared_controls.extend(controls);
         for (line, event_type) in types {

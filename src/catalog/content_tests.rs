@@ -19,7 +19,10 @@ decision.made decision.reviewed decision.contested decision.contest_resolved dec
 fairness.tallied
 escalation.path_defined escalation.opened escalation.acknowledged escalation.raised escalation.reassigned
 escalation.resolved escalation.closed escalation.reopened
-finding.waived finding.remediated finding.false_positive
+finding.waived finding.remediated finding.false_positive finding.reopened
+act.confirmed import.opened import.closed source.agreed principal.same_as control.assigned control.waived
+campaign.opened campaign.reviewed campaign.reassigned campaign.attested
+escalation.action_done escalation.paused escalation.resumed escalation.lowered access.reduced
 kpi.defined kpi.measured integration.chosen committee.constituted usecase.proposed usecase.ranked agreement.signed
 roadmap.revised plan.cycle_opened assessment.completed
 dataset.registered dataset.derived model.trained architecture.chosen quality.agreed quality.measured retention.set
@@ -207,6 +210,13 @@ fn every_family_beside_the_core_has_a_register() {
         "finding.",
         "event.",
         "catalog.",
+        // Of the record itself: folds of the program's own read them.
+        "act.",
+        "import.",
+        "campaign.",
+        "control.",
+        "principal.",
+        "source.agreed",
     ];
     let folded: BTreeSet<&str> =
         catalog.registers().flat_map(|register| register.events.keys().map(String::as_str)).collect();
@@ -300,4 +310,123 @@ fn personal_members_are_sealed_whole_and_never_required() {
         assert_eq!(personal.schema["type"], "object", "{}", known.name);
         assert!(!personal.always, "{}", known.name);
     }
+}
+
+/// What a later opening with the same id means, where the rules name the type; every other opening renews.
+const REPEATS: [(Repeat, &str); 3] = [
+    (
+        Repeat::Once,
+        "decision.made decision.contested decision.reviewed access.requested incident.opened campaign.opened import.opened",
+    ),
+    (Repeat::Beside, "role.assigned access.granted delegation.granted model.deployed control.waived"),
+    (Repeat::Rounds, "approval.requested escalation.opened gate.opened risk.registered"),
+];
+
+#[test]
+fn each_opening_says_how_it_repeats() {
+    let catalog = embedded();
+    let openers: BTreeSet<&str> = catalog
+        .registers()
+        .flat_map(|register| register.events.iter().filter(|(_, reaction)| reaction.opens.is_some()))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    for known in catalog.types() {
+        let name = known.name.as_str();
+        let said = REPEATS.iter().find(|(_, names)| names.split_whitespace().any(|other| other == name));
+        match said {
+            Some((repeat, _)) => assert_eq!(known.words.repeat, *repeat, "{name}"),
+            None => assert!(matches!(known.words.repeat, Repeat::Renews | Repeat::None), "{name}"),
+        }
+        let measures =
+            [".registered", ".defined", ".measured", ".reported"].iter().any(|end| name.ends_with(end));
+        if openers.contains(name) || (measures && said.is_none()) {
+            assert_ne!(known.words.repeat, Repeat::None, "{name} opens a row");
+        }
+    }
+}
+
+/// Facts and requests are a closed list; everything else is for tokens that name it.
+#[test]
+fn what_governs_is_for_tokens_that_name_it() {
+    let catalog = embedded();
+    let by = |name: &str| catalog.get(name).unwrap_or_else(|| panic!("{name}")).words.posted_by;
+    for fact in
+        "decision.made decision.reviewed access.requested access.rejected access.used approval.requested
+        escalation.opened escalation.resolved kpi.measured feedback.given incident.opened model.deployed"
+            .split_whitespace()
+    {
+        assert_eq!(by(fact), PostedBy::Facts, "{fact}");
+    }
+    let governing =
+        ["role.", "delegation.", "control.", "finding.", "import.", "campaign.", "catalog.", "threshold."];
+    for known in catalog.types() {
+        let name = known.name.as_str();
+        let votes = name.starts_with("approval.") && name != "approval.requested";
+        let closes = [
+            ".closed",
+            ".waived",
+            ".corrected",
+            ".reconciled",
+            ".agreed",
+            ".same_as",
+            ".granted",
+            ".revoked",
+        ]
+        .iter()
+        .any(|end| name.ends_with(end));
+        if votes || closes || governing.iter().any(|begin| name.starts_with(begin)) {
+            assert_eq!(known.words.posted_by, PostedBy::Governance, "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_ends_or_gives_a_right_may_begin_later_and_what_happened_may_not() {
+    for known in embedded().types() {
+        let name = known.name.as_str();
+        let ends = [".revoked", ".unassigned", ".ended", ".granted", ".assigned"]
+            .iter()
+            .any(|end| name.ends_with(end));
+        if ends && name != "approval.granted" {
+            assert!(known.words.may_begin_later, "{name}");
+        }
+        for path in &known.words.happened {
+            assert!(known.due_at.as_ref() != Some(path) && !path.starts_with("valid_"), "{name}: {path}");
+            assert!(!known.words.may_begin_later || known.effective_at != *path, "{name}: {path}");
+        }
+        for path in
+            ["delivered_at", "completed_at", "communicated_at", "enforced_at", "received_at", "aware_at"]
+        {
+            let there = known.schema.pointer(&format!("/properties/{path}")).is_some();
+            assert!(!there || known.words.happened.iter().any(|other| other == path), "{name}: {path}");
+        }
+    }
+}
+
+#[test]
+fn a_type_of_the_programs_own_that_leaves_a_word_out_does_not_load() {
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds/catalog");
+    let mut texts: Vec<(String, String)> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ext| ext == "yaml"))
+        .map(|path| {
+            (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    texts.sort();
+    let refused = |word: &str| {
+        let files = texts.iter().map(|(name, text)| {
+            let cut = if name == "access.yaml" { text.replacen(word, "", 1) } else { text.clone() };
+            super::source::parse(name.clone(), &cut).unwrap()
+        });
+        Catalog::of_program(files.collect()).err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    assert!(
+        refused("    repeat: once\n").contains("`repeat` has to be said"),
+        "{}",
+        refused("    repeat: once\n")
+    );
+    assert!(refused("    posted_by: facts\n").contains("`posted_by` has to be said"));
+    assert_eq!(refused("nothing of it"), "");
 }

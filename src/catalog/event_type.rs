@@ -3,9 +3,11 @@ use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 use std::sync::OnceLock;
 
+use super::countable;
 use super::field::{field, texts_at, value_at};
 use super::instant::{Times, has_one_beyond};
 use super::nearest::nearest;
+use super::words::{PostedBy, Words};
 
 /// A message is for one line of a terminal or a log; the schema has the long version.
 const MAX_MESSAGE_CHARS: usize = 120;
@@ -40,9 +42,23 @@ pub struct EventType {
     pub concerns_nobody: bool,
     /// Fields of `data` that hold the id of something else.
     pub links: Vec<Link>,
+    /// How its openings repeat, who may post it, which of its times have happened.
+    pub words: Words,
+    /// It comes with the program, or is a later version of one that does.
+    pub ours: bool,
+    /// The program has a type of this name, and the organisation published its own before: that one stands, and folds that
+    /// know the program's find in it what both have in common.
+    pub instead_of_ours: bool,
     pub(super) validator: Validator,
-    /// The schema again, for times in range; compiled when an event first holds one that is not.
-    pub(super) in_range: OnceLock<Option<Validator>>,
+    /// The schema again, for what intake refuses beyond it; compiled when an event first holds such a thing.
+    pub(super) stricter: Stricter,
+}
+
+/// A schema for times in range, and one for counts.
+#[derive(Default)]
+pub(super) struct Stricter {
+    in_range: OnceLock<Option<Validator>>,
+    countable: OnceLock<Option<Validator>>,
 }
 
 /// Whose history an event belongs to.
@@ -119,7 +135,9 @@ impl EventType {
             return Vec::new();
         }
         // The schema was compiled before, so that it can be compiled again.
-        let Some(in_range) = self.in_range.get_or_init(|| Times::InRange.validator(&self.schema).ok()) else {
+        let Some(in_range) =
+            self.stricter.in_range.get_or_init(|| Times::InRange.validator(&self.schema).ok())
+        else {
             return vec![Violation { pointer: String::new(), message: BEYOND.to_owned() }];
         };
         let beyond = in_range.iter_errors(data).map(|error| Violation {
@@ -127,6 +145,34 @@ impl EventType {
             message: BEYOND.to_owned(),
         });
         beyond.take(limit.max(1)).collect()
+    }
+
+    /// Where data that fits the schema counts further than can be counted exactly, at most `limit` places.
+    pub fn counts_beyond(&self, data: &Value, limit: usize) -> Vec<Violation> {
+        if !countable::has_one_beyond(data) {
+            return Vec::new();
+        }
+        let message =
+            "must be a whole number of at most 2^53; beyond it not every reader has the same number";
+        let beyond = |pointer: String| Violation { pointer, message: message.to_owned() };
+        // The schema was compiled before, so that it can be compiled again.
+        let compiled = self.stricter.countable.get_or_init(|| countable::validator(&self.schema));
+        let Some(countable) = compiled else { return vec![beyond(String::new())] };
+        let errors = countable.iter_errors(data);
+        errors
+            .take(limit.max(1))
+            .map(|error| beyond(bounded_pointer(error.instance_path().as_str())))
+            .collect()
+    }
+
+    /// The value of a field of `data`; `a.b` goes into the object `a`.
+    pub fn value_at<'a>(&self, data: &'a Value, path: &str) -> Option<&'a Value> {
+        value_at(data, path)
+    }
+
+    /// Whether it says what happened or asks for something, and is no act of governance.
+    pub fn is_fact(&self) -> bool {
+        self.words.posted_by == PostedBy::Facts
     }
 
     /// The id of the entity that this event is about.

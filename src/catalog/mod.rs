@@ -10,7 +10,9 @@
 mod cadence;
 mod compatible;
 mod compiled;
+mod complete;
 mod control;
+mod countable;
 mod error;
 mod event_type;
 mod field;
@@ -24,6 +26,7 @@ mod register;
 mod register_source;
 mod source;
 mod value;
+mod words;
 
 pub use cadence::{Cadence, Span};
 pub use compiled::Catalog;
@@ -35,6 +38,7 @@ pub use history::{CatalogHistory, InForce};
 pub use publish::{PUBLISHED, PublishRefusal};
 pub use register::{KEY_JOINER, Moves, Next, Reaction, Register, UNOPENED};
 pub use value::to_value;
+pub use words::{PostedBy, Repeat, Words};
 
 #[cfg(test)]
 mod content_tests;

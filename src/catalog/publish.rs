@@ -17,6 +17,17 @@ const FIXED: [&str; 2] = [PUBLISHED, "event.corrected"];
 /// The lists of a publication, in the order in which they are read.
 const LISTS: [&str; 3] = ["types", "registers", "controls"];
 
+/// Whose type stands, where the program has by now one that a publication declares too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It is being published: its versions are the next ones.
+    New,
+    /// It is recorded, and the organisation's stands.
+    Theirs,
+    /// It is recorded, and the program's stands.
+    Ours,
+}
+
 /// Why a publication is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublishRefusal {
@@ -43,19 +54,21 @@ impl Catalog {
     /// It is not the next one, not well formed, does not hold together, or takes something back on which recorded events
     /// stand. Then nothing of it counts.
     pub fn published(&self, data: &Value) -> Result<Catalog, Vec<PublishRefusal>> {
-        self.with(data, false)
+        self.with(data, Standing::New)
     }
 
-    /// The catalogue with a publication that the ledger has recorded. It was held against an earlier catalogue; a type that
-    /// the program itself has by now, in the same or a higher version, stays the program's.
+    /// The catalogue with a publication that the ledger has recorded. It was held against an earlier catalogue: a type that
+    /// the program itself has by now, in the same or a higher version, stays the organisation's, so that applications can go
+    /// on posting what they always posted. Only where what the program brings would not hold together with it, it gives way.
     ///
     /// # Errors
     /// As [`Catalog::published`], but for what is compatible.
     pub fn republished(&self, data: &Value) -> Result<Catalog, Vec<PublishRefusal>> {
-        self.with(data, true)
+        self.with(data, Standing::Theirs).or_else(|_| self.with(data, Standing::Ours))
     }
 
-    fn with(&self, data: &Value, recorded: bool) -> Result<Catalog, Vec<PublishRefusal>> {
+    fn with(&self, data: &Value, standing: Standing) -> Result<Catalog, Vec<PublishRefusal>> {
+        let recorded = standing != Standing::New;
         let next = self.publications + 1;
         if data.get("version").and_then(Value::as_u64) != Some(next) {
             let message =
@@ -65,13 +78,15 @@ impl Catalog {
         let name = format!("{PUBLISHED} {next}");
         let (text, places) = as_file(data);
         let file = source::parse(name, &text).map_err(|error| vec![placed(&error, &places)])?;
-        let contents = file.into_contents(&self.everywhere).map_err(|error| vec![placed(&error, &places)])?;
+        let contents = file
+            .into_contents(&self.everywhere, Some(&self.types))
+            .map_err(|error| vec![placed(&error, &places)])?;
 
         let mut catalog = self.clone();
         catalog.publications = next;
         let mut refusals = Vec::new();
         let mut seen = BTreeSet::new();
-        for (line, new) in contents.types {
+        for (line, mut new) in contents.types {
             let at = place(line, &places);
             if !seen.insert(format!("type {}", new.name)) {
                 refusals.push(refusal(at, format!("`{}` stands there twice", new.name)));
@@ -83,10 +98,13 @@ impl Catalog {
                 continue;
             }
             if let Some(old) = self.types.get(&new.name) {
-                if recorded && new.version <= old.version {
+                let taken = recorded && new.version <= old.version;
+                if taken && standing == Standing::Ours {
                     continue;
                 }
-                if new.version <= old.version {
+                new.instead_of_ours = old.instead_of_ours || (taken && old.ours);
+                new.ours = old.ours && !new.instead_of_ours;
+                if new.version <= old.version && !recorded {
                     let message = format!(
                         "`{}` is known in version {}: the next one is {}",
                         old.name,

@@ -171,17 +171,69 @@ fn what_the_program_works_with_is_not_published() {
 }
 
 #[test]
-fn a_recorded_publication_gives_way_to_a_program_that_has_come_further() {
+fn where_the_program_has_come_to_a_name_that_was_published_before_the_organisations_own_stands_and_says_so() {
     let mut old = own(1);
-    old["name"] = json!("approval.recused");
+    old["name"] = json!("import.opened");
     let data = publication(1, json!([old, own(1)]));
     assert!(SHIPPED.published(&data).is_err());
     let catalog = SHIPPED.republished(&data).unwrap_or_else(|refusals| panic!("{refusals:?}"));
-    assert_eq!(
-        catalog.get("approval.recused").unwrap().entity,
-        SHIPPED.get("approval.recused").unwrap().entity
-    );
+    let taken = catalog.get("import.opened").unwrap();
+    assert_eq!((taken.entity.family.as_str(), taken.ours, taken.instead_of_ours), ("vault", false, true));
+    assert_eq!((taken.words.repeat, taken.words.happened.len()), (Repeat::Renews, 0), "not what ours says");
+    assert_eq!(taken.check(&json!({"by": "user:u-1", "vault": "V-2"}), 1), []);
+    let own = catalog.get("vault.opened").unwrap();
+    assert_eq!((own.ours, own.instead_of_ours), (false, false));
+    assert!(SHIPPED.get("import.opened").unwrap().ours);
+}
+
+#[test]
+fn where_the_programs_registers_could_not_bear_it_the_programs_type_stands() {
+    // The register of delegations needs fields that this one has not.
+    let mut old = own(1);
+    old["name"] = json!("delegation.granted");
+    let data = publication(1, json!([old, own(1)]));
+    let catalog = SHIPPED.republished(&data).unwrap_or_else(|refusals| panic!("{refusals:?}"));
+    assert!(catalog.get("delegation.granted").unwrap().ours);
     assert!(catalog.get("vault.opened").is_some());
+}
+
+#[test]
+fn what_a_publication_leaves_unsaid_is_as_it_was_and_else_what_hides_least() {
+    let known = with_own();
+    let words = |catalog: &Catalog, name: &str| catalog.get(name).unwrap().words.clone();
+    let own = words(&known, "vault.opened");
+    assert_eq!(
+        (own.repeat, own.posted_by, own.may_begin_later),
+        (Repeat::Renews, PostedBy::Governance, false)
+    );
+    assert_eq!((own.happened.len(), own.late_after), (0, Span { months: 0, days: 1, minutes: 0 }));
+    let said = changed(|new| {
+        new["posted_by"] = json!("facts");
+        new["late_after"] = json!("P2D");
+        new["may_begin_later"] = json!(true);
+    });
+    let said = words(&said.unwrap_or_else(|refusals| panic!("{refusals:?}")), "vault.opened");
+    assert_eq!((said.posted_by, said.may_begin_later, said.late_after.days), (PostedBy::Facts, true, 2));
+
+    // A later version of one of the program's own that says nothing keeps its words.
+    let granted = SHIPPED.get("approval.recused").unwrap();
+    let mut later = json!({
+        "name": "approval.recused", "version": granted.version + 1, "summary": "x",
+        "entity": {"family": "approval", "id": "approval"},
+        "schema": {"required": ["approval", "reason"], "properties": {
+            "approval": {"$ref": "#/$defs/id"}, "reason": {"$ref": "#/$defs/reason"}, "more": {"type": "boolean"}}},
+        "example": granted.example,
+    });
+    let published = SHIPPED.published(&publication(1, json!([later.clone()])));
+    let published = published.unwrap_or_else(|refusals| panic!("{refusals:?}"));
+    assert_eq!(words(&published, "approval.recused"), granted.words);
+    assert!(published.get("approval.recused").unwrap().ours);
+    for (word, value) in [("posted_by", "facts"), ("repeat", "once")] {
+        later[word] = json!(value);
+        let refusals = SHIPPED.published(&publication(1, json!([later.clone()]))).err().unwrap();
+        assert!(refusals[0].message.contains(&format!("`{word}` may not change")), "{refusals:?}");
+        later.as_object_mut().unwrap().remove(word);
+    }
 }
 
 #[test]

@@ -1,22 +1,24 @@
 //! Catalogue files: from YAML to compiled types. The top of `seeds/catalog/common.yaml` describes the format for those
 //! who write such files.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::Arc;
 
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
 
+use super::complete::{Everywhere, complete};
 use super::control::RawControl;
 use super::error::CatalogError;
-use super::event_type::{Entity, EventType, Link, LinkTarget};
+use super::event_type::{Entity, EventType, Link, LinkTarget, Stricter};
 use super::field::field;
 use super::instant::Times;
 use super::lint::lint;
 use super::register_source::RawRegister;
+use super::words::{PostedBy, RawWords, Repeat, Whose};
 
 static SEEDS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/seeds/catalog");
 
@@ -26,10 +28,6 @@ const SEEDS_NAME: &str = "seeds/catalog";
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Type names end up in index keys and in metrics labels.
 const MAX_TYPE_NAME_BYTES: usize = 128;
-/// What the loader itself puts into each schema.
-const ADDED_BY_LOADER: [&str; 6] =
-    ["$defs", "$schema", "additionalProperties", "description", "title", "type"];
-
 /// One catalogue file, read and not yet compiled.
 pub(super) struct CatalogFile {
     pub(super) name: String,
@@ -61,19 +59,10 @@ pub(super) struct Declared<T> {
 
 /// What a file holds: its types compiled, each with its line, the rest as declared.
 pub(super) struct Contents {
+    pub(super) file: String,
     pub(super) types: Vec<(u64, EventType)>,
     pub(super) registers: Vec<Declared<RawRegister>>,
     pub(super) controls: Vec<Declared<RawControl>>,
-}
-
-/// What `data` of every type may carry, and the definitions that every file may use.
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Everywhere {
-    required: Vec<String>,
-    properties: Map<String, Value>,
-    #[serde(rename = "$defs")]
-    defs: BTreeMap<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -90,6 +79,11 @@ struct RawType {
     version: u32,
     summary: String,
     entity: RawEntity,
+    repeat: Option<Repeat>,
+    posted_by: Option<PostedBy>,
+    happened: Option<Vec<String>>,
+    may_begin_later: Option<bool>,
+    late_after: Option<String>,
     effective_at: Option<String>,
     due_at: Option<String>,
     #[serde(default)]
@@ -196,8 +190,13 @@ impl CatalogFile {
         self.raw.everywhere.as_ref().map(|block| block.referenced.line())
     }
 
-    /// What the file holds.
-    pub(super) fn into_contents(self, everywhere: &Everywhere) -> Result<Contents, CatalogError> {
+    /// What the file holds. A file of the organisation's own may leave out words that its types had before: `known` are
+    /// those types; one of the program's own may not.
+    pub(super) fn into_contents(
+        self,
+        everywhere: &Everywhere,
+        known: Option<&BTreeMap<String, Arc<EventType>>>,
+    ) -> Result<Contents, CatalogError> {
         let CatalogFile { name, raw } = self;
         let mut defs = everywhere.defs.clone();
         for (def, schema) in raw.shared.map(|shared| shared.defs).unwrap_or_default() {
@@ -210,14 +209,24 @@ impl CatalogFile {
         for spanned in raw.types {
             let line = spanned.referenced.line();
             let type_name = spanned.value.name.clone();
-            let compiled = compile(spanned.value, &raw.domain, everywhere, &defs).map_err(|cause| {
-                CatalogError::invalid(&name, Some(line), format!("type `{type_name}`: {cause}"))
-            })?;
+            // Another kind of thing under the same name has none of its words.
+            let RawEntity { family, id } = &spanned.value.entity;
+            let same = |before: &&Arc<EventType>| before.entity.family == *family && before.entity.id == *id;
+            let before = known.map(|known| known.get(&type_name).filter(same).cloned());
+            let whose = before
+                .as_ref()
+                .map_or(Whose::Ours, |before| Whose::Theirs(before.as_deref().map(|before| &before.words)));
+            let ours = before.as_ref().is_none_or(|before| before.as_ref().is_some_and(|before| before.ours));
+            let mut compiled =
+                compile(spanned.value, &raw.domain, everywhere, &defs, whose).map_err(|cause| {
+                    CatalogError::invalid(&name, Some(line), format!("type `{type_name}`: {cause}"))
+                })?;
+            compiled.ours = ours;
             types.push((line, compiled));
         }
         let registers = declared(&name, &raw.domain, raw.registers);
         let controls = declared(&name, &raw.domain, raw.controls);
-        Ok(Contents { types, registers, controls })
+        Ok(Contents { file: name, types, registers, controls })
     }
 }
 
@@ -236,15 +245,25 @@ fn compile(
     domain: &str,
     everywhere: &Everywhere,
     defs: &BTreeMap<String, Value>,
+    whose: Whose<'_>,
 ) -> Result<EventType, String> {
     check_name(&raw.name)?;
     if raw.version == 0 {
         return Err("`version` starts at 1".to_owned());
     }
-    let schema = complete(&raw, everywhere, defs)?;
+    let schema = complete(raw.schema, &raw.name, &raw.summary, everywhere, defs)?;
     lint(&schema)?;
     check_concerns(raw.concerns, &schema)?;
     let validator = Times::Plain.validator(&schema)?;
+
+    let words = RawWords {
+        repeat: raw.repeat,
+        posted_by: raw.posted_by,
+        happened: raw.happened,
+        may_begin_later: raw.may_begin_later,
+        late_after: raw.late_after,
+    };
+    let words = words.resolve(&schema, whose)?;
 
     // Each type carries `effective_at` from the `everywhere` block, so that is what a type means unless it says another.
     let effective_at = raw.effective_at.unwrap_or_else(|| "effective_at".to_owned());
@@ -284,8 +303,11 @@ fn compile(
         due_at: raw.due_at,
         links,
         concerns_nobody: raw.concerns == Concerns::Nobody,
+        words,
+        ours: false,
+        instead_of_ours: false,
         validator,
-        in_range: OnceLock::new(),
+        stricter: Stricter::default(),
     };
     match compiled.schema_violations(&compiled.example, 1).first() {
         None => Ok(compiled),
@@ -319,74 +341,4 @@ fn check_name(name: &str) -> Result<(), String> {
         return Err("types that begin with `ledger.` are the ledger's own".to_owned());
     }
     Ok(())
-}
-
-/// The schema as published: the type's own part, the members that every type has, and the definitions in use.
-fn complete(raw: &RawType, everywhere: &Everywhere, defs: &BTreeMap<String, Value>) -> Result<Value, String> {
-    if let Some(member) = ADDED_BY_LOADER.iter().find(|member| raw.schema.contains_key(**member)) {
-        return Err(format!("schema: `{member}` is added by the loader"));
-    }
-    let mut schema = raw.schema.clone();
-    let mut properties = match schema.remove("properties") {
-        Some(Value::Object(properties)) => properties,
-        None => Map::new(),
-        Some(_) => return Err("schema: `properties` is an object".to_owned()),
-    };
-    for (member, common) in &everywhere.properties {
-        if properties.insert(member.clone(), common.clone()).is_some() {
-            return Err(format!("schema: the member `{member}` is common to all types"));
-        }
-    }
-    let mut required = match schema.remove("required") {
-        Some(Value::Array(required)) => required,
-        None => Vec::new(),
-        Some(_) => return Err("schema: `required` is a list".to_owned()),
-    };
-    required.extend(everywhere.required.iter().map(|name| Value::String(name.clone())));
-
-    schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
-    schema.insert("title".to_owned(), json!(raw.name));
-    schema.insert("description".to_owned(), json!(raw.summary));
-    schema.insert("type".to_owned(), json!("object"));
-    schema.insert("additionalProperties".to_owned(), json!(false));
-    schema.insert("properties".to_owned(), Value::Object(properties));
-    schema.insert("required".to_owned(), Value::Array(required));
-    let schema = Value::Object(schema);
-
-    let mut used: BTreeMap<String, Value> = BTreeMap::new();
-    let mut waiting = BTreeSet::new();
-    references(&schema, &mut waiting)?;
-    while let Some(name) = waiting.pop_first() {
-        let def = defs.get(&name).ok_or_else(|| format!("schema: no definition `{name}`"))?;
-        let mut inner = BTreeSet::new();
-        references(def, &mut inner)?;
-        used.insert(name, def.clone());
-        waiting.extend(inner.into_iter().filter(|name| !used.contains_key(name)));
-    }
-    let mut schema = schema;
-    if let Some(members) = schema.as_object_mut() {
-        members.insert("$defs".to_owned(), Value::Object(used.into_iter().collect()));
-    }
-    Ok(schema)
-}
-
-/// The names of all definitions that a schema refers to. Any other reference is refused: nothing is fetched.
-fn references(schema: &Value, names: &mut BTreeSet<String>) -> Result<(), String> {
-    match schema {
-        Value::Object(members) => {
-            for (member, value) in members {
-                match value {
-                    Value::String(target) if member == "$ref" => {
-                        let name = target.strip_prefix("#/$defs/").filter(|name| !name.contains('/'));
-                        let name = name.ok_or("schema: a `$ref` has the form `#/$defs/<name>`")?;
-                        names.insert(name.to_owned());
-                    }
-                    _ => references(value, names)?,
-                }
-            }
-            Ok(())
-        }
-        Value::Array(items) => items.iter().try_for_each(|item| references(item, names)),
-        _ => Ok(()),
-    }
 }

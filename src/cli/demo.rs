@@ -3,15 +3,16 @@
 use crate::app::config::Config;
 use crate::app::ledger::{How, IndexChoice, Ledger, options};
 use crate::app::serve;
+use crate::catalog::Catalog;
 use crate::cli::progress::Progress;
 use crate::cli::scratch::{self, Scratch};
 use crate::clock::ManualClock;
-use crate::demo::{DemoEvent, scenario, stamp, tell};
-use crate::identity::{NewToken, Role, Tokens};
+use crate::demo::{DemoEvent, applications, scenario, stamp, tell};
+use crate::identity::{NewToken, Principal, Role, Tokens};
 use crate::log;
 use anyhow::Context as _;
 use clap::Args;
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -44,14 +45,21 @@ pub struct Demo {
     index: Option<IndexChoice>,
 }
 
-/// The demo's tokens, one a role.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct DemoTokens {
-    producer: String,
-    compliance: String,
-    auditor: String,
-    admin: String,
-}
+/// The demo's tokens by name: that of a role, or the application of the story that holds it.
+type DemoTokens = BTreeMap<String, String>;
+
+/// A token for each of these roles. The producer's is open: it may post every type and speak for anyone, so that there is
+/// something to try; what an application should have is beside it.
+const ROLES: [(&str, Role); 8] = [
+    ("app:demo", Role::Producer),
+    ("user:demo-compliance", Role::Compliance),
+    ("user:demo-auditor", Role::Auditor),
+    ("user:demo-admin", Role::Admin),
+    ("user:demo-corrector", Role::Corrector),
+    ("user:demo-reconciler", Role::Reconciler),
+    ("user:demo-importer", Role::Importer),
+    ("user:demo-special", Role::SpecialCategories),
+];
 
 impl Demo {
     pub fn run(self) -> anyhow::Result<()> {
@@ -65,8 +73,8 @@ impl Demo {
         } else {
             // Whole or not at all: an interrupted start leaves no half-told year.
             let scratch = Scratch::begin(&self.data)?;
-            make(scratch.path(), !self.empty)?;
-            let tokens = make_tokens(scratch.path())?;
+            let story = make(scratch.path(), !self.empty)?;
+            let tokens = make_tokens(scratch.path(), &story)?;
             scratch.finish()?;
             tokens
         };
@@ -83,8 +91,9 @@ impl Demo {
     }
 }
 
-/// A new ledger whose clock is simulated while the year is told, so that "as of last March" has an answer.
-fn make(data_dir: &Path, filled: bool) -> anyhow::Result<()> {
+/// A new ledger whose clock is simulated while the year is told, so that "as of last March" has an answer. Gives back the
+/// story that it was told.
+fn make(data_dir: &Path, filled: bool) -> anyhow::Result<Vec<DemoEvent>> {
     let now = chrono::Utc::now();
     let events = if filled { scenario(now)? } else { Vec::new() };
     let begin = events.first().map_or(now, |event| event.recorded_at - chrono::Duration::hours(1));
@@ -95,7 +104,7 @@ fn make(data_dir: &Path, filled: bool) -> anyhow::Result<()> {
     if !events.is_empty() {
         tell_year(data_dir, &events, &clock)?;
     }
-    Ok(())
+    Ok(events)
 }
 
 /// Tells the year to a ledger of which nothing but the clock is simulated.
@@ -114,17 +123,25 @@ fn tell_year(data_dir: &Path, events: &[DemoEvent], clock: &Arc<ManualClock>) ->
     Ok(())
 }
 
-fn make_tokens(data_dir: &Path) -> anyhow::Result<DemoTokens> {
-    let make = |actor: &str, role: Role| {
-        let new = NewToken { actor: actor.into(), roles: vec![role], sources: vec![], expires: None };
-        anyhow::Ok(Tokens::create(data_dir, new)?.0)
-    };
-    let tokens = DemoTokens {
-        producer: make("app:demo", Role::Producer)?,
-        compliance: make("user:demo-compliance", Role::Compliance)?,
-        auditor: make("user:demo-auditor", Role::Auditor)?,
-        admin: make("user:demo-admin", Role::Admin)?,
-    };
+fn make_tokens(data_dir: &Path, story: &[DemoEvent]) -> anyhow::Result<DemoTokens> {
+    let mut tokens = DemoTokens::new();
+    for (actor, role) in ROLES {
+        // Readers post nothing; who brings in history names what it may be.
+        let is_open = role == Role::Producer;
+        let new = NewToken {
+            actor: actor.into(),
+            // Who may see figures of small groups has to be able to read them.
+            roles: if role == Role::SpecialCategories { vec![Role::Auditor, role] } else { vec![role] },
+            sources: vec![],
+            types: (!is_open).then(Vec::new),
+            speaks_for: (!is_open).then(|| Principal::usual_speech(actor)),
+            expires: None,
+        };
+        tokens.insert(role.to_string(), Tokens::create(data_dir, new)?.0);
+    }
+    for application in applications(story, &Catalog::embedded()?) {
+        tokens.insert(application.actor.clone(), Tokens::create(data_dir, application)?.0);
+    }
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create(true)
@@ -137,7 +154,9 @@ fn make_tokens(data_dir: &Path) -> anyhow::Result<DemoTokens> {
 }
 
 fn introduction(url: &str, key: &str, tokens: &DemoTokens, data: &Path) -> String {
-    let DemoTokens { producer, compliance, auditor, admin } = tokens;
+    let token = |role: Role| tokens.get(&role.to_string()).map(String::as_str).unwrap_or_default();
+    let [producer, compliance, auditor, admin] =
+        [Role::Producer, Role::Compliance, Role::Auditor, Role::Admin].map(token);
     let data = data.display();
     // As it was started: `daybook` is not on the path of someone who typed `make run`.
     let program =
@@ -150,10 +169,11 @@ Daybook's demo: Northgate Bank's year, in {data}
   Docs        {url}/docs
   First key   {key}
 
-  Tokens      producer    {producer}
+  Tokens      producer    {producer}  (open: every type, for anyone)
               compliance  {compliance}
               auditor     {auditor}
               admin       {admin}
+              … those of the story's applications, which may say no more than they do, are in {data}/demo-tokens.json
 
 Three things to try, in another terminal:
 

@@ -1,7 +1,7 @@
 //! `daybook token create|list|revoke`.
 
 use crate::clock::{Clock as _, SystemClock};
-use crate::identity::{NewToken, Role, Tokens};
+use crate::identity::{FACTS, NewToken, Principal, Role, TokenInfo, Tokens};
 use crate::spec::time::MICROS_PER_DAY;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -26,12 +26,21 @@ pub struct Create {
     /// Who holds it: app:<id> or user:<id>, as it will stand in entries. An opaque id, not a name.
     #[arg(long)]
     actor: String,
-    /// producer, compliance, auditor or admin; may be given more than once.
+    /// producer (posts), compliance, auditor or admin (read everything), or corrector, reconciler, importer, privacy,
+    /// special-categories, hold-keeper, guest; may be given more than once.
     #[arg(long = "role", required = true, value_name = "ROLE")]
     roles: Vec<Role>,
     /// CloudEvents source it may post for, exact or a prefix ending in *; may be given more than once. None: any.
     #[arg(long = "source", value_name = "SOURCE")]
     sources: Vec<String>,
+    /// Type of event it may post, exact or a prefix ending in *, or `facts` for every type that the catalogue calls so; may be
+    /// given more than once. None: facts. Acts of governance (grants, votes, roles, corrections …) have to be named.
+    #[arg(long = "types", value_name = "TYPE")]
+    types: Vec<String>,
+    /// Whom it may speak for beside itself (which `by` it may state), exact or a prefix ending in *; after `facts:`, in facts
+    /// and requests alone; may be given more than once. None: an app `facts:user:*`, a user nobody.
+    #[arg(long = "speaks-for", value_name = "PRINCIPAL")]
+    speaks_for: Vec<String>,
     /// Days until it expires. None: until it is revoked.
     #[arg(long, value_name = "DAYS")]
     expires: Option<u16>,
@@ -59,8 +68,17 @@ impl Token {
             Token::Create(create) => {
                 let later = |days: u16| SystemClock.now().saturating_add(i64::from(days) * MICROS_PER_DAY);
                 let expires = create.expires.map(later);
-                let new =
-                    NewToken { actor: create.actor, roles: create.roles, sources: create.sources, expires };
+                let types = if create.types.is_empty() { vec![FACTS.to_owned()] } else { create.types };
+                let usual = || Principal::usual_speech(&create.actor);
+                let speaks_for = if create.speaks_for.is_empty() { usual() } else { create.speaks_for };
+                let new = NewToken {
+                    actor: create.actor,
+                    roles: create.roles,
+                    sources: create.sources,
+                    types: Some(types),
+                    speaks_for: Some(speaks_for),
+                    expires,
+                };
                 std::fs::metadata(&create.data).with_context(|| create.data.display().to_string())?;
                 let (token, info) = Tokens::create(&create.data, new)?;
                 println!("{token}");
@@ -68,17 +86,7 @@ impl Token {
             }
             Token::List(list) => {
                 for token in Tokens::list(&list.data)? {
-                    let roles: Vec<_> = token.roles.iter().map(Role::to_string).collect();
-                    let expires = token.expires.map_or_else(|| "never".to_owned(), |time| time.to_string());
-                    let sources =
-                        if token.sources.is_empty() { "any source".into() } else { token.sources.join(" ") };
-                    println!(
-                        "{}  {}  {}  {sources}  made {}  expires {expires}",
-                        token.id,
-                        token.actor,
-                        roles.join("+"),
-                        token.created
-                    );
+                    println!("{}", line(&token));
                 }
             }
             Token::Revoke(revoke) => {
@@ -88,4 +96,34 @@ impl Token {
         }
         Ok(())
     }
+}
+
+/// A token in a line: who it is and what it may, and that it is open where it may say anything, or for anyone.
+fn line(token: &TokenInfo) -> String {
+    let roles: Vec<_> = token.roles.iter().map(Role::to_string).collect();
+    let all = |texts: &[String]| texts.join(" ");
+    let sources = if token.sources.is_empty() { "any source".to_owned() } else { all(&token.sources) };
+    let types = token.types.as_deref().map_or_else(
+        || "any type".to_owned(),
+        |types| match types {
+            [] => "no type but its roles'".to_owned(),
+            types => all(types),
+        },
+    );
+    let speech = token.speaks_for.as_deref().map_or_else(
+        || "anyone".to_owned(),
+        |others| match others {
+            [] => "itself".to_owned(),
+            others => format!("itself {}", all(others)),
+        },
+    );
+    let open = if token.principal().is_open() { "  open" } else { "" };
+    let expires = token.expires.map_or_else(|| "never".to_owned(), |time| time.to_string());
+    format!(
+        "{}  {}  {}{open}  {sources}  posts {types}  speaks for {speech}  made {}  expires {expires}",
+        token.id,
+        token.actor,
+        roles.join("+"),
+        token.created
+    )
 }

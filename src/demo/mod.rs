@@ -7,12 +7,14 @@
 
 mod choice;
 mod event;
+mod rights;
 mod scenario;
 mod source;
 mod tell;
 mod template;
 
 pub use event::{DemoError, DemoEvent};
+pub use rights::applications;
 pub use scenario::scenario;
 pub use tell::{TellError, stamp, tell};
 

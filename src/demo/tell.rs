@@ -50,5 +50,5 @@ pub fn stamp(time: chrono::DateTime<chrono::Utc>) -> Result<Timestamp, TellError
 fn principal(event: &DemoEvent) -> Principal {
     let published = event.event.get("type").is_some_and(|kind| kind == PUBLISHED);
     let role = if published { Role::Admin } else { Role::Producer };
-    Principal { actor: event.actor.clone(), roles: vec![role], sources: vec![] }
+    Principal::open(event.actor.clone(), vec![role])
 }

@@ -1,7 +1,8 @@
 //! The token file: `tokens.json` in the data folder, mode 0600. It holds SHA-256 hashes of tokens, never tokens; a
 //! token has 256 random bits, so a plain hash cannot be guessed back. A running server notices when it changes.
 
-use super::principal::{Principal, Role};
+use super::principal::Principal;
+use super::role::Role;
 use crate::clock::{Clock as _, SystemClock};
 use crate::spec::encoding::to_hex;
 use crate::spec::entry::is_actor;
@@ -51,6 +52,12 @@ pub struct TokenInfo {
     pub roles: Vec<Role>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<String>,
+    /// Types of event it may post; see [`Principal::types`]. Missing in older files: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub types: Option<Vec<String>>,
+    /// Whom it speaks for beside itself; see [`Principal::speaks_for`]. Missing in older files: anyone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaks_for: Option<Vec<String>>,
     /// RFC 3339.
     pub created: String,
     /// RFC 3339; none: until revoked.
@@ -87,7 +94,20 @@ pub struct NewToken {
     pub actor: String,
     pub roles: Vec<Role>,
     pub sources: Vec<String>,
+    /// None: any.
+    pub types: Option<Vec<String>>,
+    /// None: anyone.
+    pub speaks_for: Option<Vec<String>>,
     pub expires: Option<Timestamp>,
+}
+
+impl TokenInfo {
+    /// Whoever holds it.
+    #[must_use]
+    pub fn principal(&self) -> Principal {
+        let Self { actor, roles, sources, types, speaks_for, .. } = self.clone();
+        Principal { actor, roles, sources, types, speaks_for }
+    }
 }
 
 type ByHash = HashMap<String, (Arc<Principal>, Option<Timestamp>)>;
@@ -166,6 +186,8 @@ impl Tokens {
             actor: new.actor,
             roles: new.roles,
             sources: new.sources,
+            types: new.types,
+            speaks_for: new.speaks_for,
             created: SystemClock.now().to_string(),
             expires: new.expires,
         };
@@ -209,8 +231,8 @@ fn stamp(path: &Path) -> Option<Stamp> {
 
 fn index(file: TokenFile) -> ByHash {
     let entry = |token: TokenInfo| {
-        let principal = Principal { actor: token.actor, roles: token.roles, sources: token.sources };
-        (token.hash, (Arc::new(principal), token.expires))
+        let principal = Arc::new(token.principal());
+        (token.hash, (principal, token.expires))
     };
     file.tokens.into_iter().map(entry).collect()
 }
@@ -259,7 +281,14 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     fn new(actor: &str) -> NewToken {
-        NewToken { actor: actor.into(), roles: vec![Role::Producer], sources: vec![], expires: None }
+        NewToken {
+            actor: actor.into(),
+            roles: vec![Role::Producer],
+            sources: vec![],
+            types: None,
+            speaks_for: None,
+            expires: None,
+        }
     }
 
     #[test]
@@ -306,8 +335,25 @@ mod tests {
         assert!(matches!(expires(r#","expires":"soon""#), Err(TokenError::Malformed { .. })));
         expires(r#","expires":"2026-12-30T10:00:00Z""#).unwrap();
         let file = read(&path).unwrap();
+        assert!(file.tokens[0].principal().is_open());
         write(&path, &file).unwrap();
         assert_eq!(read(&path).unwrap().tokens, file.tokens);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(
+            !text.contains("types") && !text.contains("speaks_for"),
+            "written only where they are set: {text}"
+        );
+    }
+
+    #[test]
+    fn what_a_token_may_say_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let narrow =
+            NewToken { types: Some(vec!["facts".into()]), speaks_for: Some(vec![]), ..new("app:loans") };
+        let (token, _) = Tokens::create(dir.path(), narrow).unwrap();
+        let principal = Tokens::load(dir.path()).unwrap().authenticate(&token).unwrap();
+        assert!(!principal.is_open() && principal.may_post_type("decision.made", true));
+        assert!(!principal.may_post_type("role.assigned", false) && !principal.speaks_for("user:a", true));
     }
 
     #[test]

@@ -274,11 +274,11 @@ impl Index {
         intersect(cursors, from_seq, to_seq, newest_first, limit).map_err(|error| self.fail_list(error))
     }
 
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         self.failed.get().map_or(Ok(()), |reason| Err(IndexError::Failed(reason.clone())))
     }
 
-    fn fail_list(&self, error: ListError) -> IndexError {
+    pub(super) fn fail_list(&self, error: ListError) -> IndexError {
         match error {
             ListError::Store(error) => self.fail(error.to_string()),
             ListError::Unreadable => self.fail(UNREADABLE.to_owned()),
@@ -286,7 +286,7 @@ impl Index {
     }
 
     /// From here on the index answers nothing, and the next start builds it anew.
-    fn fail(&self, reason: String) -> IndexError {
+    pub(super) fn fail(&self, reason: String) -> IndexError {
         let reason = self.failed.get_or_init(|| {
             tracing::error!(reason, "the index has failed; it will be built anew at the next start");
             if let Err(error) = self.folder.mark(&reason) {

@@ -2,7 +2,7 @@
 //! source, subject or actor.
 //!
 //! Here live the index's records (`keys`), how it is opened or thrown away (`open`), [`Index`] itself (`lookup`), [`LogIndex`],
-//! which joins it to the log, and what of the catalogue stands in the log (`publications`). May use `store`, `follow`,
+//! which joins it to the log, what a subject has of some sources (`version`), and what of the catalogue stands in the log (`publications`). May use `store`, `follow`,
 //! `log`, `catalog` and `spec`. It must never answer from an index that has failed, nor from entries beyond those it has
 //! applied, nor keep anything that the log does not give again, nor know of views.
 
@@ -11,6 +11,7 @@ mod log_index;
 mod lookup;
 mod open;
 mod publications;
+mod version;
 
 #[cfg(test)]
 mod damage_tests;

@@ -2,8 +2,10 @@
 
 use crate::catalog::{Catalog, to_value};
 use crate::identity::Principal;
+use crate::intake::authority;
 use crate::intake::refusal::{Kind, Refusal};
 use crate::intake::reserved;
+use crate::intake::sense::{Stated, impossible, stated};
 use crate::log::append::Item;
 use crate::log::{fingerprint_of, identity, is_json, subject_hash};
 use crate::spec::canonical;
@@ -11,6 +13,7 @@ use crate::spec::encoding::from_base64;
 use crate::spec::entry::{Draft, LEDGER_TYPE_PREFIX, MAX_ENTRY_BYTES};
 use crate::spec::json::Json;
 use crate::spec::time::Rfc3339;
+use serde_json::Value;
 use std::ops::RangeInclusive;
 
 /// Schema violations that are listed for one event.
@@ -44,6 +47,10 @@ pub struct Accepted {
     pub source: String,
     pub id: String,
     pub subject: Option<String>,
+    /// Why it is refused all the same, unless it is in the log already.
+    pub if_new: Vec<Refusal>,
+    /// Its times that may lie too far ahead when it comes to be recorded.
+    pub stated: Vec<Stated>,
 }
 
 /// Checks one event and drafts its entry.
@@ -59,16 +66,14 @@ pub fn accept(event: &Json<'_>, principal: &Principal, rules: &Rules<'_>) -> Res
     let (Some(source), Some(id), Some(kind)) = (text("source"), text("id"), text("type")) else {
         return Err(vec![Refusal::new(Kind::NotACloudEvent, "", "source, id and type are required")]);
     };
-    if !principal.may_post_for(source) {
-        let detail = "this token may not post for this source; use its own source, or a token made for it";
-        refusals.push(Refusal::new(Kind::Source, "/source", detail));
-    }
+    let known = rules.catalog.get(kind);
+    refusals.extend(authority::check(event, kind, source, known, principal));
     if source == rules.origin {
         let detail = "this source is the ledger's own, for its own events";
         refusals.push(Refusal::new(Kind::Source, "/source", detail));
     }
     check_personal(event, &mut refusals);
-    check_type(event, kind, rules, &mut refusals);
+    let data = check_type(event, kind, rules, &mut refusals);
     if !refusals.is_empty() {
         return Err(refusals);
     }
@@ -82,14 +87,27 @@ pub fn accept(event: &Json<'_>, principal: &Principal, rules: &Rules<'_>) -> Res
         );
         return Err(vec![Refusal::new(Kind::TooLarge, "", detail)]);
     }
+    let stated = stated(event, known, &data);
     let item = Item {
+        not_before: stated.iter().map(|time| time.takes_from).max(),
+        source: source.into(),
         identity: identity(source, id),
         fingerprint: fingerprint_of(&principal.actor, event, &recorded),
         subject: text("subject").map(subject_hash),
         draft,
     };
     let subject = text("subject").map(str::to_owned);
-    Ok(Accepted { item, event_type: kind.to_owned(), source: source.to_owned(), id: id.to_owned(), subject })
+    let mut if_new = impossible(event, known, &data);
+    if_new.extend(reserved::check(rules.catalog, kind, &data));
+    Ok(Accepted {
+        item,
+        event_type: kind.to_owned(),
+        source: source.to_owned(),
+        id: id.to_owned(),
+        subject,
+        if_new,
+        stated,
+    })
 }
 
 /// CloudEvents 1.0 §3: names and values of attributes.
@@ -181,11 +199,12 @@ fn check_personal(event: &Json<'_>, refusals: &mut Vec<Refusal>) {
     }
 }
 
-fn check_type(event: &Json<'_>, kind: &str, rules: &Rules<'_>, refusals: &mut Vec<Refusal>) {
+/// Holds an event against its type. Gives back its `data`, where it is JSON of a type that the catalogue knows.
+fn check_type(event: &Json<'_>, kind: &str, rules: &Rules<'_>, refusals: &mut Vec<Refusal>) -> Value {
     if kind.starts_with(LEDGER_TYPE_PREFIX) {
         let detail = "types that begin with \"ledger.\" are the ledger's own";
         refusals.push(Refusal::new(Kind::ReservedType, "/type", detail));
-        return;
+        return Value::Null;
     }
     let Some(known) = rules.catalog.get(kind) else {
         if !rules.open_types {
@@ -197,7 +216,7 @@ fn check_type(event: &Json<'_>, kind: &str, rules: &Rules<'_>, refusals: &mut Ve
             let detail = format!("this type is not in the ledger's catalogue{hint}");
             refusals.push(Refusal::new(Kind::UnknownType, "/type", detail));
         }
-        return;
+        return Value::Null;
     };
     if event.get("time").is_none() {
         let detail = "events of the catalogue say when they happened: add the attribute \"time\"";
@@ -208,13 +227,13 @@ fn check_type(event: &Json<'_>, kind: &str, rules: &Rules<'_>, refusals: &mut Ve
         let detail =
             "events of the catalogue carry JSON in \"data\", with datacontenttype application/json or none";
         refusals.push(Refusal::new(Kind::Schema, "/datacontenttype", detail));
-        return;
+        return Value::Null;
     }
-    let data = event.get("data").map_or(serde_json::Value::Null, to_value);
+    let data = event.get("data").map_or(Value::Null, to_value);
     refusals.extend(known.check(&data, MAX_VIOLATIONS).into_iter().map(|violation| {
         Refusal::new(Kind::Schema, format!("/data{}", violation.pointer), violation.message)
     }));
-    refusals.extend(reserved::check(rules.catalog, kind, &data));
+    data
 }
 
 #[cfg(test)]
@@ -229,7 +248,7 @@ mod tests {
         static CATALOG: LazyLock<Catalog> = LazyLock::new(|| Catalog::embedded().unwrap());
         let rules = Rules { origin: "log.example", catalog: &CATALOG, open_types };
         let principal =
-            Principal { actor: "app:x".into(), roles: vec![Role::Producer], sources: vec!["/s".into()] };
+            Principal { sources: vec!["/s".into()], ..Principal::open("app:x", vec![Role::Producer]) };
         accept(&Json::parse(event.as_bytes(), MAX_EVENT_DEPTH).unwrap(), &principal, &rules)
     }
 

@@ -1,7 +1,7 @@
 //! Why events were not recorded, told apart by what whoever brought them does next.
 
 use crate::identity::Role;
-use crate::intake::refusal::Refusal;
+use crate::intake::refusal::{Kind, Refusal};
 use crate::log::append::AppendError;
 use crate::log::store::ReadError;
 use crate::spec::time::Timestamp;
@@ -18,6 +18,9 @@ pub enum RecordError {
     /// Name the subject that is meant to have so many events.
     #[error("a number of events is expected of a subject, and the event has none")]
     VersionWithoutSubject,
+    /// State what has happened, or bring it when it has. Never empty.
+    #[error("{}, at {ledger_time}", named(refusals))]
+    Ahead { refusals: Vec<Refusal>, ledger_time: Timestamp },
     /// Bring each event alone, or expect nothing.
     #[error("a number of events is expected of one event's subject, not of a batch")]
     VersionOfBatch,
@@ -133,6 +136,12 @@ impl From<AppendError> for RecordError {
                 RecordError::IdentityTaken { taken, in_batch: false }
             }
             AppendError::WrongVersion { actual } => RecordError::WrongVersion { actual },
+            // Whoever appends events knows which of their times are meant.
+            AppendError::Ahead { now, .. } => {
+                let detail = "something in this lies too far ahead of ledger time";
+                let refusals = vec![Refusal::new(Kind::Ahead, "", detail)];
+                RecordError::Ahead { refusals, ledger_time: now }
+            }
             AppendError::Overloaded => Later::Overloaded.into(),
             AppendError::IndexBehind { applied, size } => Later::IndexBehind { applied, size }.into(),
             AppendError::NoRoom => Later::NoRoom.into(),

@@ -19,6 +19,7 @@ mod publication;
 mod recorder;
 mod refusal;
 mod reserved;
+mod sense;
 mod taken;
 
 pub use accept::{Accepted, Rules, accept};

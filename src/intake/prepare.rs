@@ -2,7 +2,8 @@
 //! the time that it takes, and the caller chooses the thread.
 
 use crate::catalog::{CatalogHistory, PUBLISHED, to_value};
-use crate::index::{IndexError, LogIndex};
+use crate::identity::Principal;
+use crate::index::{Index, IndexError, LogIndex};
 use crate::intake::accept::{Accepted, Rules, accept};
 use crate::intake::cloudevents::{BinaryHeader, from_batch, from_binary, from_structured};
 use crate::intake::corrections::Correction;
@@ -11,11 +12,12 @@ use crate::intake::incoming::{Brought, Form};
 use crate::intake::limits::MAX_BATCH_EVENTS;
 use crate::intake::refusal::Refusal;
 use crate::intake::taken::why_taken;
-use crate::log::append::{AppendError, ExpectedVersion};
+use crate::log::append::{AppendError, ExpectedVersion, Sources};
 use crate::log::{Log, fingerprint_of};
 use crate::spec::canonical;
 use crate::spec::entry::Entry;
 use crate::spec::json::Json;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What events are held against, and what is asked about them.
@@ -50,7 +52,7 @@ pub fn prepare(ground: &Ground, brought: &Brought) -> Result<Prepared, RecordErr
     if let Some(why) = ground.catalog.unknown() {
         return Err(Later::CatalogUnread(why).into());
     }
-    let (accepted, corrections, publication) = accept_all(ground, brought)?;
+    let (mut accepted, corrections, publication) = accept_all(ground, brought)?;
     // Both questions go to the same index: one that replaced it in between may know nothing yet.
     let index = match &ground.index {
         Some(index) => Some(index.now().map_err(AppendError::Index)?),
@@ -60,8 +62,15 @@ pub fn prepare(ground: &Ground, brought: &Brought) -> Result<Prepared, RecordErr
     let expected_version = match (brought.incoming.expected_version, accepted.first()) {
         (Some(version), Some(event)) => {
             let subject = event.subject.clone().ok_or(RecordError::VersionWithoutSubject)?;
-            let counted = index.as_ref().map(|index| index.version(&subject)).transpose().map_err(failed)?;
-            Some(ExpectedVersion { subject, version, counted })
+            let sources = countable(&brought.principal);
+            let count = |index: &Arc<Index>| match &sources {
+                None => index.version(&subject),
+                Some(Sources(counts)) => {
+                    index.version_of(&subject, &**counts, &|seq| source_of(&ground.log, seq))
+                }
+            };
+            let counted = index.as_ref().map(count).transpose().map_err(failed)?;
+            Some(ExpectedVersion { subject, version, sources, counted })
         }
         _ => None,
     };
@@ -80,7 +89,48 @@ pub fn prepare(ground: &Ground, brought: &Brought) -> Result<Prepared, RecordErr
         let events = events(brought).map_err(RecordError::refused)?;
         return Err(why_taken((ground.log.store(), ground.index.as_deref()), brought, &events, &taken));
     }
+    check_new(ground, brought, &mut accepted, &known, looked_up_at)?;
     Ok(Prepared { accepted, known, expected_version, looked_up_at, corrections, publication })
+}
+
+/// Refuses what may be in the log from before, and is not to come in anew.
+fn check_new(
+    ground: &Ground,
+    brought: &Brought,
+    accepted: &mut [Accepted],
+    known: &[Option<u64>],
+    looked_up_at: u64,
+) -> Result<(), RecordError> {
+    let mut refusals = Vec::new();
+    let new = accepted.iter_mut().zip(known).enumerate().filter(|(_, (_, known))| known.is_none());
+    for (place, (event, _)) in new {
+        let place = brought.is_batch().then_some(place);
+        refusals.extend(std::mem::take(&mut event.if_new).into_iter().map(|refusal| refusal.at(place)));
+    }
+    if refusals.is_empty() {
+        return Ok(());
+    }
+    // Whether it is new is not known before the index has what there was at the start.
+    if ground.index.is_some() && ground.log.waits_for_index(looked_up_at) {
+        return Err(Later::IndexBehind { applied: looked_up_at, size: ground.log.store().size() }.into());
+    }
+    Err(RecordError::Refused(refusals))
+}
+
+/// Which sources' events an expected version counts: those that the caller may post for.
+fn countable(principal: &Arc<Principal>) -> Option<Sources> {
+    if principal.sources.is_empty() {
+        return None;
+    }
+    let principal = principal.clone();
+    Some(Sources(Arc::new(move |source| principal.may_post_for(source))))
+}
+
+/// The source of an entry.
+fn source_of(log: &Log, seq: u64) -> Result<String, String> {
+    let bytes = log.store().entry(seq).map_err(|error| error.to_string())?;
+    let entry = Entry::parse(&bytes).map_err(|error| error.to_string())?;
+    Ok(entry.attribute("source").unwrap_or_default().to_owned())
 }
 
 /// The events of a request, in the one form that they are recorded in.
@@ -108,11 +158,13 @@ fn accept_all(ground: &Ground, brought: &Brought) -> Result<AllAccepted, RecordE
     let mut accepted = Vec::with_capacity(events.len());
     let mut refusals = Vec::new();
     let (mut corrections, mut publication) = (Vec::new(), None);
-    for (place, event) in events.iter().enumerate() {
-        let place = brought.is_batch().then_some(place);
+    let mut identities = HashMap::new();
+    for (number, event) in events.iter().enumerate() {
+        let place = brought.is_batch().then_some(number);
         match accept(event, &brought.principal, &rules) {
             Ok(ok) => {
-                corrections.extend(Correction::of(event, ok.item.identity, place));
+                corrections.extend(Correction::of(event, ok.item.identity, place, &events, &identities));
+                identities.entry(ok.item.identity).or_insert(number);
                 if ok.event_type == PUBLISHED {
                     publication = event.get("data").map(to_value);
                 }

@@ -4,14 +4,16 @@
 //! program itself. Nobody else appends. What came is not kept: beyond this door there is the drafted entry alone.
 
 use crate::catalog::Catalog;
-use crate::identity::{Principal, Role};
-use crate::intake::authority::{may_record, must_be};
-use crate::intake::corrections::check;
+use crate::identity::Principal;
+use crate::intake::accept::Accepted;
+use crate::intake::authority::may_record;
+use crate::intake::corrections::{Looked, check};
 use crate::intake::error::{Later, RecordError};
 use crate::intake::incoming::{Brought, Incoming};
 use crate::intake::pace::pause;
 use crate::intake::prepare::{Ground, Prepared, events, prepare};
 use crate::intake::publication::{may_publish, published};
+use crate::intake::sense::Stated;
 use crate::intake::taken::why_taken;
 use crate::log::append::{AppendError, Outcome, Submission};
 use crate::log::store::Store;
@@ -113,7 +115,6 @@ impl Recorder {
             drop(gate);
             vec![self.publish(brought).await?]
         } else {
-            must_be(principal, Role::Producer)?;
             self.append(prepared, &brought, gate).await?
         };
         self.told(outcomes).await
@@ -142,17 +143,22 @@ impl Recorder {
             })
             .await?
         };
-        if prepared.corrections.is_empty() { Ok(prepared) } else { self.checked(prepared).await }
+        if prepared.corrections.is_empty() {
+            Ok(prepared)
+        } else {
+            self.checked(prepared, brought.clone()).await
+        }
     }
 
     /// Looks up what is corrected.
-    async fn checked(&self, prepared: Prepared) -> Result<Prepared, RecordError> {
+    async fn checked(&self, prepared: Prepared, brought: Arc<Brought>) -> Result<Prepared, RecordError> {
         let shared = self.0.clone();
         beside(move || {
-            let identities: Vec<_> =
-                prepared.accepted.iter().map(|accepted| accepted.item.identity).collect();
-            let Ground { log, index, .. } = &shared.ground;
-            check(log.store(), index.as_deref(), &prepared.corrections, &identities).map(|()| prepared)
+            let Ground { log, index, catalog, .. } = &shared.ground;
+            let (index, catalog) = (index.as_deref(), catalog.current());
+            let looked =
+                Looked { store: log.store(), index, catalog: &catalog, principal: &brought.principal };
+            check(&looked, &prepared.corrections).map(|()| prepared)
         })
         .await
     }
@@ -165,11 +171,13 @@ impl Recorder {
         gate: OwnedRwLockReadGuard<()>,
     ) -> Result<Vec<Outcome>, RecordError> {
         let Prepared { accepted, known, expected_version, looked_up_at, .. } = prepared;
-        let (mut items, mut places) = (Vec::with_capacity(accepted.len()), Vec::new());
+        let (mut items, mut places, mut stated) =
+            (Vec::with_capacity(accepted.len()), Vec::new(), Vec::new());
         for (place, (event, known)) in accepted.into_iter().zip(&known).enumerate() {
             if known.is_none() {
                 items.push(event.item);
                 places.push(place);
+                stated.push(event.stated);
             }
         }
         let mut recorded = Vec::new().into_iter();
@@ -181,7 +189,7 @@ impl Recorder {
             recorded = match answer.await.unwrap_or(Err(AppendError::Stopped)) {
                 Ok(recorded) => recorded.into_iter(),
                 Err(AppendError::Conflict { items }) => return self.taken(brought, &places, &items).await,
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(of_request(error, &places, &stated, brought.is_batch())),
             };
         }
         let outcome =
@@ -230,12 +238,12 @@ impl Recorder {
         let Ground { log, catalog: history, .. } = &self.0.ground;
         let (catalog, data) = (history.current(), prepared.publication.unwrap_or_default());
         let catalog = beside(move || published(&catalog, &data)).await?;
-        let submission = Submission {
-            items: prepared.accepted.into_iter().map(|accepted| accepted.item).collect(),
-            expected_version: prepared.expected_version,
-            looked_up_at: prepared.looked_up_at,
-        };
-        let answer = log.append(submission)?.await.unwrap_or(Err(AppendError::Stopped))?;
+        let (items, stated): (Vec<_>, Vec<_>) =
+            prepared.accepted.into_iter().map(|Accepted { item, stated, .. }| (item, stated)).unzip();
+        let Prepared { expected_version, looked_up_at, .. } = prepared;
+        let submission = Submission { items, expected_version, looked_up_at };
+        let answer = log.append(submission)?.await.unwrap_or(Err(AppendError::Stopped));
+        let answer = answer.map_err(|error| of_request(error, &[0], &stated, false))?;
         let outcome = answer.into_iter().next();
         let outcome = outcome.ok_or_else(|| RecordError::internal(&"no outcome of an event"))?;
         if let Outcome::Recorded { seq, .. } = outcome {
@@ -288,6 +296,17 @@ async fn beside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, RecordError> + Send + 'static,
 ) -> Result<T, RecordError> {
     spawn_blocking(work).await.map_err(|error| RecordError::internal(&error))?
+}
+
+/// An answer of the log to a submission whose events have these places in the request, and state these times.
+fn of_request(error: AppendError, places: &[usize], stated: &[Vec<Stated>], in_batch: bool) -> RecordError {
+    let AppendError::Ahead { items, now } = error else { return error.into() };
+    let of_item = |item: usize| {
+        let place = places.get(item).copied().filter(|_| in_batch);
+        let ahead = stated.get(item).into_iter().flatten().filter(|time| time.is_ahead(now));
+        ahead.map(|time| time.refusal(now).at(place)).collect::<Vec<_>>()
+    };
+    RecordError::Ahead { refusals: items.into_iter().flat_map(of_item).collect(), ledger_time: now }
 }
 
 fn recorded(store: &Store, outcome: Outcome) -> Result<Recorded, RecordError> {

@@ -13,8 +13,14 @@ pub enum Kind {
     ReservedType,
     /// `data` is not what the type's schema asks for.
     Schema,
-    /// The caller may not post for this source.
+    /// The caller may not post for this source, nor speak of its events.
     Source,
+    /// The caller's token does not name this type.
+    Type,
+    /// The caller lacks the role that this type is for.
+    Role,
+    /// The caller does not speak for whoever it says has acted.
+    Speech,
     /// Personal data, which this ledger cannot seal.
     Personal,
     /// A producer signature, which this ledger cannot check.
@@ -23,6 +29,12 @@ pub enum Kind {
     TooLarge,
     /// It speaks of an event that the ledger does not have, or that nothing can be said of.
     Target,
+    /// A correction that could have no effect.
+    Correction,
+    /// It contradicts itself, or counts further than can be counted.
+    Contradiction,
+    /// A time in it lies ahead of ledger time.
+    Ahead,
     /// A publication that the catalogue in force cannot take.
     Publication,
     /// A publication in a batch.

@@ -4,6 +4,8 @@ use crate::spec::entry::Draft;
 use crate::spec::merkle::Hash;
 use crate::spec::note::VerifierKey;
 use crate::spec::time::Timestamp;
+use std::fmt;
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// One event, made ready by a handler.
@@ -16,6 +18,10 @@ pub struct Item {
     pub fingerprint: Hash,
     /// A hash of its `subject`, where it has one.
     pub subject: Option<[u8; 16]>,
+    /// Its CloudEvents `source`.
+    pub source: Arc<str>,
+    /// The first ledger time at which it may be recorded, where it speaks of times to come.
+    pub not_before: Option<Timestamp>,
 }
 
 /// Events that are recorded together or not at all.
@@ -33,9 +39,21 @@ pub struct Submission {
 pub struct ExpectedVersion {
     pub subject: String,
     pub version: u64,
+    /// Of which sources events count, where not all do.
+    pub sources: Option<Sources>,
     /// What [`Identities::version`] said when the handler asked: that takes time in proportion to the subject, which
     /// the sequencer has not.
     pub counted: Option<(u64, u64)>,
+}
+
+/// Some of all sources.
+#[derive(Clone)]
+pub struct Sources(pub Arc<dyn Fn(&str) -> bool + Send + Sync>);
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sources")
+    }
 }
 
 /// What became of one item.
@@ -60,6 +78,9 @@ pub enum AppendError {
     Conflict { items: Vec<usize> },
     #[error("the subject has {actual} events")]
     WrongVersion { actual: u64 },
+    /// These items speak of times that lie too far ahead of ledger time.
+    #[error("something lies too far ahead of ledger time, {now}")]
+    Ahead { items: Vec<usize>, now: Timestamp },
     /// Too much is waiting.
     #[error("more is waiting than can be held")]
     Overloaded,

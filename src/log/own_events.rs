@@ -86,6 +86,8 @@ pub(super) fn own_item(event: &OwnEvent, place: &Place<'_>) -> Item {
         identity: identity(place.origin, &id),
         fingerprint: fingerprint_of(LEDGER_ACTOR, &json, &text),
         subject: None,
+        source: place.origin.into(),
+        not_before: None,
     }
 }
 

@@ -1,9 +1,10 @@
 //! The entries that the index may not know yet: identities and subjects of what was sequenced lately, committed or
 //! still on its way. Together with the index they know every identity, without a gap between them.
 
-use crate::log::append::Item;
+use crate::log::append::{Item, Sources};
 use crate::spec::merkle::Hash;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 /// Entries that the index may be behind before appending waits for it.
 ///
@@ -16,10 +17,17 @@ pub const MAX_INDEX_LAG: u64 = 262_144;
 /// second's worth saves looking again.
 const KEPT: usize = 32_768;
 
+/// Sources up to this length are kept, in bytes.
+///
+/// Reason: those that applications have are shorter; if each entry had one of its own, they took some 40 MB more.
+const MAX_SOURCE_BYTES: usize = 128;
+
 struct Known {
     identity: [u8; 16],
     fingerprint: Hash,
     subject: Option<[u8; 16]>,
+    /// None where it is too long to be kept.
+    source: Option<Arc<str>>,
 }
 
 /// See the module.
@@ -28,13 +36,15 @@ pub struct Recent {
     floor: u64,
     entries: VecDeque<Known>,
     by_identity: HashMap<[u8; 16], u64>,
+    /// The sources of `entries`, each held once: there are few, and many entries of each.
+    sources: HashSet<Arc<str>>,
 }
 
 impl Recent {
     /// Nothing yet; entries from `floor` on will be here.
     #[must_use]
     pub fn new(floor: u64) -> Self {
-        Self { floor, entries: VecDeque::new(), by_identity: HashMap::new() }
+        Self { floor, entries: VecDeque::new(), by_identity: HashMap::new(), sources: HashSet::new() }
     }
 
     /// The first entry that is here.
@@ -52,8 +62,29 @@ impl Recent {
     /// Adds the next entry.
     pub fn push(&mut self, item: &Item) {
         self.by_identity.insert(item.identity, self.end());
-        let known = Known { identity: item.identity, fingerprint: item.fingerprint, subject: item.subject };
-        self.entries.push_back(known);
+        let source = self.held(&item.source);
+        let Item { identity, fingerprint, subject, .. } = *item;
+        self.entries.push_back(Known { identity, fingerprint, subject, source });
+    }
+
+    fn held(&mut self, source: &Arc<str>) -> Option<Arc<str>> {
+        if source.len() > MAX_SOURCE_BYTES {
+            return None;
+        }
+        if let Some(held) = self.sources.get(source) {
+            return Some(held.clone());
+        }
+        self.sources.insert(source.clone());
+        Some(source.clone())
+    }
+
+    /// Forgets a source that no entry here has any more.
+    fn let_go(&mut self, source: Option<Arc<str>>) {
+        let Some(source) = source else { return };
+        // Here, and among the sources held; whoever made the item may hold it too, and then it is let go with the next one.
+        if Arc::strong_count(&source) <= 2 {
+            self.sources.remove(&source);
+        }
     }
 
     /// An entry's number and fingerprint by its identity.
@@ -64,11 +95,15 @@ impl Recent {
         Some((seq, known.fingerprint))
     }
 
-    /// How many entries from `from` on have this subject.
+    /// How many entries from `from` on have this subject, and a source that counts. None if one of them has a source that is
+    /// not kept here: then the index has to be waited for.
     #[must_use]
-    pub fn count(&self, subject: &[u8; 16], from: u64) -> u64 {
+    pub fn count(&self, subject: &[u8; 16], from: u64, sources: Option<&Sources>) -> Option<u64> {
         let skip = from.saturating_sub(self.floor) as usize;
-        self.entries.iter().skip(skip).filter(|known| known.subject.as_ref() == Some(subject)).count() as u64
+        let mut entries =
+            self.entries.iter().skip(skip).filter(|known| known.subject.as_ref() == Some(subject));
+        let Some(Sources(counts)) = sources else { return Some(entries.count() as u64) };
+        entries.try_fold(0, |count, known| Some(count + u64::from(counts(known.source.as_deref()?))))
     }
 
     /// Forgets what the index has, less a margin.
@@ -84,6 +119,7 @@ impl Recent {
             if self.by_identity.get(&known.identity) == Some(&self.floor) {
                 self.by_identity.remove(&known.identity);
             }
+            self.let_go(known.source);
             self.floor += 1;
         }
     }
@@ -93,6 +129,7 @@ impl Recent {
         while self.end() > size {
             let Some(known) = self.entries.pop_back() else { return };
             self.by_identity.remove(&known.identity);
+            self.let_go(known.source);
         }
     }
 }

@@ -194,12 +194,19 @@ impl Sequencer {
             // Only what was counted before everything here must be counted again.
             let (indexed, at) = match expected.counted {
                 Some((indexed, at)) if at >= position.recent.floor() => (indexed, at),
+                // Only the handler can count those of some sources: it looks again.
+                Some((_, at)) if expected.sources.is_some() => {
+                    return Err(AppendError::IndexBehind { applied: at, size });
+                }
                 _ => self.identities.version(&expected.subject).map_err(AppendError::Index)?,
             };
             if at < position.recent.floor() {
                 return Err(AppendError::IndexBehind { applied: at, size });
             }
-            let actual = indexed + subject.map_or(0, |subject| position.recent.count(&subject, at));
+            let recent = |subject| position.recent.count(&subject, at, expected.sources.as_ref());
+            let recent =
+                subject.map_or(Some(0), recent).ok_or(AppendError::IndexBehind { applied: at, size })?;
+            let actual = indexed + recent;
             if actual != expected.version {
                 return Err(AppendError::WrongVersion { actual });
             }
@@ -212,6 +219,10 @@ impl Sequencer {
             // A retry needs no time.
             position.cursor.time
         };
+        let ahead = ahead_of(time, &submission.items, &replays);
+        if !ahead.is_empty() {
+            return Err(AppendError::Ahead { items: ahead, now: time });
+        }
         let mut planned: Vec<Planned> = Vec::with_capacity(submission.items.len());
         for (item, replay) in submission.items.iter().zip(replays) {
             let plan = match replay {
@@ -337,6 +348,12 @@ impl Sequencer {
         }
         self.close(position, open, signers)
     }
+}
+
+/// Which items would be recorded and may not be yet. What is there already stays what it is.
+fn ahead_of(time: Timestamp, items: &[Item], replays: &[Option<Known>]) -> Vec<usize> {
+    let new = items.iter().zip(replays).enumerate().filter(|(_, (_, replay))| replay.is_none());
+    new.filter(|(_, (item, _))| item.not_before.is_some_and(|from| from > time)).map(|(i, _)| i).collect()
 }
 
 /// An entry that is there already.

@@ -73,6 +73,12 @@ impl Offsets {
         Offsets([a | e, b | f, c | g, d | h])
     }
 
+    /// Those that are not among the others.
+    pub(crate) fn less(self, other: Offsets) -> Offsets {
+        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
+        Offsets([a & !e, b & !f, c & !g, d & !h])
+    }
+
     pub(crate) fn count(self) -> u64 {
         self.0.iter().map(|word| u64::from(word.count_ones())).sum()
     }

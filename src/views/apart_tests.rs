@@ -108,6 +108,8 @@ fn item(number: u64) -> Item {
         identity: identity("/t", &id),
         fingerprint: fingerprint("app:t", &event),
         subject: Some(subject_hash(&subject)),
+        source: "/t".into(),
+        not_before: None,
     }
 }
 

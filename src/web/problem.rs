@@ -46,6 +46,8 @@ problem_types! {
     Unauthenticated(401, "unauthenticated", "No valid token"),
     Forbidden(403, "forbidden", "The token's roles do not allow this"),
     SourceNotAllowed(403, "source-not-allowed", "The token may not post for this source"),
+    TypeNotAllowed(403, "type-not-allowed", "The token does not name this type"),
+    NotSpokenFor(403, "not-spoken-for", "The token does not speak for whoever is said to have acted"),
     NotFound(404, "not-found", "Not there"),
     MethodNotAllowed(405, "method-not-allowed", "The resource does not know this method"),
     IdentityConflict(409, "identity-conflict", "The event is recorded with other content"),
@@ -60,6 +62,9 @@ problem_types! {
     PersonalDataUnsupported(422, "personal-data-unsupported", "This ledger cannot seal personal data"),
     ProducerSignatureUnsupported(422, "producer-signature-unsupported", "This ledger knows no producer keys"),
     UnknownTarget(422, "unknown-target", "The event that it speaks of is not in the ledger"),
+    CorrectionRefused(422, "correction-refused", "The correction could have no effect"),
+    Contradiction(422, "contradiction", "It contradicts itself"),
+    AheadOfTime(422, "ahead-of-time", "A time lies ahead of ledger time"),
     PublicationRefused(422, "publication-refused", "The catalogue cannot take this publication"),
     Unprocessable(422, "unprocessable", "Understood, but not possible"),
     RateLimited(429, "rate-limited", "Too many requests with this token"),
@@ -144,6 +149,10 @@ pub struct Problem {
     /// For `version-conflict`: how many events the subject has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actual: Option<u64>,
+    /// For `ahead-of-time`: what time it is in the ledger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "2026-11-24T09:30:00.000000Z")]
+    pub ledger_time: Option<Box<str>>,
 }
 
 fn as_uri<S: serde::Serializer>(kind: &ProblemType, serializer: S) -> Result<S::Ok, S::Error> {
@@ -163,6 +172,7 @@ impl Problem {
             errors: Box::default(),
             differs: Box::default(),
             actual: None,
+            ledger_time: None,
         }
     }
 

@@ -15,6 +15,9 @@ impl From<RecordError> for Problem {
         match error {
             RecordError::NeedsRole(role) => Problem::needs_role(role),
             RecordError::Refused(refusals) => refused(&refusals),
+            RecordError::Ahead { refusals, ledger_time } => {
+                Problem { ledger_time: Some(ledger_time.to_string().into()), ..refused(&refusals) }
+            }
             RecordError::VersionWithoutSubject => {
                 let detail = "Daybook-Expected-Version counts the events of a subject; the event has none";
                 Problem::new(ProblemType::Unprocessable, detail).at("/subject")
@@ -176,6 +179,12 @@ fn problem_type(kind: Kind) -> ProblemType {
         Kind::ReservedType => ProblemType::ReservedType,
         Kind::Schema => ProblemType::SchemaViolation,
         Kind::Source => ProblemType::SourceNotAllowed,
+        Kind::Type => ProblemType::TypeNotAllowed,
+        Kind::Role => ProblemType::Forbidden,
+        Kind::Speech => ProblemType::NotSpokenFor,
+        Kind::Correction => ProblemType::CorrectionRefused,
+        Kind::Contradiction => ProblemType::Contradiction,
+        Kind::Ahead => ProblemType::AheadOfTime,
         Kind::Personal => ProblemType::PersonalDataUnsupported,
         Kind::ProducerSignature => ProblemType::ProducerSignatureUnsupported,
         Kind::TooLarge => ProblemType::TooLarge,

@@ -14,7 +14,7 @@ fn publish_as(ledger: &Ledger, role: &str, id: &str, data: Value) -> Answer {
 }
 
 fn publication(version: u64, kind: Value) -> Value {
-    json!({"by": "user:u-1001", "publication": format!("CAT-{version}"), "version": version, "reason": "needed", "types": [kind]})
+    json!({"by": "user:demo-admin", "publication": format!("CAT-{version}"), "version": version, "reason": "needed", "types": [kind]})
 }
 
 fn vault_opened(version: u32, grades: &[&str]) -> Value {

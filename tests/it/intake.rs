@@ -208,6 +208,10 @@ fn a_token_posts_for_its_own_sources_and_opens_nothing_once_revoked() {
                 "producer",
                 "--source",
                 "/loans/*",
+                "--types",
+                "approval.*",
+                "--speaks-for",
+                "user:u-1",
                 "--data",
             ])
             .arg(ledger.data()),

@@ -31,6 +31,7 @@ mod packages;
 mod proving;
 mod publishing;
 mod resources;
+mod rights;
 mod rotating;
 mod rotting;
 mod schema_fuzz;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// For whom a resource is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum For {
+pub enum For {
     /// Everyone, also without a token.
     Anyone,
     /// Everyone with a token; a producer sees what is its own.
@@ -18,7 +18,7 @@ enum For {
     Readers,
     /// The same; where the log is public, everyone.
     LogReaders,
-    /// Producers, and administrators, who publish.
+    /// Producers, and those whose role brings types of its own, such as administrators, who publish.
     Posters,
     /// Administrators.
     Admins,
@@ -95,8 +95,8 @@ const ASKED_ANYHOW: [&str; 2] = ["GET /healthz", "GET /readyz"];
 const KNOW_FIELDS_OF_ROWS: [&str; 2] = ["GET /v1/registers/{name}", "GET /v1/controls/{id}/members"];
 
 /// An operation of the description.
-struct Resource {
-    name: String,
+pub struct Resource {
+    pub name: String,
     method: String,
     /// With the examples of the description for what stands in braces.
     path: String,
@@ -105,7 +105,7 @@ struct Resource {
 }
 
 /// All operations that a server describes.
-fn described(ledger: &Ledger) -> Vec<Resource> {
+pub fn described(ledger: &Ledger) -> Vec<Resource> {
     let api = ledger.request("GET", "/openapi.json", &[], b"").json();
     let followed = |value: &Value| match value["$ref"].as_str() {
         Some(target) => api.pointer(&target[1..]).unwrap().clone(),
@@ -133,7 +133,7 @@ fn described(ledger: &Ledger) -> Vec<Resource> {
     all
 }
 
-fn ask(ledger: &Ledger, resource: &Resource, query: &str, authorization: Option<&str>) -> Answer {
+pub fn ask(ledger: &Ledger, resource: &Resource, query: &str, authorization: Option<&str>) -> Answer {
     let path = if query.is_empty() { resource.path.clone() } else { format!("{}?{query}", resource.path) };
     let headers: Vec<(&str, &str)> =
         authorization.map(|value| ("authorization", value)).into_iter().collect();
@@ -150,7 +150,7 @@ fn welcome(ledger: &Ledger, resource: &Resource) -> String {
     format!("Bearer {}", ledger.token(role))
 }
 
-fn role_of(name: &str) -> For {
+pub fn role_of(name: &str) -> For {
     let known: BTreeMap<&str, For> = RESOURCES.iter().copied().collect();
     *known.get(name).unwrap_or_else(|| panic!("{name} is new: say here for whom it is"))
 }

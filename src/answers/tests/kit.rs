@@ -31,7 +31,7 @@ pub struct SmallLedger {
 }
 
 pub fn principal(actor: &str, role: Role) -> Principal {
-    Principal { actor: actor.to_owned(), roles: vec![role], sources: Vec::new() }
+    Principal::open(actor, vec![role])
 }
 
 pub fn time(text: &str) -> Timestamp {

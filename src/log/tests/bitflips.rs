@@ -131,6 +131,8 @@ impl Closed {
                 identity: identity("/t", &self.next.to_string()),
                 fingerprint: fingerprint("app:t", &event),
                 subject: None,
+                source: "/t".into(),
+                not_before: None,
             }
         };
         let items = std::iter::repeat_with(item).take(items).collect();

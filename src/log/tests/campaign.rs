@@ -173,6 +173,8 @@ impl Promises {
             identity: identity("/t", &format!("{number}.{item}")),
             fingerprint: fingerprint(ACTOR, text),
             subject: Some(subject_hash("s")),
+            source: "/t".into(),
+            not_before: None,
         };
         let items = texts.iter().enumerate().map(item).collect();
         self.sent.push(Sent { items, texts, fate: Fate::Unknown });

@@ -44,6 +44,8 @@ fn item(number: u64) -> Item {
         identity: identity("/golden", &number.to_string()),
         fingerprint: fingerprint("app:golden", &event),
         subject: Some(subject_hash("case")),
+        source: "/golden".into(),
+        not_before: None,
     }
 }
 

@@ -83,7 +83,8 @@ fn a_version_counts_what_the_index_does_not_have_yet() {
     let expecting_counted = |version, counted| {
         let mut submission = bench.submission(1, 1);
         submission.looked_up_at = 1;
-        submission.expected_version = Some(ExpectedVersion { subject: "s".into(), version, counted });
+        submission.expected_version =
+            Some(ExpectedVersion { subject: "s".into(), version, sources: None, counted });
         bench.append(&log, submission)
     };
     let expecting = |version| expecting_counted(version, None);

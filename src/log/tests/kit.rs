@@ -217,6 +217,8 @@ impl Bench {
             identity: identity("/t", &number.to_string()),
             fingerprint: fingerprint("app:t", &event),
             subject: Some(subject_hash("s")),
+            source: "/t".into(),
+            not_before: None,
         }
     }
 
