@@ -36,7 +36,7 @@ mod vitals;
 
 pub use adoption::put_back;
 pub use keeper::Keeper;
-pub use names::{compared, fingerprint, fingerprint_of, identity, subject_hash};
+pub use names::{compared, fingerprint, fingerprint_of, identity, is_json, subject_hash};
 pub use opening::{OpenError, Opened, Options, create, is_made, open};
 pub use running::{Log, NoIndex, RotateError};
 
