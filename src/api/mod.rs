@@ -23,6 +23,7 @@ mod health;
 mod keys;
 mod links;
 mod log;
+mod metrics;
 mod moment;
 pub mod post;
 mod problems;

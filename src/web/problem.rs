@@ -72,6 +72,7 @@ problem_types! {
     Overloaded(503, "overloaded", "More is waiting than can be held"),
     Starting(503, "starting", "The index is catching up with the log"),
     ClockJumped(503, "clock-jumped", "The server's clock jumped forward"),
+    ClockBehind(503, "clock-behind", "The server's clock was set back"),
     ReadOnly(503, "read-only", "The ledger is open for reading only"),
     Stopped(503, "stopped", "The ledger stopped because of its disk"),
     ViewBuilding(503, "view-building", "The view is being built from the log"),
@@ -101,7 +102,10 @@ impl ProblemType {
             | ProblemType::ViewBuilding
             | ProblemType::ViewsUnavailable => Some(2),
             ProblemType::IndexUnavailable | ProblemType::NoRoom => Some(10),
-            ProblemType::ClockJumped | ProblemType::ReadOnly | ProblemType::Stopped => Some(60),
+            ProblemType::ClockJumped
+            | ProblemType::ClockBehind
+            | ProblemType::ReadOnly
+            | ProblemType::Stopped => Some(60),
             _ => None,
         }
     }
@@ -134,7 +138,7 @@ pub struct Problem {
     pub status: u16,
     /// What is wrong and what to do.
     #[schema(example = "\"rationale\" is required")]
-    pub detail: String,
+    pub detail: Box<str>,
     /// JSON Pointer (RFC 6901) into the request's body, where one place is at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "/data")]
@@ -168,7 +172,7 @@ impl Problem {
             kind,
             title,
             status,
-            detail: detail.into(),
+            detail: detail.into().into(),
             pointer: None,
             errors: Box::default(),
             differs: Box::default(),
