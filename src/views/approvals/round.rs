@@ -206,11 +206,13 @@ impl<'a> Round<'a> {
     ///
     /// An end in the past lies before all that is recorded after it; of one that was announced the moment counts.
     pub(super) fn was_over_when_recorded(&self, told: &Told) -> bool {
-        self.ends.iter().any(|end| {
-            let known = end.told.is_none_or(|ended| ended.place < told.place);
-            let announced = end.told.is_some_and(|ended| end.moment > ended.recorded_at);
-            known && (end.moment < told.recorded_at || (end.moment == told.recorded_at && !announced))
-        })
+        let is_known = self.asked.place < told.place;
+        is_known
+            && self.ends.iter().any(|end| {
+                let known = end.told.is_none_or(|ended| ended.place < told.place);
+                let announced = end.told.is_some_and(|ended| end.moment > ended.recorded_at);
+                known && (end.moment < told.recorded_at || (end.moment == told.recorded_at && !announced))
+            })
     }
 
     /// The votes that stand: of one person the last that could count, and none of who stepped aside.

@@ -613,6 +613,26 @@ fn a_vote_recorded_after_the_end_of_its_round_does_not_count() {
 }
 
 #[test]
+fn a_round_that_nobody_had_recorded_was_not_over() {
+    // A withdrawal told early and announced, and a vote told early and recorded late: when the vote was recorded, nobody
+    // had recorded the opening.
+    let mut story = Story::with_roles();
+    story.tell(1, 1, "ann", "approval.withdrawn", json!({"effective_at": text(20)}));
+    story.tell(6, 21, "ann", "approval.rejected", json!({"capacity": "risk"}));
+    story.tell(7, 22, "req", "approval.requested", json!({"quorum": {"n": 1, "roles": ["risk"]}}));
+    assert_eq!(story.state(30), "rejected");
+}
+
+#[test]
+fn at_one_instant_the_order_of_recording_decides_and_marks_nothing() {
+    let mut story = Story::default();
+    story.vote(1, "ann");
+    story.ask(1, 1, json!({}));
+    let row = story.at(1);
+    assert_eq!((row.state.as_str(), row.is("out_of_order")), ("granted", false));
+}
+
+#[test]
 fn a_revocation_counts_whoever_does_it_and_from_when_it_says() {
     let mut story = Story::with_roles();
     story.ask(10, 1, json!({}));
