@@ -107,11 +107,12 @@ pub fn counts(
         return Err(AnswerError::Parameter(detail.to_owned()));
     }
     let (engine, at) = (&moment.engine, moment.when.at);
+    let ends = Some(moment.deadline.moment());
     let body = Counts {
         by: by.to_owned(),
-        items: engine.counts(name, by, at)?,
+        items: engine.counts(name, by, at, ends)?,
         total: engine.rows(name)?,
-        overdue: engine.overdue(name, at)?,
+        overdue: engine.overdue(name, at, ends)?,
     };
     Ok(Answer { body, as_of: moment.as_of(), applied: engine.applied() })
 }

@@ -123,6 +123,18 @@ pub struct ApprovalFilters {
     pub without_rationale: Option<bool>,
     /// Whether it names no pillar.
     pub without_pillar: Option<bool>,
+    /// Whether one of its rounds was decided, or a condition met, after it was due, or ended overdue.
+    pub missed_before: Option<bool>,
+    /// Whether somebody withdrew or revoked it who neither asked for it nor holds a role of its quorum.
+    pub by_stranger: Option<bool>,
+    /// Whether its requester voted.
+    pub own_vote: Option<bool>,
+    /// Whether somebody voted to whom its requester had lent a right.
+    pub delegates_vote: Option<bool>,
+    /// Whether it was granted before any role had been recorded in the ledger.
+    pub no_roles_recorded: Option<bool>,
+    /// Whether its events were recorded in another order than they were done.
+    pub out_of_order: Option<bool>,
 }
 
 /// Of grants.

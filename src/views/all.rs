@@ -1,7 +1,7 @@
 //! All projections of a ledger: the core views, one for each register of the catalogue, and the lists beside them.
 
 use super::access::{Grants, Requests, Uses};
-use super::approvals::Approvals;
+use super::approvals::{Approvals, Entitled};
 use super::decisions::Decisions;
 use super::engine::{Projection, View};
 use super::escalations::Escalations;
@@ -30,6 +30,7 @@ pub fn projections(catalog: &Catalog) -> Vec<Projection> {
     all.extend(registers.map(|view| Projection::Rows(Arc::new(view))));
     all.push(Projection::Lists(Arc::new(Mentions::new(catalog))));
     all.push(Projection::Lists(Arc::new(EvidenceLists::new(catalog))));
+    all.push(Projection::Lists(Arc::new(Entitled)));
     all.push(Projection::Tallies(Arc::new(Sources)));
     all
 }

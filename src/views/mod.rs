@@ -20,6 +20,7 @@ pub mod mentions;
 pub mod registers;
 pub mod sources;
 pub mod stats;
+pub mod stretches;
 
 #[cfg(test)]
 mod apart_tests;

@@ -260,7 +260,8 @@ impl<'a> Asked<'a> {
         let filters = filters(&population.filter);
         // Rows are counted by their state as they come; everything else is counted here.
         if self.moment.current && filters.iter().all(|(name, _)| name == "state") {
-            let counts = engine.counts(&population.register, "state", when.at)?;
+            let counts =
+                engine.counts(&population.register, "state", when.at, Some(self.moment.deadline.moment()))?;
             let fits = |state: &String| filters.iter().all(|(_, states)| states.contains(state));
             let fitting = counts.iter().filter(|(state, _)| fits(state));
             return Ok(Counted::Exactly(fitting.map(|(_, count)| count).sum()));

@@ -1,4 +1,5 @@
 //! Questions put to a small ledger as to a library: no server, no HTTP.
 
 mod asking;
+mod judging;
 mod kit;

@@ -185,6 +185,11 @@ impl<'a> Corrections<'a> {
         })
     }
 
+    /// Whether a correction puts another event in the place of its target.
+    pub(super) fn replaces(&self, correction: u64) -> Result<bool> {
+        Ok(self.get::<Deed>(&keys::correction(correction))?.is_some_and(|deed| deed.replacement.is_some()))
+    }
+
     /// The correction by which an entry does not count among the entries below `known`, if there is one.
     pub(super) fn against(&self, seq: u64, known: u64) -> Result<Option<u64>> {
         if let Some(deed) = self.get::<Deed>(&keys::correction(seq))? {

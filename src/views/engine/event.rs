@@ -51,6 +51,20 @@ impl Event {
     }
 }
 
+impl RowEvent {
+    /// Puts a replacement where its target stands: it has its place in the order of recording, and its act time unless it
+    /// says otherwise.
+    pub(super) fn put_in_place(&mut self, target: &Event, retimed: bool) {
+        (self.place, self.recorded_at) = (target.seq, target.recorded_at);
+        if !retimed {
+            if self.effective_at == self.acted_at {
+                self.effective_at = target.acted_at();
+            }
+            self.acted_at = target.acted_at();
+        }
+    }
+}
+
 /// The log as the engine looks back into it.
 pub trait EventFeed: Source {
     /// The entry that has this identity ([`crate::log::identity`]) among those below `before`; waits until it can be

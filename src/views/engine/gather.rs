@@ -79,16 +79,8 @@ impl Gathering<'_> {
         self.siblings.iter().any(|(of, number)| *of == source && *number < known)
     }
 
-    /// A replacement has its target's place in the order of recording, and its act time unless it says otherwise.
     fn put_in_place(&self, event: &mut RowEvent, target: u64, retimed: bool) -> Result<()> {
-        let target = self.feed.event(target)?;
-        (event.place, event.recorded_at) = (target.seq, target.recorded_at);
-        if !retimed {
-            if event.effective_at == event.acted_at {
-                event.effective_at = target.acted_at();
-            }
-            event.acted_at = target.acted_at();
-        }
+        event.put_in_place(&self.feed.event(target)?, retimed);
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! The history of one row: each event that made it what it is, and what the event changed.
 
-use super::error::Result;
+use super::error::{EngineError, Result};
 use super::query::When;
 use super::row::{Assurance, Row, RowEvent};
 use super::state::Engine;
@@ -88,7 +88,11 @@ impl Engine {
         }
         let shortened = all.len() > MAX_HISTORY;
         let shown_from = all.len().saturating_sub(MAX_HISTORY);
-        let mut row = Row::default();
+        let (mut row, mut shown) = (Row::default(), Row::default());
+        let show = |row: &Row| match reading.view.judge() {
+            Some(judge) => Ok::<_, EngineError>(reading.judge(judge, row, when)?.unwrap_or_default()),
+            None => Ok(row.clone()),
+        };
         let mut changes = Vec::new();
         // An event is late if a later one was recorded before it.
         let mut earliest_after: Vec<u64> = vec![u64::MAX; all.len() + 1];
@@ -97,13 +101,17 @@ impl Engine {
             earliest_after[place] = earliest_after[place + 1].min(event.seq);
         }
         for (place, (event, corrected_by)) in all.into_iter().enumerate() {
-            let before = row.fields.clone();
+            if place == shown_from {
+                shown = show(&row)?;
+            }
             if corrected_by.is_none() {
                 advance(&*reading.view, &mut row, &event);
             }
             if place < shown_from {
                 continue;
             }
+            let before = std::mem::replace(&mut shown, show(&row)?);
+            let (before, row) = (&before.fields, &shown);
             let set = row.fields.iter().filter(|(name, value)| before.get(*name) != Some(*value));
             let mut changed: Map<String, Value> =
                 set.map(|(name, value)| (name.clone(), value.clone())).collect();

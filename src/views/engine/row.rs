@@ -92,17 +92,7 @@ impl RowEvent {
     /// Who says what it tells, and when: `by`, `actor`, `assurance`, `at` (when it was done), `recorded_at`, and
     /// `late_seconds` where it was recorded a second or more after it was done.
     pub fn told(&self) -> Map<String, Value> {
-        let mut told = Map::new();
-        told.insert("by".to_owned(), self.by.as_str().into());
-        told.insert("actor".to_owned(), self.actor.as_str().into());
-        told.insert("assurance".to_owned(), self.assurance.as_str().into());
-        told.insert("at".to_owned(), self.acted_at.to_string().into());
-        told.insert("recorded_at".to_owned(), self.recorded_at.to_string().into());
-        let late = self.recorded_at.since(self.acted_at) / MICROS_PER_SECOND;
-        if late > 0 {
-            told.insert("late_seconds".to_owned(), late.into());
-        }
-        told
+        telling((&self.by, &self.actor), self.assurance, self.acted_at, self.recorded_at)
     }
 
     /// The text at `name` of `data`; `a.b` goes into the object `a`.
@@ -127,6 +117,26 @@ impl RowEvent {
         }
         name.split('.').try_fold(&*self.data, |value, name| value.get(name))
     }
+}
+
+/// See [`RowEvent::told`].
+pub fn telling(
+    (by, actor): (&str, &str),
+    assurance: Assurance,
+    acted_at: Timestamp,
+    recorded_at: Timestamp,
+) -> Map<String, Value> {
+    let mut told = Map::new();
+    told.insert("by".to_owned(), by.into());
+    told.insert("actor".to_owned(), actor.into());
+    told.insert("assurance".to_owned(), assurance.as_str().into());
+    told.insert("at".to_owned(), acted_at.to_string().into());
+    told.insert("recorded_at".to_owned(), recorded_at.to_string().into());
+    let late = recorded_at.since(acted_at) / MICROS_PER_SECOND;
+    if late > 0 {
+        told.insert("late_seconds".to_owned(), late.into());
+    }
+    told
 }
 
 /// The state of one row after some of its events. Only a view's `step` changes it.

@@ -553,10 +553,10 @@ fn ask_counts(
         *states.entry(row.shown(at).to_owned()).or_default() += 1;
         *sizes.entry(row.log.len().min(2).to_string()).or_default() += 1;
     }
-    prop_assert_eq!(engine.counts(view, "state", at).unwrap(), states.into_iter().collect::<Vec<_>>());
-    prop_assert_eq!(engine.counts(view, "size", at).unwrap(), sizes.into_iter().collect::<Vec<_>>());
+    prop_assert_eq!(engine.counts(view, "state", at, None).unwrap(), states.into_iter().collect::<Vec<_>>());
+    prop_assert_eq!(engine.counts(view, "size", at, None).unwrap(), sizes.into_iter().collect::<Vec<_>>());
     let overdue = expected.iter().filter(|row| row.overdue(at)).count() as u64;
-    prop_assert_eq!(engine.overdue(view, at).unwrap(), overdue);
+    prop_assert_eq!(engine.overdue(view, at, None).unwrap(), overdue);
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! What a view is: which rows an event is about, and what it does to them.
 
+use super::judging::Judge;
 use super::opening::{self, Opening};
 use super::order::arrange;
 use super::row::{MAX_ACTORS, Row, RowEvent};
@@ -119,6 +120,12 @@ pub trait View: Send + Sync {
     /// For views of which many rows are asked at once as of another day.
     fn keeps_data(&self) -> bool {
         false
+    }
+
+    /// Who says what a row comes to, where its own events cannot: see [`Judge`]. Its rows are kept with what their events
+    /// say, and have a state, dates and facets only once they are judged.
+    fn judge(&self) -> Option<&dyn Judge> {
+        None
     }
 
     /// What a row adds to the statistics of decisions.

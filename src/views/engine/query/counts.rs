@@ -14,6 +14,7 @@ use crate::views::engine::stored::Stored;
 use crate::views::engine::view::{CONFLICT, View};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::time::Instant;
 
 impl Reading<'_> {
     /// Rows whose last event takes effect only after `at`, with what they are at `at`.
@@ -63,6 +64,25 @@ impl Reading<'_> {
             count += u64::from(self.stored(number)?.is_some_and(|stored| counts(&stored)));
         }
         Ok(count)
+    }
+
+    /// The same of rows that are judged one by one.
+    pub(super) fn judged_counts(
+        &self,
+        facet: &str,
+        at: Timestamp,
+        ends: Option<Instant>,
+    ) -> Result<Vec<(String, u64)>> {
+        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+        let view = &*self.view;
+        self.each(at, ends, &mut |found| {
+            let values = match facet {
+                "state" => vec![found.state(view, at).to_owned()],
+                _ => facet_values(view, &found.row, facet, found.conflict()),
+            };
+            values.into_iter().for_each(|value| *counts.entry(value).or_default() += 1);
+        })?;
+        Ok(counts.into_iter().collect())
     }
 
     pub(super) fn counts(&self, facet: &str, at: Timestamp) -> Result<Vec<(String, u64)>> {

@@ -3,8 +3,10 @@
 mod asked;
 mod counts;
 mod fits;
+mod judged;
 mod questions;
 mod reading;
+mod remembered;
 mod source;
 
 pub use asked::{Ask, EXPIRED, Found, Page, Place, SCHEDULED, Scheduled, Sort, When};

@@ -91,20 +91,36 @@ impl Engine {
     }
 
     /// How many rows have each value of a facet (`state`, or one that the view counts by), as things are at a time;
-    /// of what is recorded, everything counts. In the order of the values.
+    /// of what is recorded, everything counts. In the order of the values. From `ends` on nobody waits for it any more.
     ///
     /// # Errors
     /// See [`Engine::view`].
-    pub fn counts(&self, view: &str, facet: &str, at: Timestamp) -> Result<Vec<(String, u64)>> {
-        self.reading(view)?.counts(facet, at)
+    pub fn counts(
+        &self,
+        view: &str,
+        facet: &str,
+        at: Timestamp,
+        ends: Option<Instant>,
+    ) -> Result<Vec<(String, u64)>> {
+        let reading = self.reading(view)?;
+        if reading.view.judge().is_some() {
+            reading.judged_counts(facet, at, ends)
+        } else {
+            reading.counts(facet, at)
+        }
     }
 
-    /// How many rows are overdue at a time.
+    /// How many rows are overdue at a time. From `ends` on nobody waits for it any more.
     ///
     /// # Errors
     /// See [`Engine::view`].
-    pub fn overdue(&self, view: &str, at: Timestamp) -> Result<u64> {
+    pub fn overdue(&self, view: &str, at: Timestamp, ends: Option<Instant>) -> Result<u64> {
         let reading = self.reading(view)?;
+        if reading.view.judge().is_some() {
+            let mut count = 0;
+            reading.each(at, ends, &mut |found| count += u64::from(found.overdue(at)))?;
+            return Ok(count);
+        }
         let mut count = reading.passed(DateKind::Due, at, &|_| true)?;
         for (stored, found) in reading.ahead(at)? {
             let kept = !stored.row.ended && stored.row.due_at.is_some_and(|due| due <= at);
@@ -124,6 +140,24 @@ impl Engine {
 }
 
 impl Reading<'_> {
+    /// Looks at each row as it is at a time.
+    pub(super) fn each(
+        &self,
+        at: Timestamp,
+        ends: Option<Instant>,
+        look: &mut dyn FnMut(&Found),
+    ) -> Result<()> {
+        let mut ask = Ask { ends, ..Ask::all(When { known: self.applied, at }, MAX_SCANNED) };
+        loop {
+            let page = self.list(&ask)?;
+            page.rows.iter().for_each(&mut *look);
+            match page.next {
+                Some(next) => ask.after = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
     pub(super) fn list(&self, ask: &Ask) -> Result<Page> {
         let mut page = Page { rows: Vec::new(), next: None, applied: self.applied };
         let mut source = Source::of(self, ask)?;

@@ -1,6 +1,7 @@
 //! One view held still, and its rows as of a moment.
 
 use super::asked::{Found, SCHEDULED, Scheduled, When};
+use super::remembered::Remembered;
 use crate::spec::time::Timestamp;
 use crate::store::Table;
 use crate::views::engine::corrections::Corrections;
@@ -30,6 +31,8 @@ pub(in crate::views::engine) struct Reading<'a> {
     pub(in crate::views::engine) view: Arc<dyn View>,
     pub(in crate::views::engine) applied: u64,
     pub(in crate::views::engine) rows: u64,
+    /// What has been read of entries that are not about its rows.
+    pub(in crate::views::engine) remembered: Remembered,
 }
 
 impl Engine {
@@ -44,7 +47,8 @@ impl Engine {
         let member = state.members.iter().find(|member| member.projection.name() == name);
         match member.map(|member| (member.slot, member.rows, member.projection.clone())) {
             Some((slot, rows, Projection::Rows(view))) => {
-                Ok(Reading { engine: self, state, slot, view, applied, rows })
+                let remembered = Remembered::default();
+                Ok(Reading { engine: self, state, slot, view, applied, rows, remembered })
             }
             _ => Err(self.absent(&state, name)),
         }
@@ -132,6 +136,9 @@ impl Reading<'_> {
         let siblings = siblings_of(&*self.engine.store, self.slot, number, &stored)?;
         let others = siblings.iter().filter(|(_, number)| *number < when.known).count() as u64;
         let others = others + u64::from(stored.beside.is_some());
+        if let Some(judge) = self.view.judge() {
+            return self.judged(judge, number, stored, (&siblings, others), when);
+        }
         let whole = stored.last_seq < when.known && stored.latest <= when.at;
         if whole {
             if stored.row.counts.is_empty() {
@@ -184,6 +191,10 @@ impl Reading<'_> {
         }))
     }
 
+    pub(in crate::views::engine) fn corrections(&self) -> Corrections<'_> {
+        Corrections::new(&*self.engine.store)
+    }
+
     pub(in crate::views::engine) fn gathered(
         &self,
         number: u64,
@@ -191,7 +202,7 @@ impl Reading<'_> {
         siblings: &[(u64, u64)],
         when: When,
     ) -> Result<Gathered> {
-        let corrections = Corrections::new(&*self.engine.store);
+        let corrections = self.corrections();
         let gathering = Gathering {
             view: &*self.view,
             stored,

@@ -46,7 +46,11 @@ impl Source {
             let to = to.map_or_else(|| keys::dates_to(slot, kind, last), |to| keys::date(slot, kind, to, 0));
             // What is kept in order is as things are now; of another day, or where rows are ahead of their time, they
             // are sorted here.
-            if past || !reading.ahead_numbers(at)?.is_empty() || reading.engine.is_past(at) {
+            if view.judge().is_some()
+                || past
+                || !reading.ahead_numbers(at)?.is_empty()
+                || reading.engine.is_past(at)
+            {
                 return Source::sorted(reading, ask, kind);
             }
             return Ok(Source::Dates { kind, from, to, descending });
@@ -70,8 +74,8 @@ impl Source {
             let list = (field, value.to_owned());
             return Ok(Source::Postings { list, before: known, descending });
         }
-        let state =
-            single("state").filter(|state| *state != EXPIRED && view.common_state() != Some(*state) && !past);
+        let state = single("state").filter(|state| view.common_state() != Some(*state) && !past);
+        let state = state.filter(|state| *state != EXPIRED || view.judge().is_some());
         if let Some(state) = state
             && !reading.engine.is_past(at)
         {
