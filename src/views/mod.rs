@@ -20,9 +20,12 @@ pub mod mentions;
 pub mod registers;
 pub mod sources;
 pub mod stats;
+mod told;
 
 #[cfg(test)]
 mod apart_tests;
+#[cfg(test)]
+pub(crate) mod histories;
 
 pub use all::projections;
 pub use log_views::LogViews;

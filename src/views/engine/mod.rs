@@ -38,7 +38,7 @@ mod view;
 #[cfg(test)]
 pub(in crate::views) mod testing;
 #[cfg(test)]
-mod tests;
+pub(in crate::views) mod tests;
 #[cfg(test)]
 mod whose_tests;
 
@@ -50,8 +50,10 @@ pub use event::EventFeed;
 pub use history::{Change, History};
 pub use keys::DateKind;
 pub use lists::{Counted, EntryLists};
+pub(in crate::views) use opening::digest;
 pub use opening::{CONFLICTS, Opening};
 pub use order::arrange;
+pub use others::ModelDay;
 pub use query::{Ask, EXPIRED, Found, Page, Place, SCHEDULED, Scheduled, Sort, When};
 pub use row::{Assurance, EARLY, Row, RowEvent};
 pub use slots::Projection;
