@@ -14,6 +14,7 @@
 pub mod access;
 pub mod approvals;
 pub mod catalogue;
+mod connected;
 pub mod controls;
 pub mod corrections;
 pub mod cursor;

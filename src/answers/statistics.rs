@@ -1,10 +1,11 @@
 //! How decisions turned out: from counters to counts, rates and shares, by model, version, outcome and day.
 
 use super::error::AnswerError;
-use super::moment::{moment, time};
+use super::moment::{Moment, moment, time};
 use super::parameters::Parameters;
 use super::{Answer, Inquiry};
 use crate::spec::time::Day;
+use crate::views::engine::ModelDay;
 use crate::views::stats::{Counter, DayStats};
 use std::collections::BTreeMap;
 
@@ -12,6 +13,12 @@ use std::collections::BTreeMap;
 ///
 /// Reason: a year of days of thirty versions; whoever wants more asks in parts.
 const MAX_GROUPS: usize = 12_000;
+
+/// The view that is counted.
+const VIEW: &str = "decisions";
+
+/// Decisions read at once, where they are counted as of another day.
+const PAGE: usize = 500;
 
 /// By what statistics are grouped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,13 +65,13 @@ pub struct Counts {
     pub significant: u64,
     /// To be reviewed.
     pub review_required: u64,
-    /// Reviewed, required or not.
+    /// Reviewed, required or not. Who only refers a decision on has not reviewed it.
     pub reviewed: u64,
     /// Confirmed by their last review.
     pub confirmed: u64,
     /// Overridden by their last review.
     pub overridden: u64,
-    /// Referred by their last review.
+    /// Referred on, and not decided since.
     pub referred: u64,
     /// To be reviewed, and not reviewed.
     pub unreviewed: u64,
@@ -74,15 +81,19 @@ pub struct Counts {
     pub unreviewed_share: Option<f64>,
     /// The median time from a review's start to its end, in seconds, within 1 %; none if there was none.
     pub median_review_seconds: Option<f64>,
-    /// Contested.
+    /// Decisions that are contested, or were.
     pub contested: u64,
-    /// Contested, and upheld.
+    /// Contests, each once: a decision may have several.
+    pub contests: u64,
+    /// Contests that nobody has answered.
+    pub contests_open: u64,
+    /// Contests after which the decision stood.
     pub upheld: u64,
-    /// Contested, and reversed.
+    /// Contests after which it fell.
     pub reversed: u64,
-    /// Adverse, and the person concerned was not told.
+    /// Adverse, and no notice of that was delivered.
     pub adverse_without_notice: u64,
-    /// Contested, and not explained to the person concerned.
+    /// Contested, and no explanation was delivered to the person concerned.
     pub contested_without_explanation: u64,
 }
 
@@ -112,14 +123,15 @@ pub struct Statistics {
 /// A parameter is wrong, or the views do not answer.
 pub fn decisions(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Statistics>, AnswerError> {
     let moment = moment(inquiry, &parameters.moment)?;
-    if !moment.current {
-        let detail = "statistics are kept of now, by the day of the decision: ask with `from` and `to`";
-        return Err(AnswerError::Parameter(detail.to_owned()));
-    }
     let (by, names) = grouping(parameters.get("by").unwrap_or("model,version"))?;
     let from = parameters.get("from").map(|text| day("from", text)).transpose()?;
     let to = parameters.get("to").map(|text| day("to", text)).transpose()?;
-    let days = moment.engine.statistics("decisions", parameters.get("model"), (from, to))?;
+    let model = parameters.get("model");
+    let days = if moment.current {
+        moment.engine.statistics(VIEW, model, (from, to))?
+    } else {
+        as_of_then(&moment, model, (from, to))?
+    };
     let of_version = parameters.get("version");
     let days =
         days.into_iter().filter(|(_, version, _, _)| of_version.is_none_or(|wanted| wanted == version));
@@ -130,6 +142,36 @@ pub fn decisions(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answe
     }
     let body = Statistics { by: names, items };
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
+}
+
+/// The same counters as of another day, from the decisions as they stood then: in proportion to how many there were.
+fn as_of_then(
+    moment: &Moment,
+    model: Option<&str>,
+    (from, to): (Option<Day>, Option<Day>),
+) -> Result<Vec<ModelDay>, AnswerError> {
+    let view = moment.view(VIEW)?;
+    let mut days: BTreeMap<(String, String, Day), DayStats> = BTreeMap::new();
+    let ask = moment.all(PAGE);
+    let mut ask = match model {
+        Some(model) => ask.with("model", model),
+        None => ask,
+    };
+    loop {
+        moment.deadline.check()?;
+        let page = moment.engine.list(VIEW, &ask)?;
+        for facts in page.rows.iter().filter_map(|found| view.contribution(&found.row)) {
+            if from.is_none_or(|from| from <= facts.day) && to.is_none_or(|to| facts.day < to) {
+                let key = (facts.model.clone(), facts.version.clone(), facts.day);
+                days.entry(key).or_default().add(&facts);
+            }
+        }
+        match page.next {
+            Some(next) => ask.after = Some(next),
+            None => break,
+        }
+    }
+    Ok(days.into_iter().map(|((model, version, day), stats)| (model, version, day, stats)).collect())
 }
 
 fn grouping(text: &str) -> Result<(Grouping, Vec<&'static str>), AnswerError> {
@@ -224,6 +266,8 @@ fn counts(stats: &DayStats) -> Counts {
         unreviewed_share: share(stats.get(Counter::Unreviewed), stats.get(Counter::ReviewRequired)),
         median_review_seconds: stats.reviews.median_seconds(),
         contested: stats.get(Counter::Contested),
+        contests: stats.get(Counter::Contests),
+        contests_open: stats.get(Counter::ContestsOpen),
         upheld: stats.get(Counter::Upheld),
         reversed: stats.get(Counter::Reversed),
         adverse_without_notice: stats.get(Counter::AdverseUnnotified),
@@ -247,7 +291,8 @@ mod tests {
             significant: true,
             review_required: outcome == "declined",
             review,
-            contest: None,
+            referred: false,
+            contests: Vec::new(),
             notified: true,
             explained: false,
         }

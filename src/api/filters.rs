@@ -250,13 +250,13 @@ pub struct DecisionFilters {
     pub significant_effect: Option<bool>,
     /// Whether somebody has to look at it.
     pub review_required: Option<bool>,
-    /// Whether somebody has to look at it, and nobody has.
+    /// Whether somebody has to look at it, and nobody has; who only referred it on has not.
     pub unreviewed: Option<bool>,
     /// Whether the person concerned contests it, or did.
     pub contested: Option<bool>,
-    /// Whether it is contested, and not explained to the person concerned.
+    /// Whether it is contested, or was, and no explanation was delivered to the person concerned.
     pub contested_unexplained: Option<bool>,
-    /// Whether it is adverse, and the person concerned was not told.
+    /// Whether it is adverse, and no notice of that was delivered to the person concerned.
     pub adverse_unnotified: Option<bool>,
 }
 
@@ -267,6 +267,9 @@ pub struct EscalationFilters {
     /// What it is about: type and id.
     #[param(example = "model/hire-rank")]
     pub about: Option<String>,
+    /// The id of what it is about, whatever type that has.
+    #[param(example = "hire-rank")]
+    pub about_id: Option<String>,
     /// Who has it.
     pub assigned_to: Option<String>,
     /// Who or what opened it.
@@ -292,6 +295,12 @@ pub struct EscalationFilters {
     pub finding: Option<String>,
     /// Whether whoever resolved it closed it too.
     pub closed_by_resolver: Option<bool>,
+    /// Whether a clock or an action of its newest round was missed.
+    pub missed: Option<bool>,
+    /// Whether one of its earlier rounds missed one: opening again takes nothing of that away.
+    pub missed_before: Option<bool>,
+    /// Whether it was closed before it was resolved.
+    pub unresolved: Option<bool>,
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@
 use crate::api::description::{Description, not_there};
 use crate::api::{
     access, approvals, catalog as catalogue, clock, controls, corrections, decisions, events, fairness,
-    health, keys, log, metrics, post, proofs, registers, rows, sources, standing, statistics, stream, timeline,
+    health, keys, log, metrics, post, proofs, registers, rows, sources, standing, statistics, stream,
+    timeline,
 };
 use crate::catalog::Catalog;
 use crate::web::Service;

@@ -1,11 +1,11 @@
 //! Statistics of decisions.
 
 use super::answering::answer;
-use super::moment::MomentView;
+use super::moment::{MomentQuery, MomentView};
 use crate::answers::statistics;
 use crate::api::problems::OfQuestions;
 use crate::web::auth::Reader;
-use crate::web::parameters::Query;
+use crate::web::parameters::{Both, Query};
 use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
@@ -32,8 +32,6 @@ pub struct StatsQuery {
     /// for one row of all.
     #[param(example = "model,version")]
     pub by: Option<String>,
-    /// Wait (at most 5 s) until the views have this entry: read your own write.
-    pub min_seq: Option<u64>,
 }
 
 /// Statistics of one group of decisions.
@@ -79,13 +77,13 @@ pub struct Counts {
     pub significant: u64,
     /// To be reviewed.
     pub review_required: u64,
-    /// Reviewed, required or not.
+    /// Reviewed, required or not. Who only refers a decision on has not reviewed it.
     pub reviewed: u64,
     /// Confirmed by their last review.
     pub confirmed: u64,
     /// Overridden by their last review.
     pub overridden: u64,
-    /// Referred by their last review.
+    /// Referred on, and not decided since.
     pub referred: u64,
     /// To be reviewed, and not reviewed.
     pub unreviewed: u64,
@@ -95,15 +93,19 @@ pub struct Counts {
     pub unreviewed_share: Option<f64>,
     /// The median time from a review's start to its end, in seconds, within 1 %; null if there was none.
     pub median_review_seconds: Option<f64>,
-    /// Contested.
+    /// Decisions that are contested, or were.
     pub contested: u64,
-    /// Contested, and upheld.
+    /// Contests, each once: a decision may have several.
+    pub contests: u64,
+    /// Contests that nobody has answered.
+    pub contests_open: u64,
+    /// Contests after which the decision stood.
     pub upheld: u64,
-    /// Contested, and reversed.
+    /// Contests after which it fell.
     pub reversed: u64,
-    /// Adverse, and the person concerned was not told.
+    /// Adverse, and no notice of that was delivered.
     pub adverse_without_notice: u64,
-    /// Contested, and not explained to the person concerned.
+    /// Contested, and no explanation was delivered to the person concerned.
     pub contested_without_explanation: u64,
 }
 
@@ -165,6 +167,8 @@ impl Counts {
             unreviewed_share: counts.unreviewed_share,
             median_review_seconds: counts.median_review_seconds,
             contested: counts.contested,
+            contests: counts.contests,
+            contests_open: counts.contests_open,
             upheld: counts.upheld,
             reversed: counts.reversed,
             adverse_without_notice: counts.adverse_without_notice,
@@ -174,7 +178,7 @@ impl Counts {
 }
 
 /// How decisions turned out: counts and rates by model, version, outcome and day; overridden, unreviewed, contested.
-#[utoipa::path(tag = "compliance", params(StatsQuery), responses(
+#[utoipa::path(tag = "compliance", params(StatsQuery, MomentQuery), responses(
     (status = 200, description = "Statistics", body = StatsView),
     OfQuestions,
 ))]
@@ -182,7 +186,7 @@ impl Counts {
 pub async fn stats(
     service: web::Data<Service>,
     reader: Reader,
-    query: Query<StatsQuery>,
+    query: Query<Both<StatsQuery, MomentQuery>>,
 ) -> Result<HttpResponse, Problem> {
     let parameters = query.into_inner();
     answer(

@@ -6,7 +6,7 @@ use super::links;
 use super::moment::{MomentQuery, MomentView, text};
 use super::row::Assurance;
 use crate::answers::moment::AskedMoment;
-use crate::answers::{Page, timeline};
+use crate::answers::timeline;
 use crate::api::problems::OfQuestions;
 use crate::web::auth::Reader;
 use crate::web::parameters::{Both, Query};
@@ -52,6 +52,11 @@ pub enum SubjectRole {
     Entity,
     /// Something that it links to.
     Link,
+    /// Who acted, or posted it.
+    Actor,
+    /// It is connected by way of something else, which `via` names: a decision of the case, a contest of that decision, an
+    /// escalation about any of them.
+    Connected,
 }
 
 /// An entry that speaks of an id.
@@ -86,6 +91,10 @@ pub struct TimelineItem {
     pub entity: Option<String>,
     /// What the id that was asked for is to it.
     pub role: SubjectRole,
+    /// By way of what it is connected, where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "CTS-0012")]
+    pub via: Option<String>,
     /// Who acted.
     #[schema(example = "app:credit-line")]
     pub by: String,
@@ -117,6 +126,9 @@ pub struct Timeline {
     pub items: Vec<TimelineItem>,
     /// Give it as `cursor` to go on; null at the end. A page may be short and have a next one.
     pub next: Option<String>,
+    /// More is connected with the id than is followed: ask for its decisions one by one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shortened: bool,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -127,6 +139,8 @@ impl SubjectRole {
             timeline::SubjectRole::Subject => SubjectRole::Subject,
             timeline::SubjectRole::Entity => SubjectRole::Entity,
             timeline::SubjectRole::Link => SubjectRole::Link,
+            timeline::SubjectRole::Actor => SubjectRole::Actor,
+            timeline::SubjectRole::Connected => SubjectRole::Connected,
         }
     }
 }
@@ -144,6 +158,7 @@ impl TimelineItem {
             family: mention.family,
             entity: mention.entity,
             role: SubjectRole::of(mention.role),
+            via: mention.via,
             by: mention.by,
             assurance: Assurance::of(mention.assurance),
             corrected_by: mention.corrected_by,
@@ -155,18 +170,15 @@ impl TimelineItem {
 }
 
 impl Timeline {
-    fn of(
-        subject: String,
-        page: Page<timeline::Mention>,
-        moment: &AskedMoment,
-        as_of: MomentView,
-    ) -> Timeline {
+    fn of(subject: String, found: timeline::Timeline, moment: &AskedMoment, as_of: MomentView) -> Timeline {
+        let timeline::Timeline { page, shortened } = found;
         let items = page.items.into_iter().map(|mention| TimelineItem::of(mention, moment)).collect();
-        Timeline { subject, items, next: page.next, as_of }
+        Timeline { subject, items, next: page.next, shortened, as_of }
     }
 }
 
-/// Everything that speaks of an id, in all families: a case, a decision, a model, a data set, a person.
+/// Everything that speaks of an id, in all families: a case, a decision, a model, a data set, a person. Of a person also
+/// what the person did; of a case its decisions, their contests, and what was escalated of them.
 ///
 /// An id that nothing speaks of has an empty timeline. With `as_of`, what had been recorded by then, and what corrections
 /// had taken away by then; with `at`, only what had taken effect by that time.

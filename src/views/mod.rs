@@ -21,9 +21,12 @@ pub mod registers;
 pub mod sources;
 pub mod stats;
 pub mod stretches;
+mod told;
 
 #[cfg(test)]
 mod apart_tests;
+#[cfg(test)]
+pub(crate) mod histories;
 
 pub use all::projections;
 pub use log_views::LogViews;

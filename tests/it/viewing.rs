@@ -220,7 +220,7 @@ fn escalations_are_asked_by_level_and_clock() {
         assert_eq!(ids(&ask(&ledger, &path)).len() as u64, item["count"].as_u64().unwrap(), "{item}");
     }
     let night = ask(&ledger, "/v1/escalations/ESC-0006");
-    assert!(night["fields"]["late"].as_array().is_some_and(|late| !late.is_empty()), "{night}");
+    assert!(night["fields"]["missed"].as_array().is_some_and(|missed| !missed.is_empty()), "{night}");
     assert_eq!(night["fields"]["level"], 3);
 }
 

@@ -79,7 +79,9 @@ impl Way {
     ) -> Result<Vec<u64>, AnswerError> {
         match self {
             Way::Listed => asked.listed(control, range, limit),
-            Way::Speaking(id) => speaking_of(asked.inquiry, &asked.moment.engine, id, range, true, limit),
+            Way::Speaking(id) => {
+                speaking_of(asked.inquiry, &asked.moment.engine, &[id.as_str()], range, true, limit)
+            }
         }
     }
 }

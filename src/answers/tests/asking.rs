@@ -186,6 +186,7 @@ fn a_timeline_names_the_rows_that_were_changed() {
     let found = timeline::timeline(&inquiry, "A-1", &asked(&[])).unwrap();
     let told: Vec<(u64, &str)> = found
         .body
+        .page
         .items
         .iter()
         .map(|mention| (mention.seq, mention.row.as_ref().map_or("", |row| row.id.as_str())))

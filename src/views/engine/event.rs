@@ -40,6 +40,7 @@ impl Event {
             effective_at: self.effective_at(catalog),
             happened_at: self.happened_at,
             early_by: 0,
+            after_turn: false,
             ty: self.ty.clone(),
             source: self.source.clone(),
             id: self.id.clone(),

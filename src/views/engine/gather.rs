@@ -8,7 +8,7 @@ use super::order::arrange;
 use super::query::When;
 use super::row::RowEvent;
 use super::stored::{Placed, Stored, load, source_hash};
-use super::view::View;
+use super::view::{RowName, View};
 use crate::catalog::Catalog;
 
 /// A row whose events are to be gathered.
@@ -17,6 +17,8 @@ pub(super) struct Gathering<'a> {
     pub(super) stored: &'a Stored,
     /// Rows of other sources under the same id: hash of the source, and number of the row.
     pub(super) siblings: &'a [(u64, u64)],
+    /// The entry of the view's turn, if there was one.
+    pub(super) turn: Option<u64>,
     pub(super) corrections: &'a Corrections<'a>,
     pub(super) feed: &'a dyn EventFeed,
     pub(super) catalog: &'a Catalog,
@@ -53,12 +55,14 @@ impl Gathering<'_> {
                         self.put_in_place(&mut event, target, retimed)?
                     }
                     Counts::Not { by } => {
+                        event.after_turn = self.turn.is_some_and(|turn| turn < event.place);
                         gathered.last_seq = gathered.last_seq.max(seq);
                         gathered.gone.push((event, by));
                         continue;
                     }
                 }
             }
+            event.after_turn = self.turn.is_some_and(|turn| turn < event.place);
             if event.effective_at > when.at {
                 gathered.later.push(event);
             } else {
@@ -73,6 +77,10 @@ impl Gathering<'_> {
     /// An event that names an id belongs to the row of its own source, once there is one.
     fn belongs_elsewhere(&self, event: &RowEvent, known: u64) -> bool {
         if self.siblings.is_empty() || self.view.opening(&event.ty) != Opening::None {
+            return false;
+        }
+        // By another name it was brought here for that name.
+        if !matches!(self.view.row_of(&event.ty, &event.data), Some(RowName::Id(_))) {
             return false;
         }
         let source = source_hash(&event.source);

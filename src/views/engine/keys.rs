@@ -11,7 +11,8 @@
 //! | `Meta` | slot, `d`, kind, day | how many rows have that date on that day (u64) |
 //! | `Meta` | slot, `s`, model, 0, version, 0, day | statistics of that day, JSON |
 //! | `Meta` | slot, `t`, name | a tally, JSON |
-//! | `Ids` | slot, 16 bytes of hash of a row's name, or of its id and source | the row's number |
+//! | `Meta` | slot, `u` | the entry of the view's turn: see `View::turn` (u64) |
+//! | `Ids` | slot, 16 bytes of hash of a row's name, or of its name and a source | the row's number |
 //! | `Rows` | slot, number | [`super::stored::Stored`], JSON |
 //! | `Events` | slot, number, seq | 8 bytes of hash of the event's source, or the event as kept, JSON |
 //! | `Terms` | slot, `s`, hash of a state, number | nothing |
@@ -166,6 +167,11 @@ pub(super) fn tally(slot: Slot, name: &str) -> Vec<u8> {
     Key::new(slot, b"t").and(name.as_bytes()).0
 }
 
+/// Where the entry of a view's turn stands.
+pub(super) fn turn(slot: Slot) -> Vec<u8> {
+    Key::new(slot, b"u").0
+}
+
 /// The name in a key of [`tally`].
 pub(super) fn tally_name(key: &[u8]) -> Option<&str> {
     std::str::from_utf8(key.get(5..)?).ok()
@@ -187,6 +193,14 @@ pub(super) fn name_of_source(slot: Slot, id: &str, source: &str) -> [u8; 20] {
     let mut key = [0; 20];
     key[..4].copy_from_slice(&slot.to_be_bytes());
     key[4..].copy_from_slice(&first::<16>(&hash(&[b"of", id.as_bytes(), source.as_bytes()])));
+    key
+}
+
+/// The row to which an event of this source gave this other name.
+pub(super) fn alias_of_source(slot: Slot, alias: &str, source: &str) -> [u8; 20] {
+    let mut key = [0; 20];
+    key[..4].copy_from_slice(&slot.to_be_bytes());
+    key[4..].copy_from_slice(&first::<16>(&hash(&[b"alias of", alias.as_bytes(), source.as_bytes()])));
     key
 }
 

@@ -39,7 +39,7 @@ mod view;
 #[cfg(test)]
 pub(in crate::views) mod testing;
 #[cfg(test)]
-mod tests;
+pub(in crate::views) mod tests;
 #[cfg(test)]
 mod whose_tests;
 
@@ -52,8 +52,10 @@ pub use history::{Change, History};
 pub use judging::{Beside, Judge};
 pub use keys::DateKind;
 pub use lists::{Counted, EntryLists};
+pub(in crate::views) use opening::digest;
 pub use opening::{CONFLICTS, Opening};
 pub use order::arrange;
+pub use others::ModelDay;
 pub use query::{Ask, EXPIRED, Found, Page, Place, SCHEDULED, Scheduled, Sort, When};
 pub use row::{Assurance, EARLY, Row, RowEvent, telling};
 pub use slots::Projection;

@@ -84,6 +84,7 @@ pub(super) fn admits(view: &dyn View, row: &mut Row, event: &RowEvent) -> bool {
     !told_again
 }
 
+/// Notes an opening that does nothing: as a confirmation where it says the same, else as a conflict.
 fn note(row: &mut Row, event: &RowEvent, same: bool) {
     let (list, total) =
         if same { (CONFIRMATIONS, CONFIRMATIONS_TOTAL) } else { (CONFLICTS, CONFLICTS_TOTAL) };
@@ -101,7 +102,7 @@ fn note(row: &mut Row, event: &RowEvent, same: bool) {
 }
 
 /// A short name for what an event says. Recorded members are in one order, so that equal data have equal texts.
-fn digest(data: &Value) -> u64 {
+pub(in crate::views) fn digest(data: &Value) -> u64 {
     let hash: [u8; 32] = Sha256::digest(data.to_string()).into();
     // 32 bytes have a first 8; half of them are enough for a number that JSON readers keep.
     hash.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes) >> 12)

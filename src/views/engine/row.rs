@@ -58,6 +58,8 @@ pub struct RowEvent {
     /// How long before the opening of its row it was done, in microseconds: it was told early, and counts from the opening.
     /// 0 for all others.
     pub early_by: i64,
+    /// Whether it was recorded after the ledger's first event of the type that its view names as a turn (`View::turn`).
+    pub after_turn: bool,
     /// CloudEvents `type`.
     pub ty: String,
     /// CloudEvents `source`.

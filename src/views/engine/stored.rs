@@ -6,6 +6,7 @@ use super::keys::{self, Slot};
 use super::micros;
 use super::opening::CONFLICTS;
 use super::row::{Assurance, Row, RowEvent};
+use super::view::View;
 use crate::catalog::Catalog;
 use crate::spec::time::Timestamp;
 use crate::store::{Store, Table};
@@ -155,6 +156,7 @@ impl Kept {
             effective_at,
             happened_at,
             early_by: 0,
+            after_turn: false,
             ty,
             source,
             id,
@@ -186,6 +188,14 @@ pub(super) fn siblings_of(
         })?;
     }
     Ok(siblings)
+}
+
+/// The entry of a view's turn, as the store has it.
+pub(super) fn turn_of(store: &dyn Store, slot: Slot, view: &dyn View) -> Result<Option<u64>> {
+    if view.turn().is_none() {
+        return Ok(None);
+    }
+    Ok(store.get(Table::Meta, &keys::turn(slot))?.and_then(|record| keys::number_of(&record)))
 }
 
 pub(super) fn read_count(store: &dyn Store, key: &[u8]) -> Result<u64> {

@@ -15,6 +15,7 @@ pub(in crate::views) fn event(seq: u64, at: Timestamp, ty: &str, by: &str, data:
         effective_at: at,
         happened_at: at,
         early_by: 0,
+        after_turn: false,
         ty: ty.to_owned(),
         source: "/t".to_owned(),
         id: format!("e-{seq}"),

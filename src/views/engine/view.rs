@@ -54,6 +54,18 @@ pub trait View: Send + Sync {
         false
     }
 
+    /// Whether events of a type end a round of a row that has rounds. Of the openings between two ends the first one
+    /// recorded begins the round, whichever was done first.
+    fn ends_round(&self, _ty: &str) -> bool {
+        false
+    }
+
+    /// A type of which the first event recorded in the ledger, of whichever row, changes what later ones mean: an event
+    /// says whether it was recorded after that (`RowEvent::after_turn`).
+    fn turn(&self) -> Option<&str> {
+        None
+    }
+
     /// What one event does to its row. Events come in the order in which they were done (see [`arrange`]), those
     /// told early after the opening; `row` is the default one before the first. It must cope with events that are missing:
     /// a correction may take any away.

@@ -12,7 +12,7 @@ use crate::views::engine::row::Row;
 use crate::views::engine::session::STUB;
 use crate::views::engine::slots::Projection;
 use crate::views::engine::state::{Engine, State};
-use crate::views::engine::stored::{Placed, Stored, placed, read_stored, siblings_of, source_hash};
+use crate::views::engine::stored::{Placed, Stored, placed, read_stored, siblings_of, source_hash, turn_of};
 use crate::views::engine::view::{RowName, View, advance};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -207,6 +207,7 @@ impl Reading<'_> {
             view: &*self.view,
             stored,
             siblings,
+            turn: turn_of(&*self.engine.store, self.slot, &*self.view)?,
             corrections: &corrections,
             feed: &*self.engine.feed,
             catalog: &self.state.catalog,

@@ -100,6 +100,7 @@ impl Session<'_> {
             view: &*view,
             stored: &working.stored,
             siblings: &siblings,
+            turn: self.turn_of(slot, &*view)?,
             corrections: &self.corrections,
             feed: self.feed,
             catalog: self.catalog,

@@ -2,6 +2,8 @@
 
 mod finish;
 mod marks;
+mod names;
+mod turn;
 mod whose;
 
 use super::corrections::{CORRECTION, Corrections};
@@ -12,7 +14,7 @@ use super::lists::{Counted, Tail};
 use super::opening::Opening;
 use super::row::RowEvent;
 use super::slots::{Member, Projection};
-use super::stored::{Kept, Placed, SOURCE_BYTES, Stored, placed, read_stored, source_hash};
+use super::stored::{Kept, Placed, Stored, placed, read_stored, source_hash};
 use super::tally::Tallier;
 use super::view::{RowName, View, advance};
 use crate::catalog::Catalog;
@@ -41,6 +43,8 @@ pub(super) struct Session<'a> {
     names: HashMap<[u8; 20], Option<u64>>,
     /// Rows of other sources that this batch began beside first rows: hash of the source, and number.
     siblings: HashMap<(Slot, u64), Vec<(u64, u64)>>,
+    /// The entries of views' turns, as far as they were looked up.
+    turns: HashMap<Slot, Option<u64>>,
     /// Events of rows that this batch writes or takes away.
     events: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// By how much counts change: of what has a facet's value, and of what has its date on a day.
@@ -109,6 +113,7 @@ impl<'a> Session<'a> {
             in_hand: HashMap::with_capacity(events.len()),
             names: HashMap::with_capacity(events.len()),
             siblings: HashMap::new(),
+            turns: HashMap::new(),
             events: BTreeMap::new(),
             counts: HashMap::new(),
             days: HashMap::new(),
@@ -128,6 +133,7 @@ impl<'a> Session<'a> {
             let Projection::Rows(view) = &member.projection else { continue };
             if let Some(name) = view.row_of(&event.ty, &event.data) {
                 let event = for_row.get_or_insert_with(|| event.for_row(self.catalog));
+                event.after_turn = self.turn(member.slot, &**view, event)?;
                 self.row(member.slot, view, &name, event)?;
             }
         }
@@ -171,7 +177,12 @@ impl<'a> Session<'a> {
     /// One event of one row.
     fn row(&mut self, slot: Slot, view: &Arc<dyn View>, name: &RowName, event: &RowEvent) -> Result<()> {
         let key = keys::name(slot, name);
-        let number = match self.find(key)? {
+        // A name that its own source gave to a row leads there, whoever had the name first.
+        let own = match name {
+            RowName::Alias(alias) => self.find(keys::alias_of_source(slot, alias, &event.source))?,
+            RowName::Id(_) => None,
+        };
+        let number = match own.map_or_else(|| self.find(key), |own| Ok(Some(own)))? {
             None => {
                 let id = match name {
                     RowName::Id(id) => id.clone(),
@@ -193,6 +204,10 @@ impl<'a> Session<'a> {
             },
         };
         for alias in view.aliases(&event.ty, &event.data) {
+            let own = keys::alias_of_source(slot, &alias, &event.source);
+            if self.find(own)?.is_none() {
+                self.named(own, number);
+            }
             self.alias(slot, view, number, RowName::Alias(alias))?;
         }
         Ok(())
@@ -248,40 +263,6 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Gives a row another name. Events that came under that name before it was known become the row's.
-    fn alias(&mut self, slot: Slot, view: &Arc<dyn View>, number: u64, name: RowName) -> Result<()> {
-        let key = keys::name(slot, &name);
-        match self.find(key)? {
-            None => {}
-            Some(known) if known == number => return Ok(()),
-            Some(known) => {
-                // Whoever had the name first keeps it; only a row that is nothing but a name gives way.
-                let stub = self.working(slot, view, known)?;
-                if !stub.stored.id.starts_with(STUB) {
-                    return Ok(());
-                }
-                stub.gone = true;
-                let stub = stub.stored.clone();
-                for (seq, kept) in self.events_of(slot, &**view, known)? {
-                    self.events.insert(keys::event(slot, known, seq), None);
-                    let kept = kept.unwrap_or_else(|| vec![0; SOURCE_BYTES]);
-                    self.events.insert(keys::event(slot, number, seq), Some(kept));
-                }
-                let row = &mut self.working(slot, view, number)?.stored;
-                row.events += stub.events;
-                if stub.last_act >= row.last_act {
-                    (row.last_act, row.last_source) = (stub.last_act, 0);
-                }
-                row.latest = row.latest.max(stub.latest);
-                row.last_seq = row.last_seq.max(stub.last_seq);
-                row.corrected.extend(stub.corrected);
-                self.working(slot, view, number)?.stale = true;
-            }
-        }
-        self.named(key, number);
-        Ok(())
-    }
-
     /// A correction: rows of which it changes what counts are folded again.
     fn correct(&mut self, event: &Event, members: &[Member]) -> Result<()> {
         let same_row = |one: &Event, other: &Event| {
@@ -309,15 +290,6 @@ impl<'a> Session<'a> {
             }
         }
         Ok(())
-    }
-
-    /// The rows that an event of a source may be kept with: the first one of the name, and the source's own.
-    fn rows_named(&mut self, slot: Slot, name: &RowName, source: &str) -> Result<Vec<u64>> {
-        let mut numbers: Vec<u64> = self.find(keys::name(slot, name))?.into_iter().collect();
-        if let RowName::Id(id) = name {
-            numbers.extend(self.find(keys::name_of_source(slot, id, source))?);
-        }
-        Ok(numbers)
     }
 
     /// Notes an event among those of a row.

@@ -11,6 +11,7 @@ use crate::views::engine::opening::Opening;
 use crate::views::engine::row::RowEvent;
 use crate::views::engine::stored::{SOURCE_BYTES, Stored, load, siblings_of, source_hash};
 use crate::views::engine::view::{RowName, View};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Openings of a row that are looked at to see whether another source says the same.
@@ -99,15 +100,25 @@ impl Session<'_> {
         self.begin(slot, view, stored, event);
         self.batch.put(Table::Terms, &keys::sibling(slot, first, event.seq), &source.to_be_bytes());
         self.siblings.entry((slot, first)).or_default().push((source, event.seq));
-        let mut earlier = Vec::new();
+        let (mut earlier, mut by_name) = (Vec::new(), Vec::new());
         for (seq, kept) in self.events_of(slot, &**view, first)? {
             if source_of(kept.as_deref()).is_some_and(|of| of != source) {
                 continue;
             }
             let other = load(self.feed, self.catalog, seq, kept)?;
             if other.source == event.source && view.opening(&other.ty) == Opening::None {
-                earlier.push(other);
+                match view.row_of(&other.ty, &other.data) {
+                    Some(RowName::Alias(name)) => by_name.push((name, other)),
+                    _ => earlier.push(other),
+                }
             }
+        }
+        // What came by another name follows whoever gave that name.
+        let given: BTreeSet<String> =
+            earlier.iter().flat_map(|other| view.aliases(&other.ty, &other.data)).collect();
+        for (_, other) in by_name.into_iter().filter(|(name, _)| given.contains(name)) {
+            self.events.insert(keys::event(slot, first, other.seq), None);
+            earlier.push(other);
         }
         let corrected = {
             let first = self.working(slot, view, first)?;
@@ -118,6 +129,7 @@ impl Session<'_> {
         };
         for other in earlier {
             self.join(slot, view, event.seq, &other)?;
+            self.carry_names(slot, view, (first, event.seq), &other)?;
             let own: &mut Working = self.working(slot, view, event.seq)?;
             own.stale = true;
             own.stored.corrected.extend(corrected.iter().filter(|(seq, _)| *seq == other.seq));

@@ -1,0 +1,329 @@
+//! Selection rates and impact ratios by group and by intersection, from tallies.
+//!
+//! [`tally`] says which tallies stand, [`split`] into which groups they put people. Figures of several sources,
+//! environments or populations are never added up: two sources may tell of the same people. Those of several versions are,
+//! unless one is asked for.
+
+mod split;
+mod tally;
+#[cfg(test)]
+mod tests;
+
+use super::error::AnswerError;
+use super::moment::{moment, time};
+use super::parameters::Parameters;
+use super::{Answer, Inquiry};
+use crate::spec::time::Timestamp;
+use crate::views::fairness::Group;
+use split::{Split, Sum};
+use std::collections::{BTreeMap, BTreeSet};
+pub use tally::TallyStanding;
+use tally::{Tally, of_row, overlap, stand};
+
+/// The usual indicator: four fifths.
+const FOUR_FIFTHS: f64 = 0.8;
+
+/// One group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupRow {
+    /// Attributes and values.
+    pub group: Group,
+    /// How many were assessed.
+    pub n: u64,
+    /// How many of them were selected.
+    pub selected: u64,
+    /// Selected of those assessed; none if nobody was assessed.
+    pub selection_rate: Option<f64>,
+    /// The selection rate over the highest of a group that is not small, or of all where all are small; none if there is
+    /// none, or it is 0.
+    pub impact_ratio: Option<f64>,
+    /// Above the median of those assessed, where every tally says so.
+    pub scoring_rate: Option<f64>,
+    /// The scoring rate over the highest of a group that is not small, or of all where all are small.
+    pub scoring_impact_ratio: Option<f64>,
+    /// The group's share of all whose group is known.
+    pub share: Option<f64>,
+    /// Under 2 % of all whose group is known: its ratio says little, and it is not taken for the highest while there are
+    /// other groups.
+    pub small: bool,
+    /// The impact ratio is under four fifths: an indicator to look closer, not a verdict.
+    pub below_four_fifths: bool,
+}
+
+/// The groups of one attribute, or of several together, as one source tells of one population.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    /// Which attributes; several are an intersection.
+    pub attributes: Vec<String>,
+    /// The source that tells it.
+    pub source: String,
+    /// Where the model ran, where the tallies say it.
+    pub environment: Option<String>,
+    /// Who was assessed, where the tallies say it.
+    pub population: Option<String>,
+    /// How many tallies are added up.
+    pub tallies: usize,
+    /// Everybody in them.
+    pub total: u64,
+    /// All whose group is known.
+    pub known: u64,
+    /// Those whose group is not known.
+    pub unknown: u64,
+    /// Those who are not told by these attributes.
+    pub not_told: u64,
+    /// Of those not told, how many only a stated total knows of.
+    pub only_in_total: u64,
+    /// How many are told beyond the totals that are stated.
+    pub beyond_total: u64,
+    /// A tally tells the same people in several ways, by sex and by ethnicity say: each counts once.
+    pub several_ways: bool,
+    /// The unknown share of all; none if there is nobody.
+    pub unknown_share: Option<f64>,
+    /// The lowest impact ratio of a group that is not small, or of all where all are small.
+    pub lowest_impact_ratio: Option<f64>,
+    /// There are only small groups: the ratios are of small groups.
+    pub only_small: bool,
+    /// By group.
+    pub groups: Vec<GroupRow>,
+}
+
+/// Tallies in one answer.
+const MAX_TALLIES: usize = 2_000;
+
+/// Tallies read at once.
+const PAGE: usize = 500;
+
+/// A tally that is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TallyRef {
+    /// Model, version, period or bench, and what else makes it another one.
+    pub id: String,
+    /// The entry that tells it.
+    pub entry: u64,
+    /// The entry that stands in its place, where another one does.
+    pub instead: Option<u64>,
+}
+
+/// Fairness of a model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fairness {
+    /// The model.
+    pub model: String,
+    /// The version, if one was asked for.
+    pub version: Option<String>,
+    /// How many tallies it is made from.
+    pub tallies: usize,
+    /// One for each attribute and each intersection, of each source, environment and population.
+    pub questions: Vec<Question>,
+    /// The tallies that it is made from.
+    pub from: Vec<TallyRef>,
+    /// Tallies of people that another one tells of, recorded before: named and not added.
+    pub overlapping: Vec<TallyRef>,
+    /// Tallies that lie only partly in the period asked for: named and not added.
+    pub partly: Vec<TallyRef>,
+    /// Tallies that contradict themselves: their period is none, or more were selected than assessed.
+    pub irregular: Vec<TallyRef>,
+}
+
+/// From when, and until when.
+type Within = (Option<Timestamp>, Option<Timestamp>);
+
+/// Selection rates and impact ratios of a model.
+///
+/// # Errors
+/// A parameter is wrong, there are too many tallies, or the views do not answer.
+pub fn of_model(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Fairness>, AnswerError> {
+    let model = parameters.get("model").filter(|model| !model.is_empty());
+    let model = model.ok_or_else(|| AnswerError::parameter("model", "a model, such as hire-rank"))?;
+    let version = parameters.get("version");
+    let kind = parameters.get("kind").unwrap_or("tallied");
+    if !matches!(kind, "tallied" | "observed") {
+        return Err(AnswerError::parameter("kind", "tallied or observed"));
+    }
+    let limit = |name: &str| parameters.get(name).map(|text| time(name, text)).transpose();
+    let within = (limit("from")?, limit("to")?);
+    let asked = attributes(parameters.get("attributes"))?;
+    let moment = moment(inquiry, &parameters.moment)?;
+    let ask = moment.all(PAGE).with("state", kind);
+    let mut ask = match version {
+        Some(version) => ask.with("model_version", &format!("{model}@{version}")),
+        None => ask.with("model", model),
+    };
+    let mut tallies = Vec::new();
+    loop {
+        inquiry.deadline().check()?;
+        let page = moment.engine.list("fairness", &ask)?;
+        tallies.extend(page.rows.iter().flat_map(of_row));
+        if tallies.len() > MAX_TALLIES {
+            let detail = format!("there are more than {MAX_TALLIES} tallies of it; ask for one version");
+            return Err(AnswerError::Parameter(detail));
+        }
+        match page.next {
+            Some(next) => ask.after = Some(next),
+            None => break,
+        }
+    }
+    let body = Fairness {
+        model: model.to_owned(),
+        version: version.map(str::to_owned),
+        ..report(stand(tallies), &asked, within)
+    };
+    Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
+}
+
+/// Attributes with commas between them; joined by `+` an intersection. In a query `+` may have become a space.
+fn attributes(text: Option<&str>) -> Result<Vec<Vec<String>>, AnswerError> {
+    let asked: Vec<Vec<String>> = text.map_or(Vec::new(), |text| {
+        text.split(',').map(|set| set.split(['+', ' ']).map(str::to_owned).collect()).collect()
+    });
+    if asked.len() > 16 || asked.iter().flatten().any(|name| name.is_empty() || name.len() > 64) {
+        let expected = "up to 16 attributes or intersections such as sex+ethnicity";
+        return Err(AnswerError::parameter("attributes", expected));
+    }
+    Ok(asked)
+}
+
+/// Where the period of a tally lies; one without a period lies in every stretch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lies {
+    Within,
+    Partly,
+    Outside,
+}
+
+fn lies(tally: &Tally, (from, to): Within) -> Lies {
+    let Some((begins, until)) = tally.period else { return Lies::Within };
+    let is_within = from.is_none_or(|from| from <= begins) && to.is_none_or(|to| until <= to);
+    // One that ends as it begins lies in the stretch that holds this moment.
+    let last = until.max(begins.saturating_add(1));
+    let touches = from.is_none_or(|from| from < last) && to.is_none_or(|to| begins < to);
+    match (is_within && touches, touches) {
+        (true, _) => Lies::Within,
+        (false, true) => Lies::Partly,
+        (false, false) => Lies::Outside,
+    }
+}
+
+/// Works the ratios out: for the attributes asked for, or for each attribute and each intersection that occurs. The
+/// tallies come as they stand.
+fn report(tallies: Vec<Tally>, asked: &[Vec<String>], within: Within) -> Fairness {
+    let mut found = Fairness::default();
+    let mut added = Vec::new();
+    for tally in &tallies {
+        let named = |instead| TallyRef { id: tally.id.clone(), entry: tally.entry, instead };
+        match (tally.standing, lies(tally, within)) {
+            (_, Lies::Outside) => continue,
+            (TallyStanding::ToldAgain(by) | TallyStanding::Overlaps(by), _) => {
+                found.overlapping.push(named(Some(by)));
+            }
+            (TallyStanding::Stands, Lies::Partly) => found.partly.push(named(None)),
+            (TallyStanding::Stands, Lies::Within) => {
+                found.from.push(named(None));
+                added.push(tally);
+            }
+        }
+        if tally.irregular {
+            found.irregular.push(named(None));
+        }
+    }
+    found.tallies = added.len();
+    let mut apart: BTreeMap<_, Vec<&Tally>> = BTreeMap::new();
+    for tally in added {
+        let people = &tally.people;
+        apart.entry((&people.source, &people.environment, &people.population)).or_default().push(tally);
+    }
+    for tallies in apart.into_values() {
+        let sets = if asked.is_empty() { occurring(&tallies) } else { asked.to_vec() };
+        for attributes in sets {
+            found.questions.extend(question(&tallies, attributes, &mut found.overlapping));
+        }
+    }
+    found.overlapping.sort_by_key(|named| named.entry);
+    found.overlapping.dedup();
+    found
+}
+
+/// Each attribute and each intersection that occurs in tallies.
+fn occurring(tallies: &[&Tally]) -> Vec<Vec<String>> {
+    let mut sets: BTreeSet<(usize, Vec<String>)> = BTreeSet::new();
+    for cell in tallies.iter().flat_map(|tally| &tally.cells) {
+        let names: Vec<String> = cell.group.keys().cloned().collect();
+        sets.extend(names.iter().map(|name| (1, vec![name.clone()])));
+        sets.insert((names.len(), names));
+    }
+    sets.into_iter().map(|(_, names)| names).filter(|names| !names.is_empty()).collect()
+}
+
+/// One question over the tallies of one source, environment and population. Of tallies by different attributes that tell
+/// of the same people, those that know the attributes asked for are taken, the first recorded before others; the others are
+/// named.
+fn question(
+    tallies: &[&Tally],
+    mut attributes: Vec<String>,
+    overlapping: &mut Vec<TallyRef>,
+) -> Option<Question> {
+    attributes.sort();
+    attributes.dedup();
+    let knows = |tally: &&&Tally| attributes.iter().all(|name| tally.attributes.contains(name));
+    let first = tallies.iter().filter(knows).chain(tallies.iter().filter(|tally| !knows(tally)));
+    let mut added: Vec<&Tally> = Vec::new();
+    for tally in first {
+        let same = |other: &&&Tally| other.people == tally.people && overlap(other, tally);
+        match added.iter().find(same).filter(|other| other.attributes != tally.attributes) {
+            Some(other) => overlapping.push(TallyRef {
+                id: tally.id.clone(),
+                entry: tally.entry,
+                instead: Some(other.entry),
+            }),
+            None => added.push(tally),
+        }
+    }
+    let people = &tallies.first()?.people;
+    let split = split::split(&added, &attributes);
+    let groups = groups(&split);
+    let (known, unknown, not_told) = (split.known(), split.unknown, split.not_told);
+    let all = known.saturating_add(unknown).saturating_add(not_told);
+    let measured = groups.iter().filter(|row| split.only_small || !row.small);
+    Some(Question {
+        attributes,
+        source: people.source.clone(),
+        environment: people.environment.clone(),
+        population: people.population.clone(),
+        tallies: added.len(),
+        total: all,
+        known,
+        unknown,
+        not_told,
+        only_in_total: split.made_up,
+        beyond_total: split.too_many,
+        several_ways: split.several_ways,
+        unknown_share: (all > 0).then(|| unknown as f64 / all as f64),
+        lowest_impact_ratio: measured.filter_map(|row| row.impact_ratio).min_by(f64::total_cmp),
+        only_small: split.only_small,
+        groups,
+    })
+}
+
+fn groups(split: &Split) -> Vec<GroupRow> {
+    let (highest_rate, highest_score) = (split.highest(Sum::rate), split.highest(Sum::score));
+    let ratio = |rate: Option<f64>, highest: Option<f64>| {
+        rate.zip(highest).filter(|(_, highest)| *highest > 0.0).map(|(rate, highest)| rate / highest)
+    };
+    let known = split.known();
+    let row = |(group, sum): (&Group, &Sum)| {
+        let impact_ratio = ratio(sum.rate(), highest_rate);
+        GroupRow {
+            group: group.clone(),
+            n: sum.n,
+            selected: sum.selected,
+            selection_rate: sum.rate(),
+            impact_ratio,
+            scoring_rate: sum.score(),
+            scoring_impact_ratio: ratio(sum.score(), highest_score),
+            share: (known > 0).then(|| sum.n as f64 / known as f64),
+            small: sum.small,
+            below_four_fifths: impact_ratio.is_some_and(|ratio| ratio < FOUR_FIFTHS),
+        }
+    };
+    split.groups.iter().map(row).collect()
+}
