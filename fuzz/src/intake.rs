@@ -37,7 +37,7 @@ pub fn check(data: &[u8]) {
         Ok(events) => events,
         Err(refusal) => return explained(&[refusal]),
     };
-    assert!((1..=MAX_BATCH_EVENTS).contains(&events.len()));
+    assert!(events.len() <= MAX_BATCH_EVENTS);
     for event in events {
         match accept(&event, &principal, &rules) {
             Ok(accepted) => recorded(&event, &accepted, &principal, &rules),

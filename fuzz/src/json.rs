@@ -6,6 +6,7 @@ use daybook::spec::json::{Fault, Json, MAX_EVENT_DEPTH};
 /// What is accepted, serde_json reads too, as the same value, and another RFC 8785 writer writes the same; writing
 /// canonically is idempotent. What is refused as no JSON, serde_json refuses too.
 pub fn check(data: &[u8]) {
+    incoming(data);
     let others = serde_json::from_slice::<serde_json::Value>(data);
     let json = match Json::parse(data, MAX_EVENT_DEPTH) {
         Ok(json) => json,
@@ -36,6 +37,19 @@ pub fn check(data: &[u8]) {
     // Numbers keep their value, not only their text.
     let reread: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert!(same(&reread, &others), "{reread} is not {others}");
+}
+
+/// What comes in may spell numbers otherwise; what is recorded of it has the one spelling, and nothing that was exact is
+/// read as anything else.
+fn incoming(data: &[u8]) {
+    let (read, exact) = (Json::parse_incoming(data, MAX_EVENT_DEPTH), Json::parse(data, MAX_EVENT_DEPTH));
+    if exact.is_ok() {
+        assert_eq!(read, exact);
+    }
+    if let Ok(value) = read {
+        let text = canonical::to_string(&value);
+        assert_eq!(Json::parse_telling(&text, MAX_EVENT_DEPTH), Ok((value, true)), "{text}");
+    }
 }
 
 /// Equality that knows 1, 1.0 and 1e0 for one number, as RFC 8785 does.

@@ -141,7 +141,7 @@ pub fn list<T>(
     let newest_first = asked.newest_first;
     let identity = format!("{:?}", (filter, &asked.from, &asked.to, newest_first));
     let resume = asked.cursor.as_deref().map(|cursor| cursor::decode(&identity, cursor)).transpose()?;
-    let range = resumed((from, to), newest_first, resume);
+    let range = resumed((from, to), newest_first, resume, store.size())?;
     let walked = walk(
         inquiry.deadline(),
         range,

@@ -97,7 +97,7 @@ pub fn timeline(
     let AskedMoment { as_of, at, .. } = &parameters.moment;
     let identity = format!("timeline {id:?} {newest_first} {asked:?} {as_of:?} {at:?}");
     let resume = parameters.get("cursor").map(|text| cursor::decode(&identity, text)).transpose()?;
-    let range = resumed((from, to.min(moment.when.known)), newest_first, resume);
+    let range = resumed((from, to.min(moment.when.known)), newest_first, resume, store.size())?;
     let effective_by = at.as_ref().map(|_| moment.when.at);
     let catalog = inquiry.catalog();
     let mut reader = Reader {

@@ -108,13 +108,21 @@ pub fn walk<T>(
     Ok(Walked { items, next: None })
 }
 
-/// The range of a page that goes on where another one ended.
-#[must_use]
-pub fn resumed((from, to): (u64, u64), newest_first: bool, at: Option<u64>) -> (u64, u64) {
+/// The range of a page that goes on where another one ended, in a log of so many entries.
+///
+/// # Errors
+/// It ended beyond the log: it was a page of another history, of which this one may lack what comes next.
+pub fn resumed(
+    (from, to): (u64, u64),
+    newest_first: bool,
+    at: Option<u64>,
+    size: u64,
+) -> Result<(u64, u64), AnswerError> {
     match at {
-        Some(seq) if newest_first => (from, seq.min(to)),
-        Some(seq) => (seq.max(from), to),
-        None => (from, to),
+        Some(seq) if seq > size => Err(AnswerError::Cursor),
+        Some(seq) if newest_first => Ok((from, seq.min(to))),
+        Some(seq) => Ok((seq.max(from), to)),
+        None => Ok((from, to)),
     }
 }
 
@@ -130,7 +138,7 @@ mod tests {
         };
         let (mut found, mut at) = (Vec::new(), None);
         loop {
-            let range = resumed((0, n), newest_first, at);
+            let range = resumed((0, n), newest_first, at, n).unwrap();
             let fit = |seq: u64| Ok(seq.is_multiple_of(3).then_some(seq));
             let page = walk(Deadline::default(), range, newest_first, limit, most, candidates, fit).unwrap();
             assert!(page.items.len() <= limit);

@@ -148,7 +148,7 @@ pub async fn rotate_key(
             .ok_or_else(|| Problem::parameter("next", "base64 of 32 bytes, as `daybook keygen` prints it"))
     });
     let overlap_until = asked.overlap_until.as_deref().map(|until| {
-        let time = Rfc3339::read(until).and_then(Rfc3339::exact);
+        let time = Rfc3339::read(until).filter(|time| time.is_plain()).and_then(Rfc3339::exact);
         time.ok_or_else(|| Problem::parameter("overlap_until", "an RFC 3339 time"))
     });
     let (next, overlap_until) = (next.transpose()?, overlap_until.transpose()?);

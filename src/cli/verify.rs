@@ -25,6 +25,13 @@ pub struct Verify {
     /// Keep what was verified here, and next time prove that the ledger only grew.
     #[arg(long, value_name = "FILE")]
     remember: Option<PathBuf>,
+    /// Hold the ledger against checkpoints that it has published: a file that it appends them to, or the notes themselves.
+    #[arg(long, value_name = "FILE")]
+    checkpoints: Option<PathBuf>,
+    /// Where to leave both signed checkpoints if two histories are found [default: beside the file of --remember, or else of
+    /// --checkpoints, with .fork after its name].
+    #[arg(long, value_name = "FILE")]
+    fork: Option<PathBuf>,
     /// Worker threads [default: as many as cores].
     #[arg(long, value_name = "N")]
     threads: Option<std::num::NonZeroUsize>,
@@ -49,6 +56,8 @@ impl Verify {
             keys: self.keys,
             token: self.token.filter(|token| !token.is_empty()).map(Token),
             remember: self.remember,
+            checkpoints: self.checkpoints,
+            fork: self.fork,
             threads: self.threads.map(std::num::NonZeroUsize::get),
             batch: self.batch,
             json: self.json,

@@ -3,12 +3,11 @@
 use crate::catalog::{Catalog, to_value};
 use crate::identity::Principal;
 use crate::intake::authority;
-use crate::intake::cloudevents::is_json;
 use crate::intake::refusal::{Kind, Refusal};
 use crate::intake::reserved;
 use crate::intake::sense::{Stated, impossible, stated};
 use crate::log::append::Item;
-use crate::log::{fingerprint_of, identity, subject_hash};
+use crate::log::{fingerprint_of, identity, is_json, subject_hash};
 use crate::spec::canonical;
 use crate::spec::encoding::from_base64;
 use crate::spec::entry::{Draft, LEDGER_TYPE_PREFIX, MAX_ENTRY_BYTES};
@@ -139,6 +138,8 @@ fn check_attributes(event: &Json<'_>) -> Vec<Refusal> {
                     "attribute names are lower-case letters and digits; other things go into data".into(),
                 );
             }
+            // What came as null was taken out where it was read.
+            (_, Json::Null) => refuse(name, "an attribute without a value is left out".into()),
             (_, Json::Array(_) | Json::Object(_)) => {
                 refuse(
                     name,
@@ -278,6 +279,7 @@ mod tests {
         assert_eq!(refused(&EVENT.replace("\"id\":\"1\"", "\"id\":\"a\\u0000\"")), place("/id"));
         assert_eq!(with("\"Bad\":1"), place("/Bad"));
         assert_eq!(with("\"a/b\":1"), place("/a~1b"));
+        assert_eq!(with("\"x\":null"), place("/x"));
         assert_eq!(with("\"x\":[]"), place("/x"));
         assert_eq!(with("\"x\":1.5"), place("/x"));
         assert_eq!(with("\"x\":2147483648"), place("/x"));

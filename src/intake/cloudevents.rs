@@ -3,6 +3,7 @@
 
 use crate::intake::limits::MAX_BATCH_EVENTS;
 use crate::intake::refusal::{Kind, Refusal};
+use crate::log::is_json;
 use crate::spec::encoding::to_base64;
 use crate::spec::json::{Fault, Json, JsonError, MAX_EVENT_DEPTH, canonical_order};
 use std::borrow::Cow;
@@ -125,13 +126,6 @@ pub fn from_binary<'a>(
     }
     members.sort_by(|a, b| canonical_order(&a.0, &b.0));
     Ok(without_nulls(Json::Object(members)))
-}
-
-/// Whether a media type is JSON: `…/json` or `…+json`.
-#[must_use]
-pub fn is_json(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence.ends_with("/json") || essence.ends_with("+json")
 }
 
 /// HTTP binding §3.1.3.2, the first step: what stands between quotation marks is taken out of them, and a backslash in

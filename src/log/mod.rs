@@ -29,7 +29,7 @@ mod signing;
 pub mod store;
 mod tiles;
 
-pub use names::{compared, fingerprint, fingerprint_of, identity, subject_hash};
+pub use names::{compared, fingerprint, fingerprint_of, identity, is_json, subject_hash};
 pub use opening::{OpenError, Opened, Options, create, is_made, open};
 pub use running::{Log, NoIndex, RotateError};
 

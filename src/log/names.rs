@@ -1,7 +1,8 @@
 //! By which hashes an event, a subject and a submission are known.
 
 use crate::spec::canonical;
-use crate::spec::json::Json;
+use crate::spec::encoding::to_base64;
+use crate::spec::json::{Json, canonical_order};
 use crate::spec::merkle::Hash;
 use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
@@ -49,31 +50,40 @@ pub fn fingerprint(actor: &str, compared: &str) -> Hash {
 }
 
 /// An event as it is compared, where that is not as it is (FORMATS.md section 2: identity compares attributes by their
-/// string form). So an event is the same in each mode that it may come in: one sends all attributes as strings, and always
-/// says that its data is JSON, which goes without saying in the other (CloudEvents JSON format §3.1).
+/// string form). So an event is the same in each mode that it may come in: one sends all attributes as strings, always says
+/// that its data is JSON, which goes without saying in the other, and sends other data as bytes, which may be a text in the
+/// other (CloudEvents JSON format §3.1).
 #[must_use]
 pub fn compared<'a>(event: &Json<'a>) -> Option<Json<'a>> {
     let Json::Object(members) = event else { return None };
-    let has_bytes = event.get("data_base64").is_some();
-    let is_other = |(name, value): &(Cow<'a, str>, Json<'a>)| match value {
-        Json::Number(_) | Json::Bool(_) => name != "data",
-        Json::String(text) => name == "datacontenttype" && !has_bytes && is_plain_json(text),
-        _ => false,
+    let media_type = event.get("datacontenttype").and_then(Json::as_str);
+    let is_other = |(name, value): &(Cow<'a, str>, Json<'a>)| match (&**name, value) {
+        ("data", Json::String(_)) => media_type.is_some_and(|media_type| !is_json(media_type)),
+        ("data", _) => false,
+        ("datacontenttype", Json::String(text)) => event.get("data_base64").is_none() && is_plain_json(text),
+        (_, value) => matches!(value, Json::Number(_) | Json::Bool(_)),
     };
     if !members.iter().any(is_other) {
         return None;
     }
-    let mut compared = members.clone();
-    compared.retain_mut(|member| {
-        if !is_other(member) {
-            return true;
+    let compare = |member: &(Cow<'a, str>, Json<'a>)| match (&*member.0, &member.1) {
+        _ if !is_other(member) => Some(member.clone()),
+        ("datacontenttype", _) => None,
+        ("data", Json::String(text)) => {
+            Some(("data_base64".into(), Json::string(to_base64(text.as_bytes()))))
         }
-        let (name, value) = member;
-        let kept = name != "datacontenttype";
-        *value = Json::string(canonical::to_string(value));
-        kept
-    });
+        (_, value) => Some((member.0.clone(), Json::string(canonical::to_string(value)))),
+    };
+    let mut compared: Vec<_> = members.iter().filter_map(compare).collect();
+    compared.sort_by(|a, b| canonical_order(&a.0, &b.0));
     Some(Json::Object(compared))
+}
+
+/// Whether a media type is JSON: `…/json` or `…+json`.
+#[must_use]
+pub fn is_json(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence.ends_with("/json") || essence.ends_with("+json")
 }
 
 /// Whether a media type is JSON without more to it; that it is in UTF-8 is no more.
@@ -107,6 +117,8 @@ mod tests {
                 .replace("\"UTF-8\"", "UTF-8")
         ));
         assert!(same(r#"{"x":-2147483648}"#, r#"{"x":"-2147483648"}"#));
+        let text = r#"{"data":"hi","datacontenttype":"text/plain","id":"1"}"#;
+        assert!(same(text, r#"{"data_base64":"aGk=","datacontenttype":"text/plain","id":"1"}"#));
     }
 
     #[test]

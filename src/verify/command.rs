@@ -30,6 +30,11 @@ Options
   --token T        for a server: a bearer token (or the environment variable DAYBOOK_TOKEN, which other users of
                    the machine cannot see)
   --remember FILE  keep what was verified, and next time show that the ledger only grew
+  --checkpoints FILE
+                   hold the ledger against checkpoints that it has published: a file that it appends them to, or the
+                   notes themselves, one after the other
+  --fork FILE      where to leave both signed checkpoints if two histories are found, for any tool that reads C2SP
+                   notes (beside the file of --remember, or else of --checkpoints, with .fork after its name)
   --threads N      worker threads (as many as cores)
   --batch          faster: check the entries' signatures in batches, by the rules of ZIP 215 (if built with the
                    feature `batch`). No one without the key can forge one that passes; whoever has the key can make
@@ -54,6 +59,10 @@ pub struct Command {
     pub token: Option<Token>,
     /// The file in which to keep what was verified, to compare next time.
     pub remember: Option<PathBuf>,
+    /// The file of checkpoints that the ledger has published.
+    pub checkpoints: Option<PathBuf>,
+    /// Where to leave both checkpoints of a fork.
+    pub fork: Option<PathBuf>,
     /// Worker threads; none means as many as there are cores.
     pub threads: Option<usize>,
     /// Whether to check the entries' signatures in batches.
@@ -123,6 +132,8 @@ impl Command {
                 "--keys" => command.keys = Some(value()?.into()),
                 "--token" => command.token = Some(Token(value()?)),
                 "--remember" => command.remember = Some(value()?.into()),
+                "--checkpoints" => command.checkpoints = Some(value()?.into()),
+                "--fork" => command.fork = Some(value()?.into()),
                 "--threads" => {
                     let threads = value()?.parse().ok().filter(|threads| *threads > 0);
                     command.threads = Some(threads.ok_or("--threads needs a number above 0")?);
@@ -226,6 +237,8 @@ fn prepare(command: &Command, chance: Chance<'_>) -> Result<(Source, Options), S
         keys,
         token: command.token.as_ref().map(|token| token.0.clone()),
         remember: command.remember.clone(),
+        checkpoints: command.checkpoints.clone(),
+        fork: command.fork.clone(),
         threads: command.threads,
         signatures: if command.batch { batched(chance)? } else { Signatures::Strict },
         ..Options::default()

@@ -142,7 +142,7 @@ impl Fault {
     }
 
     pub(crate) fn at(self, seq: u64) -> Problem {
-        Problem::Failed(Failure { code: self.code, seq: Some(seq), message: self.message })
+        Problem::Failed(Failure { code: self.code, seq: Some(seq), message: self.message, fork: None })
     }
 }
 
@@ -170,6 +170,17 @@ pub struct Failure {
     pub seq: Option<u64>,
     /// For a person.
     pub message: String,
+    /// Of a fork: the two signed checkpoints that contradict each other, where both are at hand.
+    pub fork: Option<Box<Fork>>,
+}
+
+/// Two checkpoints that one ledger signed and that cannot both be true.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fork {
+    /// The one that was seen before, elsewhere or earlier, as it was signed.
+    pub seen: String,
+    /// The one that is shown now, as it was signed.
+    pub shown: String,
 }
 
 impl Failure {
@@ -205,7 +216,7 @@ pub enum Problem {
 
 impl Problem {
     pub(crate) fn failed(code: Code, message: impl Into<String>) -> Self {
-        Problem::Failed(Failure { code, seq: None, message: clip(message.into()) })
+        Problem::Failed(Failure { code, seq: None, message: clip(message.into()), fork: None })
     }
 
     pub(crate) fn could_not(message: impl Into<String>) -> Self {
@@ -231,7 +242,8 @@ mod tests {
 
     #[test]
     fn failures_are_one_line_of_json() {
-        let failure = Failure { code: Code::ChainBroken, seq: Some(7), message: "a \"b\"\n".into() };
+        let failure =
+            Failure { code: Code::ChainBroken, seq: Some(7), message: "a \"b\"\n".into(), fork: None };
         let json = r#"{"code":"chain-broken","entry":7,"message":"a \"b\"\n","outcome":"failed"}"#;
         assert_eq!(failure.to_json(), json);
     }

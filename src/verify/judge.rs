@@ -1,9 +1,11 @@
 //! The judgement: what a source holds, held against what it says of the whole, and against what was remembered.
 
-use crate::failure::{Code, Problem};
+use crate::evidence;
+use crate::failure::{Code, Failure, Fork, Problem};
 use crate::options::{Options, Source};
 use crate::outcome::{Outcome, Progress};
 use crate::pipeline::{self, Walk};
+use crate::published;
 use crate::receipt;
 use crate::remember::Memory;
 use crate::report::{Remembered, Report, SourceKind};
@@ -11,25 +13,57 @@ use crate::report::{Remembered, Report, SourceKind};
 use crate::source::url::UrlSource;
 use crate::source::{Claims, EntrySource, export::ExportSource, folder::FolderSource};
 use daybook_spec::encoding::to_base64;
+use std::path::PathBuf;
 
 /// Looks at a source and answers.
 #[must_use]
 pub fn verify(source: Source, options: &Options, progress: &dyn Progress) -> Outcome {
     let result = try_verify(source, options, progress);
     progress.finish();
-    match result {
+    match result.map_err(|problem| keep_proof(problem, options)) {
         Ok(report) => Outcome::Verified(Box::new(report)),
         Err(Problem::Failed(failure)) => Outcome::Failed(failure),
         Err(Problem::CouldNotCheck(why)) => Outcome::CouldNotCheck(why),
     }
 }
 
+/// Leaves the proof of a fork in a file, and says where. What was found stays found, also if it cannot be left.
+fn keep_proof(mut problem: Problem, options: &Options) -> Problem {
+    if let Problem::Failed(failure) = &mut problem
+        && let Some(fork) = &failure.fork
+    {
+        let beside = |path: &PathBuf| path.with_added_extension(evidence::EXTENSION);
+        let path = options.fork.clone();
+        let path = path.or_else(|| options.remember.as_ref().or(options.checkpoints.as_ref()).map(beside));
+        let kept = match path.map(|path| evidence::leave(fork, &path)) {
+            Some(Ok(path)) => {
+                format!("; both signed checkpoints, which are the proof, are in {}", path.display())
+            }
+            Some(Err(why)) => {
+                format!("; both signed checkpoints are the proof, and could not be kept: {why}")
+            }
+            None => {
+                "; both signed checkpoints are the proof: name a file to leave them in (--fork)".to_owned()
+            }
+        };
+        failure.message.push_str(&kept);
+    }
+    problem
+}
+
 fn try_verify(source: Source, options: &Options, progress: &dyn Progress) -> Result<Report, Problem> {
     let memory = options.remember.as_deref().map(Memory::read).transpose()?.flatten();
     match source {
         Source::Receipt(reader) => {
-            let mut report =
+            let (mut report, ring) =
                 receipt::check(&receipt::read(reader)?, options.key.as_ref(), options.keys.as_deref())?;
+            if let Some(path) = &options.checkpoints {
+                let checkpoint = &report.checkpoint;
+                let root_at = |size| (size == checkpoint.size).then_some(checkpoint.root);
+                // A receipt shows nothing of what is larger than its own tree either.
+                let shown = (u64::MAX, report.checkpoint_note.as_str());
+                report.published = Some(published::compare(path, &ring, shown, root_at)?);
+            }
             if let Some(memory) = &memory {
                 report.remembered = compare_receipt(&report, memory)?;
             }
@@ -66,12 +100,17 @@ pub(crate) fn whole_ledger(
 ) -> Result<Report, Problem> {
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = options.threads.unwrap_or_else(cores);
-    let watch: Vec<u64> =
-        source.checkpoint_size().into_iter().chain(memory.map(|memory| memory.checkpoint.size)).collect();
+    let published = options.checkpoints.as_deref().map(published::sizes).transpose()?.unwrap_or_default();
+    let remembered = memory.map(|memory| memory.checkpoint.size);
+    let watch: Vec<u64> = source.checkpoint_size().into_iter().chain(remembered).chain(published).collect();
     let walk = pipeline::walk(source, threads, &options.signatures, options.key.as_ref(), &watch, progress)?;
     let claims = source.claims()?;
     let mut report = judge(&walk, claims, kind, options.key.is_some())?;
     report.batched = options.signatures.are_batched();
+    if let Some(path) = &options.checkpoints {
+        let shown = (walk.size, report.checkpoint_note.as_str());
+        report.published = Some(published::compare(path, &walk.keys, shown, |size| walk.root_at(size))?);
+    }
     if let Some(path) = &options.remember {
         report.remembered = match memory {
             None => Remembered::First,
@@ -141,6 +180,7 @@ fn judge(walk: &Walk, claims: Claims, kind: SourceKind, trusted: bool) -> Result
         keys: walk.keys.all().cloned().collect(),
         trusted,
         remembered: Remembered::NotAsked,
+        published: None,
         uncovered: size - covered,
         producer_signatures: walk.produced,
         sealed: walk.sealed,
@@ -148,18 +188,26 @@ fn judge(walk: &Walk, claims: Claims, kind: SourceKind, trusted: bool) -> Result
     })
 }
 
-fn forked(size: u64) -> Problem {
-    let text = format!(
-        "the first {size} entries are not those that were remembered: the ledger's history was rewritten, or two \
-         histories are shown to different people. Keep both files; the remembered checkpoint is the proof"
+fn forked(memory: &Memory, report: &Report) -> Problem {
+    let message = format!(
+        "the first {} entries are not those that were remembered: the ledger's history was rewritten, or two \
+         histories are shown to different people",
+        memory.checkpoint.size
     );
-    Problem::failed(Code::Forked, text)
+    let fork = Fork { seen: memory.note.clone(), shown: report.checkpoint_note.clone() };
+    Problem::Failed(Failure { code: Code::Forked, seq: None, message, fork: Some(Box::new(fork)) })
 }
 
 /// That a whole ledger only grew. What was remembered may be ahead of the checkpoint, as long as the entries are
 /// there: a ledger that stopped between the two has lost nothing.
 fn compare(walk: &Walk, report: &Report, memory: &Memory) -> Result<Remembered, Problem> {
-    memory.check_ledger(walk.keys.first())?;
+    memory.check_ledger(walk.keys.first()).map_err(|problem| match problem {
+        Problem::Failed(failure) if failure.code == Code::Forked => {
+            let fork = Fork { seen: memory.note.clone(), shown: report.checkpoint_note.clone() };
+            Problem::Failed(Failure { fork: Some(Box::new(fork)), ..failure })
+        }
+        other => other,
+    })?;
     let old = memory.checkpoint.size;
     if old > walk.size {
         let text =
@@ -167,7 +215,7 @@ fn compare(walk: &Walk, report: &Report, memory: &Memory) -> Result<Remembered, 
         return Err(Problem::failed(Code::Shrunk, text));
     }
     if walk.root_at(old) != Some(memory.checkpoint.root) {
-        return Err(forked(old));
+        return Err(forked(memory, report));
     }
     Ok(if old < report.checkpoint.size { Remembered::Grew { from: old } } else { Remembered::Same })
 }
@@ -183,5 +231,9 @@ fn compare_receipt(report: &Report, memory: &Memory) -> Result<Remembered, Probl
     if size != report.checkpoint.size {
         return Ok(Remembered::NotComparable { remembered: size });
     }
-    if report.checkpoint.root == memory.checkpoint.root { Ok(Remembered::Same) } else { Err(forked(size)) }
+    if report.checkpoint.root == memory.checkpoint.root {
+        Ok(Remembered::Same)
+    } else {
+        Err(forked(memory, report))
+    }
 }

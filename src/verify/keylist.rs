@@ -6,7 +6,7 @@
 //! key than the one it brings.
 
 use crate::entries::malformed;
-use crate::failure::{Code, Fault, Problem};
+use crate::failure::{Code, Failure, Fault, Fork, Problem};
 use crate::keys::{KeyRing, check_signatures};
 use daybook_spec::checkpoint::Checkpoint;
 use daybook_spec::entry::{Entry, KeyChange, LEDGER_ACTOR, TYPE_CREATED, TYPE_KEY_ROTATED};
@@ -107,23 +107,34 @@ impl KeyList {
         let mut roots = Vec::with_capacity(self.receipts.len());
         for receipt in &self.receipts {
             let checkpoint = check_inclusion(receipt, &self.ring)?;
-            roots.push((checkpoint.size, checkpoint.root));
+            roots.push((checkpoint.size, checkpoint.root, receipt.checkpoint.as_str()));
         }
         // Two signed checkpoints of one size with two roots are two histories.
         roots.sort_unstable();
-        let forked = roots.windows(2).any(|pair| matches!(pair, [a, b] if a.0 == b.0 && a.1 != b.1));
-        if forked {
-            return Err(Problem::failed(Code::Forked, "the list of keys holds two histories of one ledger"));
-        }
-        Ok(())
+        let forked = roots.windows(2).find_map(|pair| match pair {
+            [a, b] if a.0 == b.0 && a.1 != b.1 => Some(Fork { seen: a.2.to_owned(), shown: b.2.to_owned() }),
+            _ => None,
+        });
+        let Some(fork) = forked else { return Ok(()) };
+        let message = "the list of keys holds two histories of one ledger".to_owned();
+        Err(Problem::Failed(Failure { code: Code::Forked, seq: None, message, fork: Some(Box::new(fork)) }))
     }
 
     /// Whether a receipt of the list shows another root for this size.
     pub(crate) fn contradicts(&self, size: u64, root: &Hash) -> bool {
-        self.receipts
-            .iter()
-            .filter_map(|receipt| Checkpoint::parse(receipt.checkpoint.as_bytes()).ok())
-            .any(|(checkpoint, _)| checkpoint.size == size && checkpoint.root != *root)
+        self.checkpoints().any(|(checkpoint, _)| checkpoint.size == size && checkpoint.root != *root)
+    }
+
+    /// The checkpoint of this size, as it was signed.
+    pub(crate) fn note_at(&self, size: u64) -> Option<&str> {
+        self.checkpoints().find(|(checkpoint, _)| checkpoint.size == size).map(|(_, note)| note)
+    }
+
+    fn checkpoints(&self) -> impl Iterator<Item = (Checkpoint, &str)> {
+        self.receipts.iter().filter_map(|receipt| {
+            let (checkpoint, _) = Checkpoint::parse(receipt.checkpoint.as_bytes()).ok()?;
+            Some((checkpoint, receipt.checkpoint.as_str()))
+        })
     }
 }
 

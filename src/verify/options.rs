@@ -36,6 +36,11 @@ pub struct Options {
     pub token: Option<String>,
     /// Where to keep what was verified, to compare next time.
     pub remember: Option<PathBuf>,
+    /// A file of checkpoints that the ledger has published, which it is held against.
+    pub checkpoints: Option<PathBuf>,
+    /// Where both checkpoints are left if the ledger is found to be forked. Not given: beside `remember`, or else beside
+    /// `checkpoints`, with `.fork` after its name.
+    pub fork: Option<PathBuf>,
     /// Worker threads; none means as many as there are cores.
     pub threads: Option<usize>,
     /// Which signatures of entries count. Those of a receipt, of checkpoints and of key rotations are few, and are
@@ -52,6 +57,8 @@ impl Default for Options {
             keys: None,
             token: None,
             remember: None,
+            checkpoints: None,
+            fork: None,
             threads: None,
             signatures: Signatures::default(),
             request_timeout: REQUEST_TIMEOUT,
@@ -67,6 +74,8 @@ impl fmt::Debug for Options {
             .field("keys", &self.keys.as_ref().map(Vec::len))
             .field("token", &self.token.as_ref().map(|_| "…"))
             .field("remember", &self.remember)
+            .field("checkpoints", &self.checkpoints)
+            .field("fork", &self.fork)
             .field("threads", &self.threads)
             .field("signatures", &self.signatures)
             .field("request_timeout", &self.request_timeout)

@@ -56,7 +56,9 @@ impl Walk {
         if size == self.size {
             return Some(self.root);
         }
-        self.roots.iter().find(|(at, _)| *at == size).map(|(_, root)| *root)
+        // They were kept in the order of their sizes.
+        let place = self.roots.binary_search_by_key(&size, |(at, _)| *at).ok()?;
+        self.roots.get(place).map(|(_, root)| *root)
     }
 }
 
@@ -358,6 +360,7 @@ pub(crate) fn check_trust(trusted: Option<&VerifierKey>, first: &VerifierKey) ->
             code: Code::KeyNotTrusted,
             seq: None,
             message: format!("the ledger begins with the key {first}, not with the one you trust, {trusted}"),
+            fork: None,
         })),
         _ => Ok(()),
     }

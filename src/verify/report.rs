@@ -2,6 +2,7 @@
 
 use crate::failure::number;
 use crate::keys::KeyInForce;
+use crate::published::Published;
 use daybook_spec::canonical;
 use daybook_spec::checkpoint::Checkpoint;
 use daybook_spec::encoding::to_base64;
@@ -83,6 +84,8 @@ pub struct Report {
     pub trusted: bool,
     /// How it compares to what was remembered.
     pub remembered: Remembered,
+    /// How it compares to checkpoints that were published; none where nobody asked.
+    pub published: Option<Published>,
     /// Entries that are recorded, but not yet covered by a checkpoint.
     pub uncovered: u64,
     /// Signatures of producers that are there. They are not checked: their keys are not in the ledger's formats.
@@ -111,6 +114,13 @@ impl Report {
                 Json::object([("outcome", Json::string("not-comparable")), ("size", number(remembered))])
             }
         };
+        let published = self.published.map_or(Json::Null, |published| {
+            Json::object([
+                ("checkpoints", number(published.checkpoints)),
+                ("largest", number(published.largest)),
+                ("not_comparable", number(published.not_comparable)),
+            ])
+        });
         let time = |time: Timestamp| Json::string(time.to_string());
         canonical::to_string(&Json::object([
             (
@@ -127,6 +137,7 @@ impl Report {
             ("origin", Json::string(&*self.origin)),
             ("outcome", Json::string("verified")),
             ("producer_signatures_not_checked", number(self.producer_signatures)),
+            ("published", published),
             ("receipt_of", self.receipt_of.map_or(Json::Null, number)),
             ("remembered", remembered),
             ("sealed", number(self.sealed)),
@@ -209,6 +220,9 @@ impl fmt::Display for Report {
                 f,
                 "  cannot be compared with what was remembered, a checkpoint of {remembered} entries"
             )?,
+        }
+        if let Some(published) = &self.published {
+            writeln!(f, "  {published}")?;
         }
         for warning in &self.warnings {
             writeln!(f, "  note: {warning}")?;

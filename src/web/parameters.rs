@@ -151,7 +151,7 @@ mod tests {
     fn refused<P: IntoParams + 'static>(query: &str) -> String {
         let problem = asked::<P>(query).unwrap_err();
         assert_eq!(problem.kind, ProblemType::BadParameter, "{query}");
-        problem.detail
+        problem.detail.into()
     }
 
     #[test]

@@ -134,7 +134,7 @@ pub struct Problem {
     pub status: u16,
     /// What is wrong and what to do.
     #[schema(example = "\"rationale\" is required")]
-    pub detail: String,
+    pub detail: Box<str>,
     /// JSON Pointer (RFC 6901) into the request's body, where one place is at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "/data")]
@@ -173,7 +173,7 @@ impl Problem {
             kind,
             title,
             status,
-            detail: detail.into(),
+            detail: detail.into().into(),
             pointer: None,
             errors: Box::default(),
             differs: Box::default(),

@@ -131,7 +131,7 @@ fn refused(refusals: &[Refusal]) -> Problem {
             detail: refusal.detail.clone(),
         };
         problem.errors = refusals.iter().take(MAX_ERRORS).map(item).collect();
-        problem.detail = format!("{} (the first of {} errors)", first.detail, refusals.len());
+        problem.detail = format!("{} (the first of {} errors)", first.detail, refusals.len()).into();
     }
     problem
 }

@@ -38,6 +38,7 @@ mod schema_fuzz;
 mod stopping;
 mod strace;
 mod streaming;
+mod submitting;
 mod tampering;
 mod telling;
 mod told;

@@ -1,6 +1,6 @@
 //! Each new checkpoint leaves the host, and appending does not wait for where it goes.
 
-use crate::kit::{Ledger, event};
+use crate::kit::{Ledger, daybook, event, succeeds};
 use daybook::spec::checkpoint::Checkpoint;
 use daybook::spec::export::Line;
 use daybook::spec::note::VerifierKey;
@@ -36,6 +36,11 @@ fn checkpoints_are_appended_to_a_file_as_they_are_made() {
             (checkpoint.size == seq + 1).then_some(())
         });
     }
+    // Whoever keeps that file holds the ledger to it: this one is what it published.
+    let mut command = daybook();
+    command.arg("verify").arg(ledger.data()).args(["--key", &ledger.key, "--checkpoints"]).arg(&path);
+    let said = succeeds(&mut command);
+    assert!(said.contains("published checkpoints, of up to 6 entries, all are of this history"), "{said}");
 }
 
 #[test]

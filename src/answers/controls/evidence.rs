@@ -23,7 +23,7 @@ pub fn list(
     let identity = format!("evidence {id} {member:?} {:?}", parameters.moment.as_of);
     let at = parameters.get("cursor").map(|text| cursor::decode(&identity, text)).transpose()?;
     let asked = Asked::new(inquiry, &catalog, &parameters.moment)?;
-    let range = resumed((0, asked.moment.when.known), true, at);
+    let range = resumed((0, asked.moment.when.known), true, at, inquiry.store().size())?;
     let way = match member {
         Some(member) => Way::to(control, member, is_by_row(&asked, control)?),
         None => Way::Listed,

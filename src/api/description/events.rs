@@ -113,6 +113,7 @@ fn data_schemas(catalog: &Catalog) -> BTreeMap<String, Value> {
                 say_titles(value);
             }
         }
+        say_booleans(&mut schema);
         types.insert(format!("data.{}", kind.name), schema);
     }
     schemas.extend(share_members(&mut types));
@@ -193,6 +194,7 @@ impl Definitions {
             let mut schema = schema.clone();
             self.point_from(&mut schema, domain);
             say_titles(&mut schema);
+            say_booleans(&mut schema);
             (component.clone(), schema)
         });
         schemas.collect()
@@ -234,6 +236,31 @@ fn say_titles(schema: &mut Value) {
     }
 }
 
+/// A schema may be `true` or `false`, and tools that make code do not read that: what it says is said by an object. Where
+/// `additionalProperties` forbids what is not known it may stay: they all know it there.
+fn say_booleans(schema: &mut Value) {
+    fn say(schema: &mut Value) {
+        match schema {
+            Value::Bool(true) => *schema = json!({}),
+            Value::Bool(false) => *schema = json!({"not": {}}),
+            other => say_booleans(other),
+        }
+    }
+    for (name, value) in schema.as_object_mut().into_iter().flatten() {
+        match (name.as_str(), value) {
+            ("properties" | "patternProperties" | "dependentSchemas", Value::Object(schemas)) => {
+                schemas.values_mut().for_each(say);
+            }
+            ("allOf" | "anyOf" | "oneOf" | "prefixItems", Value::Array(schemas)) => {
+                schemas.iter_mut().for_each(say);
+            }
+            ("items" | "contains" | "propertyNames" | "not" | "if" | "then" | "else", value) => say(value),
+            ("additionalProperties", value @ Value::Object(_)) => say(value),
+            _ => {}
+        }
+    }
+}
+
 /// `#/$defs/x` of a type's own schema would point into the whole description: the definitions are put in their place.
 pub fn inline_definitions(mut schema: Value) -> Value {
     let definitions = schema.as_object_mut().and_then(|schema| schema.remove("$defs")).unwrap_or_default();
@@ -260,5 +287,28 @@ fn inline(value: &mut Value, definitions: &Value, depth: usize) {
         Value::Array(items) => items.iter_mut().for_each(|item| inline(item, definitions, depth + 1)),
         Value::Object(members) => members.values_mut().for_each(|item| inline(item, definitions, depth + 1)),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_that_is_true_or_false_is_said_by_an_object() {
+        let mut schema = json!({
+            "properties": {"any": true, "none": false, "deep": {"items": true, "anyOf": [false, {"not": true}]}},
+            "additionalProperties": false,
+            "default": true,
+            "if": {"properties": {"urgent": {"const": true}}},
+        });
+        say_booleans(&mut schema);
+        let expected = json!({
+            "properties": {"any": {}, "none": {"not": {}}, "deep": {"items": {}, "anyOf": [{"not": {}}, {"not": {}}]}},
+            "additionalProperties": false,
+            "default": true,
+            "if": {"properties": {"urgent": {"const": true}}},
+        });
+        assert_eq!(schema, expected);
     }
 }

@@ -2,6 +2,8 @@
 //! on in chunks; it may use the formats of `spec`, files and sockets, and must never believe a number that it was
 //! told before it has counted itself, allocate by such a number, or judge an entry.
 
+#[cfg(feature = "url")]
+mod answers;
 pub(crate) mod export;
 pub(crate) mod folder;
 #[cfg(feature = "url")]

@@ -5,6 +5,7 @@
 
 use crate::entries::{Chunk, Framing};
 use crate::failure::{Code, Fault, Problem};
+use crate::source::answers::{altered, no_checkpoint, retry_after};
 use crate::source::{Claims, EntrySource};
 use daybook_spec::checkpoint::{Checkpoint, MAX_CHECKPOINT_BYTES};
 use daybook_spec::entry::MAX_ENTRY_BYTES;
@@ -12,7 +13,7 @@ use daybook_spec::tile::{LENGTH_BYTES, TILE_WIDTH, Tile, split_framed};
 use std::collections::VecDeque;
 use std::io::Read as _;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -28,6 +29,12 @@ const MAX_BUNDLE_BYTES: usize = TILE_WIDTH as usize * (LENGTH_BYTES + MAX_ENTRY_
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// How long one request may be put off by a server that says when to come back (`Retry-After`). Each time that it does is no
+/// failure.
+///
+/// Reason: longer than a ledger asks for; a server that puts everybody off for longer is not there.
+const MAX_PUT_OFF: Duration = Duration::from_secs(120);
+
 pub(crate) struct UrlSource {
     checkpoint: Vec<u8>,
     size: u64,
@@ -37,8 +44,8 @@ pub(crate) struct UrlSource {
     /// None when it is being dropped.
     jobs: Option<Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
-    /// By which requests that are under way are cut off.
-    agent: ureq::Agent,
+    /// By which requests that are under way are cut off, and those that wait woken.
+    client: Arc<Client>,
     /// Answers to come, in order.
     pending: VecDeque<Receiver<Result<Bundle, Problem>>>,
     held: Option<Problem>,
@@ -62,6 +69,9 @@ struct Client {
     agent: ureq::Agent,
     base: String,
     token: Option<String>,
+    /// Whether nobody waits for answers any more.
+    stopped: Mutex<bool>,
+    stopping: Condvar,
 }
 
 /// An answer that is not the one hoped for.
@@ -69,8 +79,8 @@ enum Miss {
     /// 404.
     NotFound,
     TooLong,
-    /// May be better next time.
-    Passing(String),
+    /// May be better next time: after so long, where the server says so.
+    Passing(String, Option<Duration>),
     Final(String),
 }
 
@@ -82,8 +92,11 @@ impl UrlSource {
                 Problem::could_not(format!("{base} has no ledger's checkpoint at /log/checkpoint"))
             }
             Miss::TooLong => Problem::failed(Code::CheckpointInvalid, "the checkpoint is longer than any"),
-            Miss::Passing(text) | Miss::Final(text) => Problem::could_not(text),
+            Miss::Passing(text, _) | Miss::Final(text) => Problem::could_not(text),
         })?;
+        if let Some(what) = no_checkpoint(&checkpoint) {
+            return Err(Problem::could_not(format!("{base} answers with {what}, and not with a checkpoint")));
+        }
         let size = match Checkpoint::parse(&checkpoint) {
             Ok((checkpoint, _)) => checkpoint.size,
             Err(error) => {
@@ -104,7 +117,7 @@ impl UrlSource {
             entries: 0,
             jobs: Some(jobs),
             threads: Vec::with_capacity(READ_AHEAD),
-            agent: client.agent.clone(),
+            client: Arc::clone(&client),
             pending: VecDeque::with_capacity(READ_AHEAD),
             held: None,
             warnings,
@@ -142,7 +155,7 @@ impl Drop for UrlSource {
     fn drop(&mut self) {
         self.jobs = None;
         self.pending.clear();
-        self.agent.clone().shutdown();
+        self.client.stop();
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
@@ -227,7 +240,23 @@ impl Client {
             .user_agent(concat!("daybook-verify/", env!("CARGO_PKG_VERSION")))
             .build()
             .new_agent();
-        Ok(Self { agent, base: base.to_owned(), token: token.map(str::to_owned) })
+        let token = token.map(str::to_owned);
+        let (stopped, stopping) = (Mutex::new(false), Condvar::new());
+        Ok(Self { agent, base: base.to_owned(), token, stopped, stopping })
+    }
+
+    /// Ends all requests: nobody waits for their answers.
+    fn stop(&self) {
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.stopping.notify_all();
+        self.agent.clone().shutdown();
+    }
+
+    /// Waits so long, or until nobody waits for the answer; then it is false.
+    fn wait(&self, pause: Duration) -> bool {
+        let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.stopping.wait_timeout_while(stopped, pause, |stopped| !*stopped);
+        waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     fn bundle(&self, number: u64, width: u64) -> Result<Bundle, Problem> {
@@ -246,7 +275,7 @@ impl Client {
                         let text = format!("the server's answer for {tile} is longer than it can be");
                         Fault::new(Code::BundleInvalid, text).at(first)
                     }
-                    Miss::Passing(text) | Miss::Final(text) => Problem::could_not(text),
+                    Miss::Passing(text, _) | Miss::Final(text) => Problem::could_not(text),
                 }
             })
         };
@@ -256,15 +285,36 @@ impl Client {
     }
 
     fn get(&self, path: &str, limit: usize) -> Result<Vec<u8>, Miss> {
-        let mut pause = PAUSE;
-        for _ in 1..ATTEMPTS {
-            match self.get_once(path, limit) {
-                Err(Miss::Passing(_)) => std::thread::sleep(pause),
+        let (mut pause, mut failed, mut put_off) = (PAUSE, 0, Duration::ZERO);
+        loop {
+            let missed = match self.get_once(path, limit) {
+                Err(Miss::Passing(text, after)) => (text, after),
                 other => return other,
+            };
+            let wait = match missed {
+                (text, Some(after)) => {
+                    // A moment at least: it was asked just now.
+                    let after = after.max(PAUSE);
+                    put_off = put_off.saturating_add(after);
+                    if put_off > MAX_PUT_OFF {
+                        let seconds = after.as_secs();
+                        return Err(Miss::Final(format!("{text}, and asks to come back in {seconds} s")));
+                    }
+                    after
+                }
+                (text, None) => {
+                    failed += 1;
+                    if failed == ATTEMPTS {
+                        return Err(Miss::Final(text));
+                    }
+                    pause *= 2;
+                    pause / 2
+                }
+            };
+            if !self.wait(wait) {
+                return Err(Miss::Final("nobody waits for it any more".to_owned()));
             }
-            pause *= 2;
         }
-        self.get_once(path, limit)
     }
 
     fn get_once(&self, path: &str, limit: usize) -> Result<Vec<u8>, Miss> {
@@ -273,8 +323,12 @@ impl Client {
         if let Some(token) = &self.token {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
-        let mut response = request.call().map_err(|error| Miss::Passing(format!("{url}: {error}")))?;
-        match response.status().as_u16() {
+        let mut response = request.call().map_err(|error| Miss::Passing(format!("{url}: {error}"), None))?;
+        let status = response.status().as_u16();
+        if let Some(what) = altered(response.headers()).filter(|_| matches!(status, 200 | 404)) {
+            return Err(Miss::Final(format!("{url}: {what}")));
+        }
+        match status {
             200 => {}
             404 => return Err(Miss::NotFound),
             401 | 403 => {
@@ -286,13 +340,14 @@ impl Client {
                 return Err(Miss::Final(format!("{url}: {text} ({status})")));
             }
             status @ (429 | 500..) => {
-                return Err(Miss::Passing(format!("{url}: the server answers {status}")));
+                let after = retry_after(response.headers());
+                return Err(Miss::Passing(format!("{url}: the server answers {status}"), after));
             }
             status => return Err(Miss::Final(format!("{url}: the server answers {status}"))),
         }
         let mut body = Vec::new();
         let read = response.body_mut().as_reader().take(limit as u64 + 1).read_to_end(&mut body);
-        read.map_err(|error| Miss::Passing(format!("{url}: {error}")))?;
+        read.map_err(|error| Miss::Passing(format!("{url}: {error}"), None))?;
         if body.len() > limit { Err(Miss::TooLong) } else { Ok(body) }
     }
 }

@@ -21,6 +21,7 @@ mod flips;
 mod honest;
 mod keys;
 mod program;
+mod published;
 mod receipts;
 mod remembered;
 #[cfg(feature = "url")]

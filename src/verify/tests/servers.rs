@@ -14,6 +14,9 @@ enum Reply {
     Body(Vec<u8>),
     Status(u16),
     Redirect(String),
+    /// A status, or a body, with more headers.
+    StatusWith(u16, &'static str),
+    BodyWith(&'static str, Vec<u8>),
     /// Goes on until nobody listens.
     Endless,
     /// A byte now and then.
@@ -81,6 +84,10 @@ fn answer(stream: TcpStream, handler: &Handler, requests: &Mutex<Vec<String>>) {
             send(&mut stream, 200, Some(body.len() + 1), "").and_then(|()| stream.write_all(&body))
         }
         Reply::Status(status) => send(&mut stream, status, Some(0), ""),
+        Reply::StatusWith(status, more) => send(&mut stream, status, Some(0), more),
+        Reply::BodyWith(more, body) => {
+            send(&mut stream, 200, Some(body.len()), more).and_then(|()| stream.write_all(&body))
+        }
         Reply::Redirect(to) => send(&mut stream, 302, Some(0), &format!("Location: {to}\r\n")),
         Reply::Endless => send(&mut stream, 200, None, "").and_then(|()| {
             // Bounded, should the client be taken in.
@@ -273,6 +280,81 @@ fn a_server_that_stumbles_once_is_asked_again() {
         first.then_some(Reply::Status(503))
     });
     verified(outcome);
+}
+
+#[test]
+fn a_server_that_says_when_to_come_back_is_asked_then() {
+    let ledger = Ledger::of(5);
+    // More often than a request may fail, and each time it is waited for as long as was said.
+    let (served, checkpoint, count) = (ledger.clone(), ledger.checkpoint(), AtomicUsize::new(0));
+    let server = Server::start(move |path| {
+        let early = path.contains("entries") && count.fetch_add(1, Ordering::Relaxed) < 4;
+        if early { Reply::StatusWith(429, "Retry-After: 1\r\n") } else { honest(&served, &checkpoint, path) }
+    });
+    let begun = Instant::now();
+    verified(look(&server, &trusting(&ledger)));
+    assert!(begun.elapsed() >= Duration::from_secs(4), "{:?}", begun.elapsed());
+    // One that puts everybody off for a day is not waited for.
+    let begun = Instant::now();
+    let outcome = lying(&ledger, |path| {
+        path.contains("entries").then_some(Reply::StatusWith(503, "Retry-After: 86400\r\n"))
+    });
+    assert!(matches!(&outcome, Outcome::CouldNotCheck(why) if why.contains("86400 s")), "{outcome:?}");
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+/// Who waits to come back is not waited for once something was found.
+#[test]
+fn a_finding_waits_for_no_server() {
+    let ledger = Ledger::of(600);
+    let (served, checkpoint) = (ledger.clone(), ledger.checkpoint());
+    let server = Server::start(move |path| match path {
+        "/log/tile/0/000" => Reply::Body(vec![0; 8_192]),
+        path if path.contains("entries/002") => Reply::StatusWith(503, "Retry-After: 60\r\n"),
+        path => honest(&served, &checkpoint, path),
+    });
+    let begun = Instant::now();
+    assert_eq!(failed(look(&server, &trusting(&ledger))).0, Code::TileMismatch);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn what_a_proxy_answers_in_the_ledger_s_place_says_nothing_against_it() {
+    let ledger = Ledger::of(5);
+    let page = || b"<!DOCTYPE html><title>Sign in</title>".to_vec();
+    for part in ["/log/checkpoint", "/log/tile/0/000.p/5", "/log/tile/entries/000.p/5"] {
+        for (headers, word) in [
+            ("Content-Type: text/html; charset=utf-8\r\n", "web page"),
+            ("Content-Encoding: gzip\r\n", "packed"),
+        ] {
+            let outcome =
+                lying(&ledger, move |path| (path == part).then(|| Reply::BodyWith(headers, page())));
+            assert!(
+                matches!(&outcome, Outcome::CouldNotCheck(why) if why.contains(word)),
+                "{part}: {outcome:?}"
+            );
+        }
+    }
+    // That there is nothing has to be said by the ledger, too.
+    let outcome = lying(&ledger, |path| {
+        path.contains("entries").then_some(Reply::StatusWith(404, "Content-Type: text/html\r\n"))
+    });
+    assert!(matches!(outcome, Outcome::CouldNotCheck(_)), "{outcome:?}");
+    // Also one that does not say that it is a page.
+    for body in [page(), vec![0x1f, 0x8b, 8, 0], b"{\"error\":\"no\"}".to_vec()] {
+        let outcome =
+            lying(&ledger, move |path| (path == "/log/checkpoint").then(|| Reply::Body(body.clone())));
+        assert!(matches!(outcome, Outcome::CouldNotCheck(_)), "{outcome:?}");
+    }
+    // What the ledger says itself of its bytes is no lie.
+    let (served, checkpoint) = (ledger.clone(), ledger.checkpoint());
+    let server = Server::start(move |path| match honest(&served, &checkpoint, path) {
+        Reply::Body(body) => {
+            Reply::BodyWith("Content-Type: application/octet-stream\r\nContent-Encoding: identity\r\n", body)
+        }
+        other => other,
+    });
+    verified(look(&server, &trusting(&ledger)));
 }
 
 #[test]
