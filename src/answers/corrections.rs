@@ -56,7 +56,7 @@ pub fn list(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Pag
     let filter = Filter { ty: Some(CORRECTION), source: source.as_deref(), ..Filter::default() };
     let walked = walk(
         inquiry.deadline(),
-        resumed((0, known), true, resume),
+        resumed((0, known), true, resume, inquiry.store().size())?,
         true,
         limit,
         MAX_WALKED,

@@ -87,6 +87,21 @@ impl Stored {
 }
 
 impl Stored {
+    /// Takes from the events that count, in the order in which they are folded, where the next one has to fit. Where none is
+    /// left, it is as if there had been none: whatever batches they came in, the record is the same.
+    pub(super) fn follow(&mut self, events: &[RowEvent]) {
+        self.opened_at = events.first().map_or(Timestamp::FIRST, |event| event.effective_at);
+        // What stands in another event's place holds from another time than its own.
+        let latest = events.iter().map(|event| event.effective_at).max();
+        self.latest = latest.unwrap_or(Timestamp::FIRST);
+        self.ahead = events.iter().any(RowEvent::is_ahead);
+        self.last_act = events.iter().map(|event| event.acted_at).max().unwrap_or(Timestamp::FIRST);
+        let mut at_last = events.iter().filter(|event| event.acted_at == self.last_act);
+        let source = at_last.next().map_or(0, |event| source_hash(&event.source));
+        let of_one = at_last.all(|event| source_hash(&event.source) == source);
+        self.last_source = if of_one { source } else { 0 };
+    }
+
     /// Whether somebody said something else of its id: in the row, or in a row of another source.
     pub(super) fn in_conflict(&self) -> bool {
         self.siblings > 0 || self.beside.is_some() || self.row.fields.contains_key(CONFLICTS)

@@ -12,9 +12,9 @@ use crate::views::engine::keys::{self, DateKind, Slot};
 use crate::views::engine::lists::{self, Tail};
 use crate::views::engine::order::arrange;
 use crate::views::engine::query::When;
-use crate::views::engine::row::{Row, RowEvent};
+use crate::views::engine::row::Row;
 use crate::views::engine::slots::Member;
-use crate::views::engine::stored::{Stored, read_count, source_hash};
+use crate::views::engine::stored::{Stored, read_count};
 use crate::views::engine::view::{CONFLICT, advance};
 use crate::views::stats::DayStats;
 use serde_json::Value;
@@ -108,20 +108,7 @@ impl Session<'_> {
         let when = When { known: self.known, at: Timestamp::LAST };
         let gathered = gathering.gather(self.events_of(slot, &*view, number)?, when)?;
         let mut row = Row::default();
-        if let Some(first) = gathered.events.first() {
-            working.stored.opened_at = first.effective_at;
-        }
-        // What stands in another event's place holds from another time than its own.
-        if let Some(latest) = gathered.events.iter().map(|event| event.effective_at).max() {
-            working.stored.latest = latest;
-        }
-        working.stored.ahead = gathered.events.iter().any(RowEvent::is_ahead);
-        if let Some(last) = gathered.events.iter().max_by_key(|event| event.acted_at) {
-            let mut at_last = gathered.events.iter().filter(|event| event.acted_at == last.acted_at);
-            let one_source = at_last.all(|event| event.source == last.source);
-            working.stored.last_act = last.acted_at;
-            working.stored.last_source = if one_source { source_hash(&last.source) } else { 0 };
-        }
+        working.stored.follow(&gathered.events);
         for event in &gathered.events {
             advance(&*view, &mut row, event);
             working.listed.extend(view.lists(&row));
