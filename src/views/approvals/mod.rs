@@ -8,8 +8,10 @@
 //! them (`course`) by what the lists in `entitled` know: for one row, for each row of a list and for each that is counted.
 //! There is one truth about an approval, and `granted` means granted with authority wherever it is asked.
 
+mod acts;
 mod authority;
 mod course;
+mod duties;
 mod entitled;
 mod places;
 mod round;
@@ -19,6 +21,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod told;
+mod votes;
 
 pub use entitled::Entitled;
 
