@@ -1,7 +1,7 @@
 //! What is shown of withdrawals, revocations, recusals, and conditions that were met.
 
 use super::round::Round;
-use super::shown::Shown;
+use super::standing::Shown;
 use super::told::{Act, Told};
 use serde_json::{Map, Value};
 

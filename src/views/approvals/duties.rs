@@ -1,25 +1,10 @@
 //! What is due of an approval, and what was missed: decisions by their first date, and conditions from the grant on.
 
 use super::round::Round;
-use super::shown::Shown;
-use super::told::Told;
+use super::standing::{Due, Shown, ShownCondition};
 use crate::spec::time::Timestamp;
 use crate::views::stretches::ends;
 use serde_json::{Map, Value};
-
-/// A due date that was told again, and by whom.
-pub(super) struct Due<'a> {
-    pub(super) due_at: Timestamp,
-    pub(super) told: &'a Told,
-}
-
-/// A condition of a vote that stands.
-pub(super) struct ShownCondition<'a> {
-    pub(super) due_at: Option<Timestamp>,
-    pub(super) is_open: bool,
-    pub(super) members: Map<String, Value>,
-    pub(super) stated: &'a Value,
-}
 
 impl<'a> Shown<'a> {
     /// When a round is due, and the latest and the earliest date that it was given when it was told again. Overdue counts

@@ -16,6 +16,7 @@ mod entitled;
 mod places;
 mod round;
 mod shown;
+mod standing;
 mod states;
 mod terms;
 #[cfg(test)]
@@ -30,7 +31,8 @@ use crate::spec::time::Timestamp;
 use authority::Authority;
 use entitled::ENTITLED;
 use serde_json::{Map, Value};
-use shown::{Shown, texts};
+use shown::texts;
+use standing::Shown;
 use states::GRANTED;
 use std::collections::BTreeSet;
 use told::{Act, Told};

@@ -1,9 +1,7 @@
 //! How the course of an approval stands at a moment: what its row shows.
 
-use super::authority::Authority;
-use super::course::Course;
-use super::duties::{Due, ShownCondition};
 use super::round::{EndedBy, Round};
+use super::standing::{Due, Shown, ShownCondition};
 use super::states::{
     EXPIRED, GRANTED, GRANTED_UNVERIFIED, PARTIAL, PENDING, REJECTED, REVOKED, UNOPENED, WITHDRAWN,
 };
@@ -13,13 +11,6 @@ use super::votes::unplaced_vote;
 use crate::spec::time::Timestamp;
 use crate::views::engine::{OUT_OF_ORDER, Result, Row};
 use serde_json::{Map, Value, json};
-
-/// What is answered about: a course, by whose rights, when.
-pub(super) struct Shown<'a> {
-    pub(super) course: &'a Course<'a>,
-    pub(super) authority: &'a Authority<'a>,
-    pub(super) at: Timestamp,
-}
 
 impl<'a> Shown<'a> {
     /// Fills in the row; says whether there is one at this time.

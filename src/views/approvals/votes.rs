@@ -3,7 +3,7 @@
 use super::authority::NOW;
 use super::course::inverted;
 use super::round::{Ballot, Round, WhyNot};
-use super::shown::Shown;
+use super::standing::Shown;
 use super::states::{GRANTED, REJECTED};
 use super::terms::{Veto, Wanted};
 use super::told::{Act, Told};
