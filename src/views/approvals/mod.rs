@@ -8,17 +8,21 @@
 //! them (`course`) by what the lists in `entitled` know: for one row, for each row of a list and for each that is counted.
 //! There is one truth about an approval, and `granted` means granted with authority wherever it is asked.
 
+mod acts;
 mod authority;
 mod course;
+mod duties;
 mod entitled;
 mod places;
 mod round;
 mod shown;
+mod standing;
 mod states;
 mod terms;
 #[cfg(test)]
 mod tests;
 mod told;
+mod votes;
 
 pub use entitled::Entitled;
 
@@ -27,7 +31,8 @@ use crate::spec::time::Timestamp;
 use authority::Authority;
 use entitled::ENTITLED;
 use serde_json::{Map, Value};
-use shown::{Shown, texts};
+use shown::texts;
+use standing::Shown;
 use states::GRANTED;
 use std::collections::BTreeSet;
 use told::{Act, Told};

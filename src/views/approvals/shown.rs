@@ -1,39 +1,16 @@
 //! How the course of an approval stands at a moment: what its row shows.
 
-use super::authority::{Authority, NOW};
-use super::course::{Course, inverted};
-use super::round::{Ballot, EndedBy, Round, WhyNot};
+use super::round::{EndedBy, Round};
+use super::standing::{Due, Shown, ShownCondition};
 use super::states::{
     EXPIRED, GRANTED, GRANTED_UNVERIFIED, PARTIAL, PENDING, REJECTED, REVOKED, UNOPENED, WITHDRAWN,
 };
-use super::terms::{Veto, Wanted, shown, words};
+use super::terms::{shown, words};
 use super::told::{Act, Told};
+use super::votes::unplaced_vote;
 use crate::spec::time::Timestamp;
 use crate::views::engine::{OUT_OF_ORDER, Result, Row};
-use crate::views::stretches::ends;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
-
-/// What is answered about: a course, by whose rights, when.
-pub(super) struct Shown<'a> {
-    pub(super) course: &'a Course<'a>,
-    pub(super) authority: &'a Authority<'a>,
-    pub(super) at: Timestamp,
-}
-
-/// A due date that was told again, and by whom.
-struct Due<'a> {
-    due_at: Timestamp,
-    told: &'a Told,
-}
-
-/// A condition of a vote that stands.
-struct ShownCondition<'a> {
-    due_at: Option<Timestamp>,
-    is_open: bool,
-    members: Map<String, Value>,
-    stated: &'a Value,
-}
 
 impl<'a> Shown<'a> {
     /// Fills in the row; says whether there is one at this time.
@@ -174,29 +151,9 @@ impl<'a> Shown<'a> {
     }
 
     /// The openings of a round by then.
-    fn openings(&self, round: &Round<'a>) -> Vec<&'a Told> {
+    pub(super) fn openings(&self, round: &Round<'a>) -> Vec<&'a Told> {
         let again = round.told_again.iter().copied().filter(|told| told.acted_at <= self.at);
         std::iter::once(round.asked).chain(again).collect()
-    }
-
-    /// When a round is due, and the latest and the earliest date that it was given when it was told again. Overdue counts
-    /// against the first; a round asked for without a date has the first one told later.
-    fn due(&self, round: &Round<'a>) -> (Option<Timestamp>, Option<Due<'a>>, Option<Due<'a>>) {
-        let openings = self.openings(round).into_iter();
-        let told: Vec<Due<'a>> =
-            openings.filter_map(|told| Some(Due { due_at: ends(told.data.get("due_at"))?, told })).collect();
-        let first = told.first().map(|due| due.due_at);
-        let (mut later, mut earlier): (Option<Due<'a>>, Option<Due<'a>>) = (None, None);
-        for due in told {
-            if Some(due.due_at) > first && later.as_ref().is_none_or(|later| later.due_at <= due.due_at) {
-                later = Some(due);
-            } else if Some(due.due_at) < first
-                && earlier.as_ref().is_none_or(|earlier| due.due_at < earlier.due_at)
-            {
-                earlier = Some(due);
-            }
-        }
-        (first, later, earlier)
     }
 
     /// By when something has to happen next: the earliest of what is open.
@@ -225,39 +182,6 @@ impl<'a> Shown<'a> {
             members
         });
         put(row, "conditions", shown.collect());
-    }
-
-    /// The conditions of the votes that stand. They are due from the grant on, while it is in force or expired, and not after
-    /// revocation, rejection, withdrawal or a newer round's grant.
-    fn conditions(&self, number: usize, round: &Round<'a>) -> Vec<ShownCondition<'a>> {
-        let mut conditions = Vec::new();
-        for ballot in round.standing(self.at) {
-            for condition in &ballot.conditions {
-                let due_at = ends(condition.stated.get("due_at"));
-                let met = condition.met.filter(|(_, moment)| *moment <= self.at);
-                let state = if met.is_some() {
-                    "met"
-                } else if round.is_undone(self.at) {
-                    "over"
-                } else if round.granted(self.at).is_some() {
-                    "open"
-                } else {
-                    "before-grant"
-                };
-                let mut members = Map::new();
-                members.insert("round".to_owned(), number.into());
-                members.insert("vote".to_owned(), ballot.told.seq.into());
-                members.insert("by".to_owned(), ballot.told.by.as_str().into());
-                members.insert("state".to_owned(), state.into());
-                if let Some((told, _)) = met {
-                    members.insert("met_at".to_owned(), told.acted_at.to_string().into());
-                    members.insert("met_by".to_owned(), told.by.as_str().into());
-                }
-                let is_open = state == "open";
-                conditions.push(ShownCondition { due_at, is_open, members, stated: condition.stated });
-            }
-        }
-        conditions
     }
 
     /// One round, without its votes.
@@ -291,52 +215,6 @@ impl<'a> Shown<'a> {
         members
     }
 
-    /// What a round had missed when it was decided, met or ended. A decision that came late is missed as well, also while
-    /// what it granted is in force; so is a condition that was met late.
-    fn missed(&self, number: usize, round: &Round<'a>) -> Vec<Map<String, Value>> {
-        let end = round.end(self.at).map(|end| end.moment);
-        let granted = round.granted(self.at);
-        let mut missed = Vec::new();
-        let mut miss = |what: &str, due_at: Timestamp| {
-            let mut members = Map::new();
-            members.insert("what".to_owned(), what.into());
-            members.insert("round".to_owned(), number.into());
-            members.insert("due_at".to_owned(), due_at.to_string().into());
-            missed.push(members);
-        };
-        let decided = granted.into_iter().chain(end).min();
-        if let Some(due_at) = self.due(round).0.filter(|due| decided.is_some_and(|decided| *due < decided)) {
-            miss("decision", due_at);
-        }
-        let undone = round.end(self.at).filter(|_| round.is_undone(self.at)).map(|end| end.moment);
-        let mut conditions = Vec::new();
-        for ballot in round.standing(self.at) {
-            for condition in &ballot.conditions {
-                let met = condition.met.map(|(_, moment)| moment).filter(|moment| *moment <= self.at);
-                // It was due from the grant until it was met, or its round was undone.
-                let stopped = met.into_iter().chain(undone).min();
-                let (Some(due_at), Some(granted), Some(stopped)) =
-                    (ends(condition.stated.get("due_at")), granted, stopped)
-                else {
-                    continue;
-                };
-                if granted < stopped && due_at < stopped {
-                    conditions.push((ballot.told.seq, condition.id, due_at));
-                }
-            }
-        }
-        for (_, _, due_at) in &conditions {
-            miss("condition", *due_at);
-        }
-        let of_conditions =
-            missed.iter_mut().filter(|members| members.get("what") == Some(&"condition".into()));
-        for (members, (vote, id, _)) in of_conditions.zip(conditions) {
-            members.insert("vote".to_owned(), vote.into());
-            members.insert("condition".to_owned(), id.into());
-        }
-        missed
-    }
-
     /// Whether a grant stands on votes before which no role had been recorded.
     fn is_without_roles(&self, round: &Round<'_>) -> bool {
         if round.granted(self.at).is_none() {
@@ -345,148 +223,6 @@ impl<'a> Shown<'a> {
         let places = round.places(true, self.at);
         let mut standing = round.standing(self.at).into_iter();
         standing.any(|ballot| ballot.for_it && ballot.no_roles && places.contains_key(&ballot.told.by))
-    }
-
-    fn votes(&self, number: usize, round: &Round<'a>, into: &mut Vec<Map<String, Value>>) -> Result<()> {
-        let (places_for, places_against) = (round.places(true, self.at), round.places(false, self.at));
-        let standing: Vec<u64> = round.standing(self.at).iter().map(|ballot| ballot.told.seq).collect();
-        for ballot in round.ballots.iter().filter(|ballot| ballot.moment <= self.at) {
-            let places = if ballot.for_it { &places_for } else { &places_against };
-            let mut vote = self.vote(round, ballot, standing.contains(&ballot.told.seq), places)?;
-            vote.insert("round".to_owned(), number.into());
-            into.push(vote);
-        }
-        Ok(())
-    }
-
-    fn vote(
-        &self,
-        round: &Round<'a>,
-        ballot: &Ballot<'a>,
-        stands: bool,
-        places: &BTreeMap<String, String>,
-    ) -> Result<Map<String, Value>> {
-        let told = ballot.told;
-        let right_of = places.get(&told.by).filter(|_| stands);
-        let may_count = ballot.may_count();
-        let with_authority = may_count && !ballot.no_roles;
-        let why_not = match ballot.why_not {
-            Some(why_not) => Some(why_not),
-            None if round.is_recused(&told.by, self.at) => Some(WhyNot::Recused),
-            None if !stands => Some(WhyNot::VotedAgain),
-            None if !may_count => Some(WhyNot::NoAuthority),
-            None if right_of.is_none() && !ballot.veto => Some(WhyNot::RightTaken),
-            None => None,
-        };
-        let mut vote = cast(told, ballot.for_it);
-        let mut put = |name: &str, value: Value| vote.insert(name.to_owned(), value);
-        put("counts", (stands && (ballot.for_it || may_count)).into());
-        put("with_authority", with_authority.into());
-        why_not.map(|why_not| put("why_not", why_not.word().into()));
-        right_of.map(|right| put("right_of", right.as_str().into()));
-        let lender = match right_of {
-            Some(right) => Some(right).filter(|right| **right != told.by),
-            None => ballot.rights.first().filter(|right| **right != told.by),
-        };
-        put(
-            "authority",
-            match (ballot.no_roles, ballot.lack, lender) {
-                (true, _, _) => "no-roles-recorded",
-                (_, Some(lack), _) => lack.word(),
-                (_, _, Some(_)) => "delegated",
-                _ => "held",
-            }
-            .into(),
-        );
-        lender.filter(|_| with_authority).map(|lender| put("from", lender.as_str().into()));
-        put("own", (told.by == round.terms.requester).into());
-        let wanted = round.terms.wanted();
-        // By all that is known now, and whether or not the vote needed it.
-        let lenders = self.authority.lenders(&told.by, wanted, told.acted_at, NOW)?;
-        let by_delegate = told.by != round.terms.requester && lenders.contains(&round.terms.requester);
-        put("by_requesters_delegate", by_delegate.into());
-        let now = self.has_right_now(round, ballot)?;
-        if now != with_authority {
-            put("authority_now", now.into());
-        }
-        let mut others = round.ends.iter().filter_map(|end| end.told).filter(|end| end.seq != told.seq);
-        if ballot.moment != told.acted_at
-            || inverted(told, round.asked)
-            || others.any(|end| inverted(told, end))
-        {
-            put(OUT_OF_ORDER, true.into());
-        }
-        Ok(vote)
-    }
-
-    fn has_right_now(&self, round: &Round<'_>, ballot: &Ballot<'_>) -> Result<bool> {
-        let wanted = round.terms.wanted();
-        if !self.authority.rights(ballot.told, wanted, NOW)?.is_empty() {
-            return Ok(true);
-        }
-        match &round.terms.veto {
-            Veto::Roles(roles) if !ballot.for_it => {
-                Ok(!self.authority.rights(ballot.told, Wanted { roles, ..wanted }, NOW)?.is_empty())
-            }
-            _ => Ok(false),
-        }
-    }
-
-    /// Withdrawals or revocations that were done, or had taken effect, by then.
-    fn endings(&self, act: Act) -> Vec<Map<String, Value>> {
-        let number = |asked: &u64| {
-            let place = self.course.rounds.iter().position(|round| round.asked.seq == *asked);
-            place.map(|place| place + 1)
-        };
-        let is_shown =
-            |told: &Told| told.act == act && (told.effective_at <= self.at || told.acted_at <= self.at);
-        let shown = |told: &Told, by_stranger: bool, ended: Vec<usize>| {
-            let mut shown = told.shown();
-            let mut put = |name: &str, value: Value| shown.insert(name.to_owned(), value);
-            put("effective_at", told.effective_at.to_string().into());
-            told.data.get("reason").map(|reason| put("reason", reason.clone()));
-            put("by_stranger", by_stranger.into());
-            put("ended_nothing", ended.is_empty().into());
-            put("ended", ended.into());
-            (told.seq, shown)
-        };
-        let placed = self.course.endings.iter().filter(|ending| is_shown(ending.told)).map(|ending| {
-            let ended = ending.ended.iter().filter_map(number).collect();
-            shown(ending.told, ending.by_stranger, ended)
-        });
-        // Told too long before the opening: shown, and does nothing.
-        let unplaced = self.course.unplaced.iter().filter(|told| is_shown(told));
-        let mut all: Vec<(u64, Map<String, Value>)> =
-            placed.chain(unplaced.map(|told| shown(told, false, Vec::new()))).collect();
-        all.sort_by_key(|(seq, _)| *seq);
-        all.into_iter().map(|(_, shown)| shown).collect()
-    }
-
-    fn recusals(&self, begun: &[(usize, &Round<'a>)]) -> Vec<Map<String, Value>> {
-        let mut shown = Vec::new();
-        for (number, round) in begun {
-            for recusal in round.recusals.iter().filter(|recusal| recusal.moment <= self.at) {
-                let mut members = recusal.told.shown();
-                let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
-                put("round", (*number).into());
-                recusal.told.data.get("reason").map(|reason| put("reason", reason.clone()));
-                put("counts", recusal.why_not.is_none().into());
-                recusal.why_not.map(|why_not| put("why_not", why_not.word().into()));
-                shown.push(members);
-            }
-        }
-        shown
-    }
-
-    fn unmatched(&self) -> Vec<Map<String, Value>> {
-        let unused = self.course.unused.iter().filter(|unused| unused.told.acted_at <= self.at);
-        let shown = unused.map(|unused| {
-            let mut members = unused.told.shown();
-            members.insert("condition".to_owned(), unused.told.text("condition").into());
-            members.insert("ambiguous".to_owned(), unused.ambiguous.into());
-            members
-        });
-        shown.collect()
     }
 
     /// Marks by which approvals are found.
@@ -543,31 +279,6 @@ fn put<T: Into<Value>>(row: &mut Row, name: &str, items: Vec<T>) {
     if !items.is_empty() {
         row.set(name, items.into_iter().map(Into::into).collect::<Vec<Value>>());
     }
-}
-
-/// A vote as it was cast.
-fn cast(told: &Told, for_it: bool) -> Map<String, Value> {
-    let mut vote = told.shown();
-    let result = if for_it { GRANTED } else { REJECTED };
-    vote.insert("result".to_owned(), result.into());
-    let said = told.data.iter().map(|(name, value)| (name.clone(), value.clone()));
-    vote.extend(said);
-    vote
-}
-
-/// A vote that is about no round: told too long before the opening, or nobody asked.
-fn unplaced_vote(told: &Told) -> Map<String, Value> {
-    let mut vote = cast(told, told.act == Act::Granted);
-    let members: [(&str, Value); 6] = [
-        ("counts", false.into()),
-        ("with_authority", false.into()),
-        ("authority", "no-round".into()),
-        ("own", false.into()),
-        ("by_requesters_delegate", false.into()),
-        ("why_not", WhyNot::BeforeOpening.word().into()),
-    ];
-    vote.extend(members.map(|(name, value)| (name.to_owned(), value)));
-    vote
 }
 
 /// The texts of a list.
