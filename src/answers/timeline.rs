@@ -261,10 +261,12 @@ impl Rows {
         let views = by_type.get(&event.ty)?;
         let of_family = views.iter().filter(|view| Some(view.family()) == family);
         let others = views.iter().filter(|view| Some(view.family()) != family);
-        of_family.chain(others).find_map(|view| match view.row_of(&event.ty, &event.data)? {
-            RowName::Id(id) => Some(RowRef { view: view.name().to_owned(), id, source: None }),
-            // Under which id the row stands is known to the view alone.
-            RowName::Alias(_) => None,
+        of_family.chain(others).find_map(|view| {
+            match view.row_of_source(&event.ty, &event.source, &event.data)? {
+                RowName::Id(id) => Some(RowRef { view: view.name().to_owned(), id, source: None }),
+                // Under which id the row stands is known to the view alone.
+                RowName::Alias(_) => None,
+            }
         })
     }
 }

@@ -106,7 +106,32 @@ pub struct ReachList {
     pub as_of: MomentView,
 }
 
-/// Why a use is not covered.
+/// How far grants cover a use.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cover {
+    /// At every moment, for its purpose.
+    Covered,
+    /// At some moments for its purpose, and not at all.
+    Partly,
+    /// At no moment for its purpose, and at every moment for some other.
+    OtherPurpose,
+    /// Anything else.
+    Uncovered,
+}
+
+/// A stretch of time.
+#[derive(Serialize, ToSchema)]
+pub struct Gap {
+    /// From when.
+    #[schema(example = "2026-03-01T00:00:00.000000Z")]
+    pub from: String,
+    /// Until when, that moment not included.
+    #[schema(example = "2026-03-02T00:00:00.000001Z")]
+    pub until: String,
+}
+
+/// Why a use is not covered, or was not when it was recorded.
 #[derive(Serialize, ToSchema)]
 #[serde(tag = "why", rename_all = "kebab-case")]
 pub enum Uncovered {
@@ -124,20 +149,34 @@ pub enum Uncovered {
         /// When.
         end: String,
     },
+    /// Grants cover some of its moments.
+    Partly {
+        /// The first moments of it that none covers.
+        gaps: Vec<Gap>,
+    },
+    /// It is covered by what was recorded after it.
+    Afterwards {
+        /// The grants that cover it now.
+        grants: Vec<String>,
+    },
 }
 
-/// A use that no grant covered.
+/// A use that grants do not cover wholly, or did not when it was recorded.
 #[derive(Serialize, ToSchema)]
 pub struct UncoveredView {
     /// The use.
     #[serde(rename = "use")]
     pub usage: RowView,
-    /// Why no grant covers it.
+    /// How far grants cover it, by what is known.
+    pub cover: Cover,
+    /// The same by what was known when it was recorded.
+    pub as_recorded: Cover,
+    /// Why.
     #[serde(flatten)]
     pub why: Uncovered,
 }
 
-/// Uses that no grant covered.
+/// Uses that grants do not cover wholly, or did not when they were recorded.
 #[derive(Serialize, ToSchema)]
 pub struct UncoveredList {
     /// In the order of the uses. A page may be short and have a next one.
@@ -168,14 +207,29 @@ impl Reach {
     }
 }
 
+impl Cover {
+    fn of(cover: access::cover::Cover) -> Cover {
+        match cover {
+            access::cover::Cover::Covered => Cover::Covered,
+            access::cover::Cover::Partly => Cover::Partly,
+            access::cover::Cover::OtherPurpose => Cover::OtherPurpose,
+            access::cover::Cover::Uncovered => Cover::Uncovered,
+        }
+    }
+}
+
 impl Uncovered {
-    fn of(why: access::reach::Uncovered) -> Uncovered {
+    fn of(why: access::cover::Why) -> Uncovered {
+        use access::cover::Why;
         match why {
-            access::reach::Uncovered::NoGrant => Uncovered::NoGrant,
-            access::reach::Uncovered::OtherPurpose { granted } => Uncovered::OtherPurpose { granted },
-            access::reach::Uncovered::AfterEnd { grant, end } => {
-                Uncovered::AfterEnd { grant, end: text(end) }
+            Why::NoGrant => Uncovered::NoGrant,
+            Why::OtherPurpose { granted } => Uncovered::OtherPurpose { granted },
+            Why::AfterEnd { grant, end } => Uncovered::AfterEnd { grant, end: text(end) },
+            Why::Partly { gaps } => {
+                let gap = |(from, until)| Gap { from: text(from), until: text(until) };
+                Uncovered::Partly { gaps: gaps.into_iter().map(gap).collect() }
             }
+            Why::Afterwards { grants } => Uncovered::Afterwards { grants },
         }
     }
 }
@@ -228,7 +282,9 @@ pub async fn reach(
     .await
 }
 
-/// Uses that no grant covered at that time: nothing granted, granted for another purpose, or over.
+/// Uses that grants do not cover at every one of their moments: nothing granted, granted for another purpose, over, or only
+/// in part; and those that are covered only by what was recorded after them. Denied uses are listed apart: with
+/// `outcome=denied`.
 #[utoipa::path(tag = "compliance", params(UseFilters, MomentQuery, PageQuery), responses(
     (status = 200, description = "Uses, and why nothing covers them", body = UncoveredList),
     OfQuestions,
@@ -247,6 +303,8 @@ pub async fn uncovered(
         |page, as_of| {
             let item = |item: access::UncoveredUse| UncoveredView {
                 usage: RowView::of(item.usage),
+                cover: Cover::of(item.cover),
+                as_recorded: Cover::of(item.as_recorded),
                 why: Uncovered::of(item.why),
             };
             UncoveredList { items: page.items.into_iter().map(item).collect(), next: page.next, as_of }

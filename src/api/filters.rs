@@ -178,6 +178,12 @@ pub struct GrantFilters {
     pub used_after_end: Option<bool>,
     /// Whether it was used for another purpose.
     pub used_for_other_purpose: Option<bool>,
+    /// Whether a review said that it is to be revoked, it has not been, and it does not end by itself before that is due.
+    pub revoke_due: Option<bool>,
+    /// The same of a review that said that it is to be reduced.
+    pub reduce_due: Option<bool>,
+    /// Whether its events were recorded in another order than they were done.
+    pub out_of_order: Option<bool>,
     /// Only grants in force that nobody has looked at for so many days.
     #[param(example = 90, minimum = 0, maximum = 36500)]
     pub unreviewed_days: Option<u32>,
@@ -213,10 +219,16 @@ pub struct UseFilters {
     pub resource: Option<String>,
     /// By whom.
     pub principal: Option<String>,
+    /// The grant that it names.
+    pub grant: Option<String>,
     /// What was done.
     pub operation: Option<String>,
     /// For what.
     pub purpose: Option<String>,
+    /// `allowed` or `denied`.
+    pub outcome: Option<String>,
+    /// Whether it was told with several counts: the highest counts.
+    pub counts_differ: Option<bool>,
 }
 
 /// Of decisions.

@@ -110,6 +110,18 @@ impl Register {
         after.unwrap_or(before)
     }
 
+    /// Where a type stands in the life of a row: what opens it comes first, what ends it last.
+    #[must_use]
+    pub fn place_in_life(&self, event_type: &str) -> u8 {
+        let Some(reaction) = self.events.get(event_type) else { return 1 };
+        let ends = |next: &Next| matches!(next, Next::State(state) if self.ends.contains(state));
+        match &reaction.moves {
+            _ if reaction.opens.is_some() => 0,
+            Moves::To(next) if ends(next) => 2,
+            _ => 1,
+        }
+    }
+
     /// What an event sets in its row: a value; or `None` where it clears a date by leaving it out.
     pub fn carried<'a>(&'a self, event_type: &str, data: &'a Value) -> Vec<(&'a str, Option<&'a Value>)> {
         let Some(reaction) = self.events.get(event_type) else { return Vec::new() };

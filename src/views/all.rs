@@ -26,7 +26,7 @@ pub fn projections(catalog: &Catalog) -> Vec<Projection> {
         Arc::new(Tallies),
     ];
     let mut all: Vec<Projection> = core.into_iter().map(Projection::Rows).collect();
-    let registers = catalog.registers().map(RegisterView::new);
+    let registers = catalog.registers().map(|register| RegisterView::new(register, catalog));
     all.extend(registers.map(|view| Projection::Rows(Arc::new(view))));
     all.push(Projection::Lists(Arc::new(Mentions::new(catalog))));
     all.push(Projection::Lists(Arc::new(EvidenceLists::new(catalog))));

@@ -38,6 +38,7 @@ mod rights;
 mod rotating;
 mod rotting;
 mod schema_fuzz;
+mod side_by_side;
 mod stopping;
 mod strace;
 mod streaming;

@@ -1,5 +1,8 @@
 //! Access across grants and roles: who can reach what, what somebody can reach, and what nothing covers.
 
+pub mod cover;
+#[cfg(test)]
+mod model_tests;
 pub mod reach;
 pub mod who;
 
@@ -8,7 +11,8 @@ use super::moment::moment;
 use super::parameters::Parameters;
 use super::row::ShownRow;
 use super::{Answer, Inquiry, Page, cursor};
-use reach::{Reach, Uncovered, Wanted};
+use cover::{Cover, Why};
+use reach::{Reach, Wanted};
 use who::Access;
 
 fn wanted(parameters: &Parameters) -> Wanted<'_> {
@@ -53,16 +57,21 @@ pub fn reach(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Ve
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
 }
 
-/// A use that no grant covered.
+/// A use that grants do not cover wholly, or did not when it was recorded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UncoveredUse {
     /// The use.
     pub usage: ShownRow,
-    /// Why no grant covers it.
-    pub why: Uncovered,
+    /// How far it is covered, by what is known.
+    pub cover: Cover,
+    /// The same by what was known when it was recorded.
+    pub as_recorded: Cover,
+    /// Why it is not covered, or was not.
+    pub why: Why,
 }
 
-/// Uses that no grant covered at that time: nothing granted, granted for another purpose, or over.
+/// Uses that grants do not cover wholly at their own moments, or that are covered only by what was recorded after them.
+/// Denied uses are listed apart: with `outcome=denied`.
 ///
 /// # Errors
 /// A parameter is wrong, or the views do not answer.
@@ -72,15 +81,21 @@ pub fn uncovered(
 ) -> Result<Answer<Page<UncoveredUse>>, AnswerError> {
     let moment = moment(inquiry, &parameters.moment)?;
     let view = moment.view("access-uses")?;
-    let (ask, identity) = parameters.ask(&*view, &moment)?;
+    let (mut ask, identity) = parameters.ask(&*view, &moment)?;
+    if parameters.get("outcome").is_none() {
+        ask.filters.push(("outcome".to_owned(), vec!["allowed".to_owned()]));
+    }
     let access = Access { engine: &moment.engine, deadline: inquiry.deadline() };
-    let part = access.uncovered_uses(&ask)?;
-    let shown = |item: who::UncoveredUse| UncoveredUse {
-        usage: ShownRow::of(&*view, item.usage, moment.when.at),
-        why: item.why,
+    let part = access.judged_uses(&ask)?;
+    let shown = |item: who::JudgedUse| {
+        let afterwards = item.as_recorded != Cover::Covered;
+        let grants = item.now.grants;
+        let why = item.now.why.or_else(|| afterwards.then_some(Why::Afterwards { grants }))?;
+        let usage = ShownRow::of(&*view, item.usage, moment.when.at);
+        Some(UncoveredUse { usage, cover: item.now.cover, as_recorded: item.as_recorded, why })
     };
     let body = Page {
-        items: part.items.into_iter().map(shown).collect(),
+        items: part.items.into_iter().filter_map(shown).collect(),
         next: part.next.map(|place| cursor::encode_place(&identity, place)),
     };
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })

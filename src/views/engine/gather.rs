@@ -27,7 +27,8 @@ pub(super) struct Gathering<'a> {
 /// The events of a row as of a moment.
 #[derive(Default)]
 pub(super) struct Gathered {
-    /// Those that count and hold by then, in the order in which they are folded.
+    /// Those that count and hold by then, and those that the view reckons with whenever they hold, in the order in which
+    /// they are folded.
     pub(super) events: Vec<RowEvent>,
     /// Those that count and hold only later.
     pub(super) later: Vec<RowEvent>,
@@ -63,7 +64,8 @@ impl Gathering<'_> {
                 }
             }
             event.after_turn = self.turn.is_some_and(|turn| turn < event.place);
-            if event.effective_at > when.at {
+            event.effective_at = self.view.effective_at(&event);
+            if event.effective_at > when.at && !self.view.is_reckoned(&event.ty) {
                 gathered.later.push(event);
             } else {
                 gathered.last_seq = gathered.last_seq.max(seq);

@@ -89,9 +89,15 @@ impl Engine {
         let shortened = all.len() > MAX_HISTORY;
         let shown_from = all.len().saturating_sub(MAX_HISTORY);
         let (mut row, mut shown) = (Row::default(), Row::default());
-        let show = |row: &Row| match reading.view.judge() {
+        let mut holds = Timestamp::FIRST;
+        let show = |row: &Row, at: Timestamp| match reading.view.judge() {
             Some(judge) => Ok::<_, EngineError>(reading.judge(judge, row, when)?.unwrap_or_default()),
-            None => Ok(row.clone()),
+            None => {
+                let mut shown = row.clone();
+                reading.view.settle(&mut shown, at);
+                reading.view.show(&mut shown, at);
+                Ok(shown)
+            }
         };
         let mut changes = Vec::new();
         // An event is late if a later one was recorded before it.
@@ -102,20 +108,20 @@ impl Engine {
         }
         for (place, (event, corrected_by)) in all.into_iter().enumerate() {
             if place == shown_from {
-                shown = show(&row)?;
+                shown = show(&row, holds.min(when.at))?;
             }
             if corrected_by.is_none() {
                 advance(&*reading.view, &mut row, &event);
+                holds = holds.max(event.effective_at);
             }
             if place < shown_from {
                 continue;
             }
-            let before = std::mem::replace(&mut shown, show(&row)?);
-            let (before, row) = (&before.fields, &shown);
-            let set = row.fields.iter().filter(|(name, value)| before.get(*name) != Some(*value));
+            let before = std::mem::replace(&mut shown, show(&row, holds.min(when.at))?).fields;
+            let set = shown.fields.iter().filter(|(name, value)| before.get(*name) != Some(*value));
             let mut changed: Map<String, Value> =
                 set.map(|(name, value)| (name.clone(), value.clone())).collect();
-            let cleared = before.keys().filter(|name| !row.fields.contains_key(*name));
+            let cleared = before.keys().filter(|name| !shown.fields.contains_key(*name));
             changed.extend(cleared.map(|name| (name.clone(), Value::Null)));
             changes.push(Change {
                 late: earliest_after.get(place + 1).is_some_and(|after| *after < event.seq),
@@ -126,7 +132,7 @@ impl Engine {
                 by: event.by,
                 assurance: event.assurance,
                 corrected_by,
-                state: row.state.clone(),
+                state: shown.state.clone(),
                 changed,
             });
         }

@@ -188,7 +188,7 @@ fn missing(store: &dyn Store, members: &[Member], event: &Event) -> Result<Optio
         if !view.types().contains(&event.ty) {
             continue;
         }
-        let Some(name) = view.row_of(&event.ty, &event.data) else { continue };
+        let Some(name) = view.row_of_source(&event.ty, &event.source, &event.data) else { continue };
         let record = store.get(Table::Ids, &keys::name(member.slot, &name))?;
         let Some(number) = record.and_then(|record| keys::number_of(&record)) else {
             return Ok(Some("a row's name"));

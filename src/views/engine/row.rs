@@ -1,7 +1,8 @@
 //! What a view keeps: rows, and the events that made them.
 
 use super::micros;
-use crate::spec::time::{MICROS_PER_MINUTE, MICROS_PER_SECOND, Timestamp};
+use crate::spec::time::{MICROS_PER_SECOND, Timestamp};
+use crate::views::beside::{self, Stretches};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,7 +79,7 @@ pub struct RowEvent {
 
 /// How long before the opening of its row an event may have been done and still be what it says, in microseconds: the
 /// clocks of two systems differ by a little.
-pub const EARLY: i64 = 5 * MICROS_PER_MINUTE;
+pub const EARLY: i64 = beside::EARLY;
 
 impl RowEvent {
     /// Whether it holds only from a time on that lies after its recording.
@@ -168,6 +169,9 @@ pub struct Row {
     /// Everything else, in the shape in which the API shows it.
     #[serde(rename = "v", default, skip_serializing_if = "Map::is_empty")]
     pub fields: Map<String, Value>,
+    /// What holds several times or side by side under its id, where its view keeps that.
+    #[serde(rename = "y", default, skip_serializing_if = "Stretches::is_unknown")]
+    pub stretches: Stretches,
     /// What a fold has to remember and nobody is shown.
     #[serde(rename = "m", default, skip_serializing_if = "Map::is_empty")]
     pub memo: Map<String, Value>,

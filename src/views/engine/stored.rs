@@ -41,6 +41,9 @@ pub(super) struct Stored {
     /// The latest time from which an event of it holds.
     #[serde(rename = "t", with = "micros")]
     pub(super) latest: Timestamp,
+    /// From when on the row stays as it is, by its view: see [`super::view::View::settled_from`].
+    #[serde(rename = "z", with = "micros", default, skip_serializing_if = "Option::is_none")]
+    pub(super) settled: Option<Timestamp>,
     /// Hash of the source whose row it is: of the first event recorded that opens it.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     pub(super) source: Option<u64>,
@@ -74,6 +77,7 @@ impl Stored {
             last_act: event.acted_at,
             last_source: source_hash(&event.source),
             latest: event.effective_at,
+            settled: None,
             source: None,
             siblings: 0,
             beside: None,
@@ -83,6 +87,11 @@ impl Stored {
             corrected: Vec::new(),
             row: Row::default(),
         }
+    }
+
+    /// From when on the row is as it is kept.
+    pub(super) fn stays_from(&self) -> Timestamp {
+        self.settled.map_or(self.latest, |settled| settled.max(self.latest))
     }
 }
 

@@ -4,6 +4,7 @@ use super::judging::Judge;
 use super::opening::{self, Opening};
 use super::order::arrange;
 use super::row::{MAX_ACTORS, Row, RowEvent};
+use crate::spec::time::Timestamp;
 use crate::views::stats::Contribution;
 use serde_json::Value;
 
@@ -39,6 +40,11 @@ pub trait View: Send + Sync {
     /// The row that an event is about, if any.
     fn row_of(&self, ty: &str, data: &Value) -> Option<RowName>;
 
+    /// The row that an event of a source is about, for views in which that depends on the source.
+    fn row_of_source(&self, ty: &str, _source: &str, data: &Value) -> Option<RowName> {
+        self.row_of(ty, data)
+    }
+
     /// Other names that an event gives its row.
     fn aliases(&self, _ty: &str, _data: &Value) -> Vec<String> {
         Vec::new()
@@ -65,6 +71,32 @@ pub trait View: Send + Sync {
     fn turn(&self) -> Option<&str> {
         None
     }
+
+    /// From when an event of it holds: what its type says, if the view does not know better.
+    fn effective_at(&self, event: &RowEvent) -> Timestamp {
+        event.effective_at
+    }
+
+    /// Whether events of a type are folded whenever they hold, also as of a moment before: the view keeps from when to
+    /// when, and [`View::settle`] says what holds at a moment.
+    fn is_reckoned(&self, _ty: &str) -> bool {
+        false
+    }
+
+    /// Makes of a row with all its events what it is at a moment: for rows that keep stretches.
+    fn settle(&self, _row: &mut Row, _at: Timestamp) {}
+
+    /// From when on a row stays as it is, by what is known of it: what [`View::settle`] makes of it at any later moment
+    /// differs in nothing but that dates have passed. None: from its last event on.
+    fn settled_from(&self, _row: &Row) -> Option<Timestamp> {
+        None
+    }
+
+    /// Adds to a row what is shown of it at a moment, and is in it in another shape.
+    fn show(&self, _row: &mut Row, _at: Timestamp) {}
+
+    /// What an opening leaves behind that does not open: one that was told again, or contradicts.
+    fn told_again(&self, _row: &mut Row, _event: &RowEvent) {}
 
     /// What one event does to its row. Events come in the order in which they were done (see [`arrange`]), those
     /// told early after the opening; `row` is the default one before the first. It must cope with events that are missing:
@@ -150,9 +182,13 @@ pub trait View: Send + Sync {
 #[must_use]
 pub fn fold(view: &dyn View, events: &[RowEvent]) -> Row {
     let mut row = Row::default();
+    let mut last = Timestamp::FIRST;
     for event in arrange(view, events.to_vec()) {
+        last = last.max(event.effective_at);
         advance(view, &mut row, &event);
     }
+    let settled = view.settled_from(&row).map_or(last, |from| from.max(last));
+    view.settle(&mut row, settled);
     row
 }
 
@@ -162,6 +198,7 @@ pub(super) fn advance(view: &dyn View, row: &mut Row, event: &RowEvent) {
         row.set(OUT_OF_ORDER, true);
     }
     if !opening::admits(view, row, event) {
+        view.told_again(row, event);
         return;
     }
     row.assurance = if row.counts.is_empty() { event.assurance } else { row.assurance.min(event.assurance) };

@@ -2,13 +2,12 @@
 
 use super::asked::{Found, SCHEDULED, Scheduled, When};
 use super::remembered::Remembered;
-use crate::spec::time::Timestamp;
 use crate::store::Table;
 use crate::views::engine::corrections::Corrections;
 use crate::views::engine::error::{EngineError, Result};
 use crate::views::engine::gather::{Gathered, Gathering};
 use crate::views::engine::keys::{self, Slot};
-use crate::views::engine::row::Row;
+use crate::views::engine::row::{Row, RowEvent};
 use crate::views::engine::session::STUB;
 use crate::views::engine::slots::Projection;
 use crate::views::engine::state::{Engine, State};
@@ -139,12 +138,14 @@ impl Reading<'_> {
         if let Some(judge) = self.view.judge() {
             return self.judged(judge, number, stored, (&siblings, others), when);
         }
-        let whole = stored.last_seq < when.known && stored.latest <= when.at;
+        let whole = stored.last_seq < when.known && stored.stays_from() <= when.at;
         if whole {
             if stored.row.counts.is_empty() {
                 // Everything about it has been taken away.
                 return Ok(None);
             }
+            let mut row = stored.row;
+            self.view.show(&mut row, when.at);
             return Ok(Some(Found {
                 id: stored.id,
                 number,
@@ -154,30 +155,38 @@ impl Reading<'_> {
                 corrected: stored.corrected,
                 others,
                 scheduled: Vec::new(),
-                row: stored.row,
+                row,
             }));
         }
         let gathered = self.gathered(number, &stored, &siblings, when)?;
         let mut row = Row::default();
         // What holds only later is shown as such, and never as if it were not there.
         let events = if gathered.events.is_empty() { &gathered.later } else { &gathered.events };
-        let events = events.iter().filter(|event| event.acted_at <= when.at || !gathered.events.is_empty());
-        let mut holds = (None, Timestamp::FIRST);
-        for event in events {
-            holds = (holds.0.or(Some(event.effective_at)), holds.1.max(event.effective_at));
+        let is_there = |event: &&RowEvent| event.acted_at <= when.at || event.effective_at <= when.at;
+        let reckoned = |event: &RowEvent| self.view.is_reckoned(&event.ty);
+        if !events.iter().any(|event| is_there(&event)) {
+            return Ok(None);
+        }
+        let mut opened_at = None;
+        for event in events.iter().filter(|event| is_there(event) || reckoned(event)) {
+            opened_at = opened_at.or(Some(event.effective_at));
             advance(&*self.view, &mut row, event);
         }
-        let Some(opened_at) = holds.0 else { return Ok(None) };
-        let later = gathered.later.iter().filter(|event| event.acted_at <= when.at);
+        let Some(opened_at) = opened_at else { return Ok(None) };
+        let holding = events.iter().map(|event| event.effective_at).filter(|from| *from <= when.at);
+        let later = gathered.events.iter().filter(|event| event.effective_at > when.at);
+        let later = gathered.later.iter().chain(later).filter(|event| event.acted_at <= when.at);
         let scheduled: Vec<Scheduled> = later.map(Scheduled::of).collect();
         if gathered.events.is_empty() {
             row.state = SCHEDULED.to_owned();
             (row.ended, row.ended_at) = (false, None);
         }
+        self.view.settle(&mut row, when.at);
+        self.view.show(&mut row, when.at);
         let corrected: Vec<(u64, u64)> =
             stored.corrected.into_iter().filter(|(_, correction)| *correction < when.known).collect();
         let last_seq = corrected.iter().map(|(_, correction)| *correction).fold(gathered.last_seq, u64::max);
-        let changed_at = holds.1;
+        let changed_at = holding.max().unwrap_or(opened_at);
         Ok(Some(Found {
             id: stored.id,
             number,

@@ -141,6 +141,14 @@ impl Session<'_> {
         working.listed.sort_unstable();
         working.listed.dedup();
         let view = &*working.view;
+        if !working.gone {
+            let stored = &mut working.stored;
+            stored.settled = view.settled_from(&stored.row);
+            let from = stored.stays_from();
+            view.settle(&mut stored.row, from);
+            // What it is before then is worked out when it is asked.
+            stored.ahead |= from > self.recorded_at;
+        }
         let key = keys::row(slot, number);
         let before = working.before.as_ref().map(|(_, stored)| stored);
         let after = (!working.gone).then_some(&working.stored);

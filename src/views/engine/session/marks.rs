@@ -29,7 +29,7 @@ impl Marks {
             dates.extend(row.valid_until.map(|time| (DateKind::Until, time)));
         }
         if stored.ahead {
-            dates.push((DateKind::Ahead, stored.latest));
+            dates.push((DateKind::Ahead, stored.stays_from()));
         }
         let mut facets = vec![("state", row.state.clone())];
         facets.extend(view.facets(row));

@@ -19,6 +19,7 @@ use super::tally::Tallier;
 use super::view::{RowName, View, advance};
 use crate::catalog::Catalog;
 use crate::follow::Event;
+use crate::spec::time::Timestamp;
 use crate::store::{Batch, Store, Table};
 use crate::views::stats::DayStats;
 use std::cmp::Ordering;
@@ -54,6 +55,8 @@ pub(super) struct Session<'a> {
     tallies: HashMap<Vec<u8>, Sum<'a>>,
     /// Entries below this are known when a row is folded anew.
     known: u64,
+    /// When the last of them was recorded.
+    recorded_at: Timestamp,
 }
 
 /// A row in hand.
@@ -120,6 +123,7 @@ impl<'a> Session<'a> {
             statistics: HashMap::new(),
             tallies: HashMap::new(),
             known: events.last().map_or(0, |event| event.seq + 1),
+            recorded_at: events.last().map_or(Timestamp::FIRST, |event| event.recorded_at),
         }
     }
 
@@ -131,10 +135,16 @@ impl<'a> Session<'a> {
         let mut for_row = None;
         for member in wanted.iter().filter_map(|place| members.get(*place)) {
             let Projection::Rows(view) = &member.projection else { continue };
-            if let Some(name) = view.row_of(&event.ty, &event.data) {
+            if let Some(name) = view.row_of_source(&event.ty, &event.source, &event.data) {
                 let event = for_row.get_or_insert_with(|| event.for_row(self.catalog));
                 event.after_turn = self.turn(member.slot, &**view, event)?;
-                self.row(member.slot, view, &name, event)?;
+                let effective_at = view.effective_at(event);
+                if effective_at == event.effective_at {
+                    self.row(member.slot, view, &name, event)?;
+                } else {
+                    let event = RowEvent { effective_at, ..event.clone() };
+                    self.row(member.slot, view, &name, &event)?;
+                }
             }
         }
         Ok(())
@@ -268,7 +278,8 @@ impl<'a> Session<'a> {
         let same_row = |one: &Event, other: &Event| {
             members.iter().all(|member| match &member.projection {
                 Projection::Rows(view) if view.types().contains(&one.ty) => {
-                    view.row_of(&one.ty, &one.data) == view.row_of(&other.ty, &other.data)
+                    let of = |event: &Event| view.row_of_source(&event.ty, &event.source, &event.data);
+                    of(one) == of(other)
                 }
                 _ => true,
             })
@@ -280,7 +291,9 @@ impl<'a> Session<'a> {
                 if !view.types().contains(&touched.ty) {
                     continue;
                 }
-                let Some(name) = view.row_of(&touched.ty, &touched.data) else { continue };
+                let Some(name) = view.row_of_source(&touched.ty, &touched.source, &touched.data) else {
+                    continue;
+                };
                 for number in self.rows_named(member.slot, &name, &touched.source)? {
                     let working = self.working(member.slot, view, number)?;
                     working.stale = true;

@@ -105,7 +105,8 @@ impl Session<'_> {
             if source_of(kept.as_deref()).is_some_and(|of| of != source) {
                 continue;
             }
-            let other = load(self.feed, self.catalog, seq, kept)?;
+            let mut other = load(self.feed, self.catalog, seq, kept)?;
+            other.effective_at = view.effective_at(&other);
             if other.source == event.source && view.opening(&other.ty) == Opening::None {
                 match view.row_of(&other.ty, &other.data) {
                     Some(RowName::Alias(name)) => by_name.push((name, other)),
