@@ -28,9 +28,11 @@ soak: deps
 	$(MAKE) fuzz FUZZ_SECONDS=600
 
 # Debian's packages that building and testing need, where they are missing; cargo-deny and cargo-machete from crates.io,
-# schemathesis from PyPI (its versions are in the file).
+# schemathesis from PyPI (its versions are in the file); Debian's Prometheus for what is in ops/.
 APT := gcc g++ libc6-dev make python3 python3-cryptography python3-venv chromium strace faketime
 SCHEMATHESIS := target/schemathesis
+# Unpacked and not installed: its package would start a server.
+PROMETHEUS := target/prometheus
 PINS := tests/schemathesis/requirements.txt
 deps:
 	@missing=""; for package in $(APT); do \
@@ -40,6 +42,10 @@ deps:
 	  $$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; fi
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked --quiet cargo-deny
 	@command -v cargo-machete >/dev/null || $(CARGO) install --locked --quiet cargo-machete
+	@test -x $(PROMETHEUS)/usr/bin/promtool || { \
+	  mkdir -p $(PROMETHEUS) && cd $(PROMETHEUS) && { apt-get download -q prometheus || { \
+	    if [ "$$(id -u)" = 0 ]; then sudo=""; else sudo=sudo; fi; $$sudo apt-get update -q; apt-get download -q prometheus; }; } && \
+	  dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb; }
 	@cmp -s $(PINS) $(SCHEMATHESIS)/installed || { \
 	  /usr/bin/python3 -m venv --clear $(SCHEMATHESIS) && \
 	  $(SCHEMATHESIS)/bin/pip install --quiet --disable-pip-version-check -r $(PINS) && \

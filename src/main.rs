@@ -9,5 +9,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Whatever is made may hold what is recorded: nothing of it is for others, as nothing of the log is.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o027));
     daybook::cli::run(daybook::cli::Arguments::parse())
 }

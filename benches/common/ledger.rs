@@ -12,8 +12,9 @@ use daybook::identity::{NewToken, Role, Tokens};
 use daybook::index::LogIndex;
 use daybook::log::bulk::{Builder, read_entries};
 use daybook::log::disk::RealDisk;
+use daybook::log::home::Home;
 use daybook::log::keys::find;
-use daybook::log::{Opened, Options, create, home};
+use daybook::log::{Opened, Options, create};
 use daybook::spec::checkpoint::Checkpoint;
 use daybook::spec::entry::{Draft, Entry};
 use daybook::spec::merkle::{Frontier, leaf_hash};
@@ -100,6 +101,9 @@ fn options(data: &Path, clock: Arc<ManualClock>) -> Options {
         read_only: false,
         key_lost: false,
         adopt: None,
+        publish: false,
+        confirm_clock: false,
+        known: Vec::new(),
     }
 }
 
@@ -161,7 +165,7 @@ fn make(data: &Path, entries: u64) -> Result<(String, VerifierKey)> {
         drop(signed);
         writer.join().map_err(|_| anyhow::anyhow!("the writing thread failed"))?
     })?;
-    home::settle(&RealDisk, data, entries)?;
+    Home::new(Arc::new(RealDisk), data, entries, None, false).settle()?;
     let roles = vec![Role::Producer, Role::Auditor, Role::Compliance];
     let new = NewToken {
         actor: ACTOR.into(),

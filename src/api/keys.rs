@@ -136,7 +136,8 @@ pub async fn rotate_key(
     _query: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     caller.must_be(Role::Admin)?;
-    let body = crate::web::body::read(payload, request.headers(), MAX_REQUEST_BYTES, &service.budget).await?;
+    let budget = (&service.budget, caller.0.actor.as_str());
+    let body = crate::web::body::read(payload, request.headers(), MAX_REQUEST_BYTES, budget).await?;
     let asked: RotateRequest = if body.bytes.is_empty() {
         RotateRequest::default()
     } else {

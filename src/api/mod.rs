@@ -22,6 +22,7 @@ mod health;
 mod keys;
 mod links;
 mod log;
+mod metrics;
 mod moment;
 pub mod post;
 mod problems;

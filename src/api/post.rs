@@ -86,7 +86,8 @@ pub async fn post_events(
     let mode = form.mode();
     let expected_version = expected_version(headers, mode)?;
     let limit = if mode == Mode::Batch { MAX_BATCH_BYTES } else { MAX_EVENT_BYTES };
-    let body = body::read(payload, headers, limit, &service.budget).await?;
+    let budget = (&service.budget, caller.0.actor.as_str());
+    let body = body::read(payload, headers, limit, budget).await?;
     let incoming = Incoming { expected_version, ..Incoming::new(form, body) };
     let recorded = service.recorder.record(&caller.0, incoming).await?;
     Ok(respond(recorded.into_iter().map(Recorded::from).collect(), mode))

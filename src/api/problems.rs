@@ -87,6 +87,7 @@ const OF_POSTS: &[Type] = &[
     Type::Overloaded,
     Type::Starting,
     Type::ClockJumped,
+    Type::ClockBehind,
     Type::ReadOnly,
     Type::Stopped,
     Type::IndexUnavailable,

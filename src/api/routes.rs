@@ -6,7 +6,7 @@
 use crate::api::description::{Description, not_there};
 use crate::api::{
     access, approvals, catalog as catalogue, clock, controls, decisions, events, fairness, health, keys, log,
-    post, proofs, registers, rows, sources, standing, statistics, stream, timeline,
+    metrics, post, proofs, registers, rows, sources, standing, statistics, stream, timeline,
 };
 use crate::catalog::Catalog;
 use crate::web::Service;
@@ -59,6 +59,7 @@ fn resources(config: &mut Described<'_>) {
     config
         .service(health::healthz)
         .service(health::readyz)
+        .service(metrics::metrics)
         .service(log::checkpoint)
         .service(log::tile)
         .service(

@@ -65,16 +65,22 @@ pub struct StreamQuery {
 #[get("/events/stream")]
 pub async fn stream_events(
     service: web::Data<Service>,
-    _reader: Reader,
+    reader: Reader,
     request: HttpRequest,
     query: Query<StreamQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let permit = service.streams.clone().try_acquire_owned().map_err(|_| {
-        Problem::new(
-            ProblemType::Overloaded,
-            format!("{MAX_STREAMS} subscribers are connected; try again later"),
-        )
-    })?;
+    let mut permit = service.streams.of(&reader.0.actor);
+    if !permit.grow_to(1) {
+        let detail = if service.streams.held() >= MAX_STREAMS {
+            format!("{MAX_STREAMS} subscribers are connected; try again later")
+        } else {
+            let most = service.streams.most_of_one();
+            format!(
+                "this caller has {most} streams open, as many as one may have; close one, or follow with one for all"
+            )
+        };
+        return Err(Problem::new(ProblemType::Overloaded, detail));
+    }
     let store = service.log.store();
     let size = store.size();
     let next = match request.headers().get("last-event-id") {

@@ -4,6 +4,10 @@
 use crate::answers::Desk;
 use crate::app::catalogue::{self, Publications, Reader};
 use crate::app::config::{Config, passphrase};
+use crate::app::derived::Derived;
+use crate::app::remembered::remembered;
+use crate::app::secrets;
+use crate::app::sinks::{ask, sinks};
 use crate::catalog::CatalogHistory;
 use crate::clock::{Clock, SystemClock};
 use crate::follow::Feed;
@@ -11,9 +15,9 @@ use crate::index::LogIndex;
 use crate::intake::{Followers, Ground, Recorder};
 use crate::log::disk::RealDisk;
 use crate::log::keys::KeyFolder;
-use crate::log::publish::{Publisher, Sink};
+use crate::log::publish::{self, Publisher};
 use crate::log::recovery::Recovered;
-use crate::log::{self, Log, NoIndex, Options};
+use crate::log::{self, Keeper, Log, NoIndex, Options};
 use crate::spec::note::VerifierKey;
 use crate::store::EngineKind;
 use crate::views::LogViews;
@@ -67,6 +71,10 @@ pub struct How {
     pub read_only: bool,
     /// The newest checkpoint that anyone holds: a copy goes on as the ledger.
     pub adopt: Option<Vec<u8>>,
+    /// An adopted copy publishes where its settings say, as the original did.
+    pub publish: bool,
+    /// An operator says that the clock is right.
+    pub confirm_clock: bool,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -80,6 +88,8 @@ impl How {
             views: true,
             read_only: false,
             adopt: None,
+            publish: false,
+            confirm_clock: false,
             clock: Arc::new(SystemClock),
         }
     }
@@ -108,6 +118,9 @@ pub fn options(data_dir: &Path, config: &Config) -> Options {
         read_only: false,
         key_lost: false,
         adopt: None,
+        publish: false,
+        confirm_clock: false,
+        known: remembered(data_dir, config),
     }
 }
 
@@ -116,10 +129,12 @@ pub struct Ledger {
     // In the order in which they end: the log answers what it has taken, and its last checkpoint is published.
     reader: Reader,
     recorder: Recorder,
+    keeper: Option<Keeper>,
     log: Arc<Log>,
     publisher: Publisher,
     views: Option<Arc<LogViews>>,
     index: Option<Arc<LogIndex>>,
+    derived: Derived,
     engine: Option<EngineKind>,
     catalog: Arc<CatalogHistory>,
     clock: Arc<dyn Clock>,
@@ -136,12 +151,18 @@ impl Ledger {
     /// # Errors
     /// The log cannot be opened, or a part of it not be started; says which.
     pub fn open(data_dir: &Path, how: How) -> anyhow::Result<Self> {
-        let How { config, index: index_choice, views: with_views, read_only, adopt, clock } = how;
+        let How { config, index: index_choice, views: with_views, clock, .. } = how;
         let mut log_options = options(data_dir, &config);
-        (log_options.read_only, log_options.adopt, log_options.clock) = (read_only, adopt, clock.clone());
+        (log_options.read_only, log_options.adopt, log_options.clock) =
+            (how.read_only, how.adopt, clock.clone());
+        (log_options.publish, log_options.confirm_clock) = (how.publish, how.confirm_clock);
         let (folder, passphrase) = (log_options.keys_dir.clone(), log_options.passphrase.clone());
+        secrets::warn(data_dir, &folder);
         let mut opened = log::open(log_options)?;
         report(&opened.recovered, opened.read_only.as_deref());
+        let sinks = sinks(data_dir, &config, &opened);
+        ask(&mut opened, &sinks);
+        let derived = Derived::of(data_dir, &opened)?;
         let (read_only, store) = (opened.read_only.clone(), opened.store.clone());
         let keys = KeyFolder { folder, origin: store.origin().to_owned(), passphrase };
         let catalog = catalogue::begin(catalog(data_dir, &config)?);
@@ -149,11 +170,11 @@ impl Ledger {
         let (index, views) = match index_choice {
             IndexChoice::Engine(kind) => {
                 opened.tell(feed.listen()?);
-                let (index, _) = LogIndex::start(&data_dir.join("index"), kind, &feed, INDEX_PATIENCE)
+                let (index, _) = LogIndex::start(&derived.place("index"), kind, &feed, INDEX_PATIENCE)
                     .context("the index")?;
                 // Usually it catches up at once; then whoever waits for the ledger can record at once.
                 let _ = index.wait_applied(store.size(), INDEX_PATIENCE);
-                let start = || LogViews::start(&data_dir.join("views"), kind, &feed, index.identities());
+                let start = || LogViews::start(&derived.place("views"), kind, &feed, index.identities());
                 let views = with_views.then(start).transpose().context("the views")?;
                 (Some(Arc::new(index)), views.map(Arc::new))
             }
@@ -161,7 +182,9 @@ impl Ledger {
         };
         let identities = index.as_ref().map_or_else(|| Arc::new(NoIndex) as _, |index| index.identities());
         let log = Arc::new(opened.start(identities)?);
-        let publisher = Publisher::start(sinks(data_dir, &config, read_only.is_some()), &log.checkpoints())?;
+        let keeper = log.keep_home()?;
+        let sinks = if read_only.is_some() { Vec::new() } else { sinks };
+        let publisher = Publisher::start(sinks, &log.checkpoints())?;
         let followers = views.clone().map(|views| views as Arc<dyn Followers>);
         let ground = Ground {
             log: log.clone(),
@@ -180,10 +203,12 @@ impl Ledger {
         Ok(Self {
             reader,
             recorder,
+            keeper,
             log,
             publisher,
             views,
             index,
+            derived,
             engine,
             catalog,
             clock,
@@ -242,6 +267,12 @@ impl Ledger {
         &self.catalog
     }
 
+    /// What went out of the host, by sink.
+    #[must_use]
+    pub fn published(&self) -> Vec<Arc<publish::Published>> {
+        self.publisher.published()
+    }
+
     /// What time it is for whoever records and asks.
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {
@@ -293,13 +324,13 @@ impl Ledger {
     /// Ends the ledger: takes as long as what was begun with it, and all its threads are gone afterwards. Whoever holds a part
     /// of it is waited for.
     pub fn close(self) {
-        let Self { reader, recorder, log, publisher, views, index, .. } = self;
-        drop(reader);
-        drop(recorder);
+        let Self { reader, recorder, keeper, log, publisher, views, index, derived, .. } = self;
+        drop((reader, recorder, keeper));
         alone(log).close();
         drop(publisher);
         drop(views.map(alone));
         drop(index.map(alone));
+        drop(derived);
     }
 }
 
@@ -317,16 +348,6 @@ fn alone<T>(mut shared: Arc<T>) -> T {
         }
         std::thread::sleep(LOOK_AGAIN);
     }
-}
-
-/// Where new checkpoints go.
-fn sinks(data_dir: &Path, config: &Config, read_only: bool) -> Vec<Sink> {
-    // A copy that nobody adopted has nothing new to tell, and must not make its old checkpoint look like the newest.
-    if read_only {
-        return Vec::new();
-    }
-    let file = config.publish.file.iter().map(|path| Sink::File(data_dir.join(path)));
-    file.chain(config.publish.url.iter().cloned().map(Sink::Url)).collect()
 }
 
 fn report(recovered: &Recovered, read_only: Option<&str>) {

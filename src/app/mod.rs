@@ -4,7 +4,12 @@
 
 pub mod catalogue;
 pub mod config;
+mod derived;
 mod followers;
 pub mod ledger;
+pub mod logging;
 mod outgrown;
+pub mod remembered;
+mod secrets;
 pub mod serve;
+mod sinks;

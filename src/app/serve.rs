@@ -7,15 +7,20 @@ use crate::app::outgrown::warn_when_outgrown;
 use crate::identity::Tokens;
 use crate::spec::note::VerifierKey;
 use crate::web::body::Budget;
+use crate::web::in_flight::InFlight;
+use crate::web::metrics::Metrics;
 use crate::web::rate::Rates;
+use crate::web::shares::Shares;
 use crate::web::{Service, Settings, server};
 use actix_web::web;
 use anyhow::bail;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::net::TcpListener;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
-use tokio::sync::{Semaphore, watch};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// Runs the ledger in a folder until the process is told to end, and calls `ready(url, first key)` when it serves.
 ///
@@ -24,20 +29,11 @@ use tokio::sync::{Semaphore, watch};
 pub fn run(
     data_dir: &Path,
     how: How,
-    listen: &str,
+    listener: TcpListener,
     ready: impl FnOnce(&str, &VerifierKey),
 ) -> anyhow::Result<()> {
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("DAYBOOK_LOG")
-                .unwrap_or_else(|_| "info,actix=warn".into()),
-        )
-        .with_writer(std::io::stderr)
-        // Standard error may be on the very disk that is full: a line that cannot be written must cost nothing else.
-        .log_internal_errors(false)
-        .init();
     raise_descriptor_limit();
-    serve(Ledger::open(data_dir, how)?, listen, told_to_end, ready)
+    serve_on(Ledger::open(data_dir, how)?, listener, told_to_end, ready)
 }
 
 /// Serves a ledger until `end` says so, and closes it: requests that were begun are answered, and all threads are gone when
@@ -51,7 +47,17 @@ pub fn serve<End: Future<Output = ()>>(
     end: impl FnOnce() -> End,
     ready: impl FnOnce(&str, &VerifierKey),
 ) -> anyhow::Result<()> {
-    let served = serve_open(&ledger, listen, end, ready);
+    let listener = server::bind(listen)?;
+    serve_on(ledger, listener, end, ready)
+}
+
+fn serve_on<End: Future<Output = ()>>(
+    ledger: Ledger,
+    listener: TcpListener,
+    end: impl FnOnce() -> End,
+    ready: impl FnOnce(&str, &VerifierKey),
+) -> anyhow::Result<()> {
+    let served = serve_open(&ledger, listener, end, ready);
     ledger.close();
     if let Some(why) = served? {
         bail!(
@@ -64,19 +70,20 @@ pub fn serve<End: Future<Output = ()>>(
 /// Why it ended, if it was not told to.
 fn serve_open<End: Future<Output = ()>>(
     ledger: &Ledger,
-    listen: &str,
+    listener: TcpListener,
     end: impl FnOnce() -> End,
     ready: impl FnOnce(&str, &VerifierKey),
 ) -> anyhow::Result<Option<Arc<str>>> {
     let (service, first_key) = (web::Data::new(service(ledger)?), ledger.first_key()?);
     let (mut failure, ending) = (ledger.log().failure(), service.ending.clone());
+    let in_flight = service.in_flight.clone();
     let routes = routes(&ledger.catalog().current());
     actix_web::rt::System::new().block_on(async {
         let end = end();
         if let Some(kind) = ledger.engine() {
             actix_web::rt::spawn(warn_when_outgrown(kind, ledger.log().store().watch()));
         }
-        let running = server::start(service, listen, routes)?;
+        let running = server::start(service, listener, routes)?;
         let handle = running.handle.clone();
         ready(&format!("http://{}", running.address), &first_key);
         let mut server = pin!(running.wait());
@@ -92,15 +99,39 @@ fn serve_open<End: Future<Output = ()>>(
         }
         ending.send_replace(true);
         // The server does the stopping, so it must go on being polled.
-        let (_, result) = tokio::join!(handle.stop(true), &mut server);
+        let stop = async {
+            handle.pause().await;
+            wait_until_answered(&in_flight).await;
+            handle.stop(true).await;
+        };
+        let ((), result) = tokio::join!(stop, &mut server);
         result?;
         Ok(failed)
     })
 }
 
+/// Waits until what was begun is answered, however long that takes. No other request is begun meanwhile.
+async fn wait_until_answered(in_flight: &InFlight) {
+    let mut late = Some(Instant::now() + LONG);
+    while in_flight.count() > 0 {
+        if late.is_some_and(|late| late <= Instant::now()) {
+            tracing::warn!(
+                requests = in_flight.count(),
+                "what was begun is not answered yet; the server ends when it is"
+            );
+            late = None;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// How often it is looked whether all that was begun is answered, and after which time it is said that it is not.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+const LONG: Duration = Duration::from_secs(15);
+
 /// What handlers use of a ledger.
 fn service(ledger: &Ledger) -> anyhow::Result<Service> {
-    let config = ledger.config();
+    let (config, ending) = (ledger.config(), watch::Sender::new(false));
     Ok(Service {
         log: ledger.log().clone(),
         index: ledger.index().cloned(),
@@ -109,11 +140,20 @@ fn service(ledger: &Ledger) -> anyhow::Result<Service> {
         catalog: ledger.catalog().clone(),
         recorder: ledger.recorder().clone(),
         tokens: Tokens::load(ledger.data_dir())?,
-        settings: Settings { public_log: config.public_log },
+        settings: Settings {
+            public_log: config.public_log,
+            public_metrics: config.public_metrics,
+            access_log: config.access_log.unwrap_or(true),
+        },
         keys: ledger.keys().clone(),
-        budget: Budget::default(),
-        streams: Arc::new(Semaphore::new(MAX_STREAMS)),
-        ending: watch::Sender::new(false),
+        budget: Budget::until(ending.subscribe()),
+        streams: Shares::new(MAX_STREAMS, config.limits.streams_of_a_caller()),
+        ending,
+        metrics: Metrics::default(),
+        published: ledger.published(),
+        in_flight: InFlight::default(),
+        size_at_start: ledger.log().store().size(),
+        data_dir: ledger.data_dir().to_owned(),
         rates: config.limits.requests_per_second.map(Rates::per_second),
         read_only: ledger.read_only().map(str::to_owned),
     })

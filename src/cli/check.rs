@@ -2,11 +2,13 @@
 
 use crate::app::config::Config;
 use crate::app::ledger::IndexChoice;
+use crate::app::remembered::remembered_untouched;
 use crate::cli::check_derived::{Look, Looked};
 use crate::cli::progress::Progress;
 use crate::log::check::{Checked, Difference, check, without_head};
 use crate::log::disk::RealDisk;
 use crate::log::home::Lock;
+use crate::log::put_back;
 use crate::log::recovery::{RecoverError, recover};
 use crate::spec::layout::LOG_DIR;
 use crate::verify::{Options, Outcome, Quiet, Source, verify};
@@ -105,7 +107,13 @@ impl Check {
             return Ok(Looked::default());
         };
         let (store, _) = recover(Arc::new(RealDisk), &self.data.join(LOG_DIR), true)?;
-        let (store, repair) = (Arc::new(store), self.repair);
+        let (store, mut repair) = (Arc::new(store), self.repair);
+        let known = remembered_untouched(&self.data, &config);
+        for known in put_back(&RealDisk, &self.data, &store, &known)? {
+            let what = format!("it was put back: {known}. Index and views are kept as the proof");
+            checked.differences.push(Difference { place: "log".into(), what, repaired: false });
+            repair = false;
+        }
         let look = Look { data: &self.data, config: &config, kind, store: &store, repair };
         let mut looked = look.look();
         checked.differences.append(&mut looked.differences);

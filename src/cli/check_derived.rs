@@ -3,7 +3,6 @@
 use crate::app::catalogue::catalog;
 use crate::app::config::Config;
 use crate::catalog::CatalogHistory;
-use crate::cli::copies::{Copies, copy, kept_by, size_of};
 use crate::cli::derive::{self, Ground};
 use crate::cli::progress::Progress;
 use crate::index::{Filter, Index};
@@ -12,6 +11,7 @@ use crate::log::identity;
 use crate::log::store::Store;
 use crate::spec::entry::Entry;
 use crate::store::EngineKind;
+use crate::store::copies::{Copies, copy, kept_by, size_of};
 use crate::store::opening::{OpenReport, Opened};
 use crate::views::engine::Engine;
 use std::fs;
@@ -65,7 +65,7 @@ impl Look<'_> {
                 return looked;
             }
         }
-        let copies = match Copies::begin() {
+        let copies = match Copies::begin("check") {
             Ok(copies) => copies,
             Err(error) => {
                 let why = format!("{}: {error}", std::env::temp_dir().display());

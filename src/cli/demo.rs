@@ -1,7 +1,8 @@
 //! `daybook demo`: a ledger to try, filled with a bank's year.
 
-use crate::app::config::Config;
+use crate::app::config::{Config, LogFormat};
 use crate::app::ledger::{How, IndexChoice, Ledger, options};
+use crate::app::logging;
 use crate::app::serve;
 use crate::catalog::Catalog;
 use crate::cli::progress::Progress;
@@ -10,6 +11,7 @@ use crate::clock::ManualClock;
 use crate::demo::{DemoEvent, applications, scenario, stamp, tell};
 use crate::identity::{NewToken, Principal, Role, Tokens};
 use crate::log;
+use crate::web::server;
 use anyhow::Context as _;
 use clap::Args;
 use std::collections::BTreeMap;
@@ -34,6 +36,9 @@ pub struct Demo {
     /// Where the ledger is; made the first time, used again after.
     #[arg(long, value_name = "DIR", default_value = "demo-ledger")]
     data: PathBuf,
+    /// How the program's own log is written; what of it, DAYBOOK_LOG says [default: text].
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
     /// Print one JSON line {"url", "key", "tokens"} when ready.
     #[arg(long)]
     json: bool,
@@ -63,6 +68,12 @@ const ROLES: [(&str, Role); 8] = [
 
 impl Demo {
     pub fn run(self) -> anyhow::Result<()> {
+        let mut config = Config::read(&self.data)?;
+        config.log_format = self.log_format.unwrap_or(config.log_format);
+        logging::begin(config.log_format)?;
+        config.check(&self.data)?;
+        let index = IndexChoice::of(self.index, &config)?;
+        let listener = server::bind(&self.listen)?;
         scratch::resume(&self.data)?;
         let tokens = if log::is_made(&self.data) {
             let path = self.data.join(TOKENS_FILE);
@@ -78,10 +89,8 @@ impl Demo {
             scratch.finish()?;
             tokens
         };
-        let config = Config::read(&self.data)?;
-        let index = IndexChoice::of(self.index, &config)?;
         let how = How { index, ..How::with(config) };
-        serve::run(&self.data, how, &self.listen, |url, key| {
+        serve::run(&self.data, how, listener, |url, key| {
             if self.json {
                 println!("{}", serde_json::json!({"url": url, "key": key.to_string(), "tokens": tokens}));
             } else {

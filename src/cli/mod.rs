@@ -6,7 +6,7 @@
 mod backup;
 mod check;
 mod check_derived;
-mod copies;
+mod clock;
 mod demo;
 mod derive;
 mod export;
@@ -50,6 +50,9 @@ enum Command {
     /// Rotate the ledger's signing key.
     #[command(subcommand)]
     Key(key::Key),
+    /// Confirm the machine's clock.
+    #[command(subcommand)]
+    Clock(clock::Clock),
     /// Write a whole ledger as NDJSON that verifies on its own.
     Export(export::Export),
     /// Make a data folder from an export, verified while it is read.
@@ -72,6 +75,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Keygen(command) => command.run(),
         Command::Token(command) => command.run(),
         Command::Key(command) => command.run(),
+        Command::Clock(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Import(command) => command.run(),
         Command::Backup(command) => command.run(),

@@ -28,6 +28,9 @@ impl Rebuild {
         let mut log_options = options(&self.data, &config);
         log_options.read_only = true;
         let opened = log::open(log_options)?;
+        if let Some(known) = opened.put_back.first() {
+            bail!("nothing is made anew: the log was put back ({known}), and what is derived is the proof");
+        }
         let made = |part| {
             let dir = self.data.join(part);
             if dir.exists() {

@@ -218,6 +218,9 @@ mod tests {
             read_only: false,
             key_lost: false,
             adopt: None,
+            publish: false,
+            confirm_clock: false,
+            known: Vec::new(),
         };
         log::create(&options, "log.example", None).unwrap();
         let store = log::open(options).unwrap().store;

@@ -9,6 +9,7 @@ use crate::store::folder::{Folder, FolderError};
 use crate::store::postings::{
     BUNDLE, Key16, ListCursor, ListError, Offsets, bundle_of, intersect, posting_key, scan_list,
 };
+use crate::store::reach::ReachFile;
 use crate::store::seal::{SEAL_KEY, Seal};
 use crate::store::{Batch, Store, StoreError, Table};
 use std::collections::HashMap;
@@ -40,6 +41,9 @@ pub enum IndexError {
     /// The engine cannot make a new, empty store.
     #[error("the index cannot be created: {0}")]
     Create(#[source] StoreError),
+    /// It knows entries that the log does not have: the log was put back. It is kept, as the proof.
+    #[error("the index knows more than the log: {0}")]
+    KnowsMore(String),
     /// Its folder cannot be read or written.
     #[error("the index folder: {0}")]
     Io(#[from] io::Error),
@@ -100,6 +104,8 @@ pub struct Index {
     pub(super) tail: Mutex<Tail>,
     pub(super) failed: OnceLock<String>,
     pub(super) folder: Folder,
+    /// Where it is noted how far it has come.
+    pub(super) reach: ReachFile,
 }
 
 /// The lists of the last bundle while it is not full. Its records are written again, whole, as it grows.
@@ -200,7 +206,10 @@ impl Index {
             }
         }
         tail.write(bundle_of(last.seq), &mut batch);
-        put_seal(&mut batch, &Seal { applied: next, anchor: last.text_hash });
+        let seal = Seal { applied: next, anchor: last.text_hash };
+        put_seal(&mut batch, &seal);
+        // Before the engine has them: that they are in the log is true already.
+        self.reach.note(&seal);
         self.store.apply(batch).map_err(|error| self.fail(error.to_string()))?;
         self.applied.store(next, Ordering::Release);
         Ok(())

@@ -10,6 +10,7 @@ use crate::follow::{FeedError, Portion, Source};
 use crate::store::folder::{Folder, remove_folder};
 use crate::store::opening::{OpenReport, Opened, RebuildReason, UNFINISHED_OPENS};
 use crate::store::postings::{BUNDLE, Offsets, bundle_of, posting_key};
+use crate::store::reach::ReachFile;
 use crate::store::seal::{HEADER_KEY, SEAL_KEY, Seal, header_record, read_header};
 use crate::store::{self, Batch, EngineKind, Store, StoreError, Table};
 use std::io;
@@ -50,6 +51,10 @@ impl From<StoreError> for Unusable {
     }
 }
 
+fn knows_more(how: String) -> Unusable {
+    Unusable::Unknown(IndexError::KnowsMore(how))
+}
+
 fn damaged(what: impl Into<String>) -> Unusable {
     Unusable::Wipe(RebuildReason::Damaged(what.into()))
 }
@@ -76,7 +81,10 @@ impl Index {
             None
         } else {
             match examine(&folder, kind, &engine_dir, &ledger_id, log) {
-                Ok((store, seal, tail)) => return Ok(finish(folder, store, seal, tail, Opened::Kept, log)),
+                Ok((store, seal, tail)) => {
+                    let reach = ReachFile::open(dir, ledger_id, &seal)?;
+                    return Ok(finish((folder, reach), store, seal, tail, Opened::Kept, log));
+                }
                 Err(Unusable::Unknown(error)) => return Err(error),
                 Err(Unusable::Wipe(reason)) => Some(reason),
             }
@@ -90,12 +98,13 @@ impl Index {
         let store = create(kind, &engine_dir, &ledger_id).map_err(IndexError::Create)?;
         folder.clear()?;
         let opened = reason.map_or(Opened::Created, Opened::Rebuilt);
-        Ok(finish(folder, store, Seal::EMPTY, Tail::default(), opened, log))
+        let reach = ReachFile::open(dir, ledger_id, &Seal::EMPTY)?;
+        Ok(finish((folder, reach), store, Seal::EMPTY, Tail::default(), opened, log))
     }
 }
 
 fn finish(
-    folder: Folder,
+    (folder, reach): (Folder, ReachFile),
     store: Arc<dyn Store>,
     seal: Seal,
     tail: Tail,
@@ -110,6 +119,7 @@ fn finish(
         tail: Mutex::new(tail),
         failed: OnceLock::new(),
         folder,
+        reach,
     };
     (index, report)
 }
@@ -177,12 +187,12 @@ fn check(store: &dyn Store, ledger: &[u8; 32], log: &dyn Source) -> std::result:
     }
     let committed = log.committed();
     if seal.applied > committed {
-        return Err(Unusable::Wipe(RebuildReason::BeyondLog { applied: seal.applied, committed }));
+        return Err(knows_more(format!("it has {} entries, and the log {committed}", seal.applied)));
     }
     match seal.applied.checked_sub(1) {
         None if seal != Seal::EMPTY => Err(damaged("an empty index with an anchor")),
         Some(last) if log.event(last)?.text_hash != seal.anchor => {
-            Err(Unusable::Wipe(RebuildReason::OtherHistory { seq: last }))
+            Err(knows_more(format!("entry {last} is another one in the log")))
         }
         _ => Ok(seal),
     }

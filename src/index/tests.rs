@@ -7,6 +7,7 @@ use crate::follow::{Event, Source, catch_up};
 use crate::log::identity;
 use crate::store::opening::{OpenReport, Opened, RebuildReason};
 use crate::store::postings::{BUNDLE, posting_key};
+use crate::store::reach;
 use crate::store::seal::{SEAL_KEY, Seal};
 use crate::store::{Batch, EngineKind, Table};
 use proptest::prelude::*;
@@ -179,7 +180,7 @@ fn a_version_is_consistent_while_entries_are_applied() {
 }
 
 #[test]
-fn a_stale_or_foreign_index_is_wiped_and_says_why() {
+fn a_foreign_index_is_wiped_and_says_why_and_one_that_knows_more_than_the_log_is_kept() {
     for kind in ENGINES {
         let dir = TempDir::new().unwrap();
         let log = MemoryLog::of(history(1, 0..600));
@@ -187,15 +188,17 @@ fn a_stale_or_foreign_index_is_wiped_and_says_why() {
         assert!(matches!(opened(dir.path(), *kind, &log).1, Opened::Kept));
 
         let shorter = MemoryLog::of(history(1, 0..599));
-        let (index, found) = opened(dir.path(), *kind, &shorter);
-        let reason = RebuildReason::BeyondLog { applied: 600, committed: 599 };
-        assert!(matches!(found, Opened::Rebuilt(why) if why == reason));
-        check_answers(&index, &shorter.entries(), &[(0, 600)]).unwrap();
-        drop(index);
-
+        // It knows more than the log: it is the proof that the log was put back, and stays as it is.
         let other = MemoryLog::of(history(2, 0..600));
+        for put_back in [&shorter, &other] {
+            let refused = Index::open(dir.path(), *kind, LEDGER, put_back).map(|_| ());
+            assert!(matches!(refused, Err(IndexError::KnowsMore(_))), "{refused:?}");
+        }
+        assert!(matches!(opened(dir.path(), *kind, &log).1, Opened::Kept));
+        // Until somebody has adopted that log.
+        reach::forget(dir.path()).unwrap();
         let (index, found) = opened(dir.path(), *kind, &other);
-        assert!(matches!(found, Opened::Rebuilt(RebuildReason::OtherHistory { seq: 598 })));
+        assert!(matches!(found, Opened::Rebuilt(RebuildReason::FailedBefore(_))));
         check_answers(&index, &other.entries(), &[(0, 600)]).unwrap();
         drop(index);
 

@@ -89,6 +89,8 @@ pub enum Later {
 pub enum Blocked {
     #[error("the clock jumped from {expected} to {wall}")]
     ClockJumped { expected: Timestamp, wall: Timestamp },
+    #[error("the clock says {wall}, and the last entry bears {last}")]
+    ClockBehind { last: Timestamp, wall: Timestamp },
     #[error("the ledger is open for reading only")]
     ReadOnly,
     /// Whether the events are recorded is known after the next start.
@@ -149,6 +151,7 @@ impl From<AppendError> for RecordError {
             AppendError::Index(error) if error.contains("No space left on device") => Later::NoRoom.into(),
             AppendError::Index(error) => Later::IndexUnavailable(error).into(),
             AppendError::ClockJumped { expected, wall } => Blocked::ClockJumped { expected, wall }.into(),
+            AppendError::ClockBehind { last, wall } => Blocked::ClockBehind { last, wall }.into(),
             AppendError::ReadOnly => Blocked::ReadOnly.into(),
             AppendError::Stopped => Blocked::Stopped.into(),
             // Of a rotation, which is no event that anybody brings.

@@ -63,6 +63,9 @@ impl Bench {
             read_only: false,
             key_lost: false,
             adopt: None,
+            publish: false,
+            confirm_clock: false,
+            known: Vec::new(),
         };
         log::create(&options, ORIGIN, None).unwrap();
         let opened = log::open(options).unwrap();

@@ -1,5 +1,6 @@
 //! What goes into the sequencer and what comes out: the vocabulary of appending.
 
+use crate::log::clock::ClockTrouble;
 use crate::spec::entry::Draft;
 use crate::spec::merkle::Hash;
 use crate::spec::note::VerifierKey;
@@ -91,6 +92,8 @@ pub enum AppendError {
     NoRoom,
     #[error("the clock jumped from {expected} to {wall}")]
     ClockJumped { expected: Timestamp, wall: Timestamp },
+    #[error("the clock says {wall}, and the last entry bears {last}")]
+    ClockBehind { last: Timestamp, wall: Timestamp },
     /// This ledger is a copy that nobody adopted, or has no key.
     #[error("the ledger is open for reading only")]
     ReadOnly,
@@ -103,6 +106,15 @@ pub enum AppendError {
     /// The index failed; nothing can be said about identities.
     #[error("the index cannot be read: {0}")]
     Index(String),
+}
+
+impl From<ClockTrouble> for AppendError {
+    fn from(trouble: ClockTrouble) -> Self {
+        match trouble {
+            ClockTrouble::Ahead { expected, wall } => AppendError::ClockJumped { expected, wall },
+            ClockTrouble::Behind { last, wall } => AppendError::ClockBehind { last, wall },
+        }
+    }
 }
 
 /// What a submission is answered with: one outcome per item, in their order.

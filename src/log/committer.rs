@@ -3,80 +3,22 @@
 //! or not at all.
 
 use crate::log::append::{AppendError, Listener, Outcome, Reply, SignedEntry};
-use crate::log::clock::LedgerTime;
+use crate::log::committed::{Committed, Cursor};
 use crate::log::disk::{File, Mode};
-use crate::log::own_events::Rotation;
+use crate::log::home::Home;
 use crate::log::segment;
 use crate::log::store::{KeyInForce, SignedCheckpoint, Store};
+use crate::log::vitals::Vitals;
 use crate::spec::checkpoint::Checkpoint;
 use crate::spec::layout::{CHECKPOINT_FILE, HEAD_FILE, Head, SEGMENT_ENTRIES, SLOT_BYTES};
-use crate::spec::merkle::{Frontier, Hash};
+use crate::spec::merkle::Frontier;
 use crate::spec::note::{Signer, sign};
 use crate::spec::tile::push_framed;
-use crate::spec::time::Timestamp;
 use crate::sync::mpsc::{Receiver, SyncSender};
-use crate::sync::{Mutex, PoisonError};
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::watch;
-
-/// The keys in force.
-#[derive(Clone)]
-pub struct Keys {
-    pub current: Arc<dyn Signer>,
-    /// The commitment to the key after it.
-    pub next: Option<Hash>,
-    /// False while the current key is lost: then nothing can be signed but the rotation to the next one.
-    pub usable: bool,
-    /// The old key, which signs checkpoints too until this time.
-    pub overlap: Option<(Arc<dyn Signer>, Timestamp)>,
-}
-
-impl Keys {
-    /// Brings a new key into force.
-    pub fn rotate(&mut self, rotation: Rotation) {
-        let old = std::mem::replace(&mut self.current, rotation.signer);
-        self.overlap = rotation.overlap_until.map(|until| (old, until));
-        self.next = rotation.next;
-        self.usable = true;
-    }
-}
-
-/// Where the log ends: what the next entry needs to know.
-#[derive(Clone)]
-pub struct Cursor {
-    pub size: u64,
-    pub chain: Hash,
-    pub time: Timestamp,
-    /// The clock's state when the last entry was numbered; none until one is.
-    pub clock: Option<LedgerTime>,
-    pub keys: Keys,
-}
-
-/// What is committed, shared with the sequencer. The epoch counts how often the log had to go back.
-pub struct Committed(Mutex<(u64, Cursor)>);
-
-impl Committed {
-    /// Starts at what recovery found.
-    #[must_use]
-    pub fn new(cursor: Cursor) -> Self {
-        Self(Mutex::new((0, cursor)))
-    }
-
-    /// The epoch, and where the log ends.
-    #[must_use]
-    pub fn read(&self) -> (u64, Cursor) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn advance(&self, cursor: Cursor) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = cursor;
-    }
-
-    fn go_back(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 += 1;
-    }
-}
 
 /// A signed batch.
 pub struct Batch {
@@ -92,6 +34,8 @@ pub struct Batch {
 enum CommitError {
     /// No room; the log is cut back to its head and goes on.
     NoRoom(io::Error),
+    /// A file could not be opened because so many are; the log is cut back to its head and goes on.
+    NoDescriptor(io::Error),
     /// Nothing is known about what is durable. Only a new start can tell.
     Fatal(&'static str, io::Error),
 }
@@ -114,6 +58,20 @@ pub struct Committer {
     failure: watch::Sender<Failure>,
     wake_sealer: SyncSender<()>,
     listener: Option<Arc<dyn Listener>>,
+    /// Where it is noted, beside the log, how long the log is.
+    home: Arc<Home>,
+    vitals: Arc<Vitals>,
+}
+
+/// What the committer is given by whoever starts it.
+pub struct Hands {
+    pub committed: Arc<Committed>,
+    pub checkpoints: watch::Sender<Option<SignedCheckpoint>>,
+    pub failure: watch::Sender<Failure>,
+    pub wake_sealer: SyncSender<()>,
+    pub listener: Option<Arc<dyn Listener>>,
+    pub home: Arc<Home>,
+    pub vitals: Arc<Vitals>,
 }
 
 impl Committer {
@@ -121,15 +79,8 @@ impl Committer {
     ///
     /// # Errors
     /// The head file cannot be opened, or the tree not be read.
-    pub fn new(
-        batches: Receiver<Batch>,
-        committed: Arc<Committed>,
-        store: Arc<Store>,
-        checkpoints: watch::Sender<Option<SignedCheckpoint>>,
-        failure: watch::Sender<Failure>,
-        wake_sealer: SyncSender<()>,
-        listener: Option<Arc<dyn Listener>>,
-    ) -> io::Result<Self> {
+    pub fn new(batches: Receiver<Batch>, store: Arc<Store>, hands: Hands) -> io::Result<Self> {
+        let Hands { committed, checkpoints, failure, wake_sealer, listener, home, vitals } = hands;
         let head_file = store.disk.open(&store.log_dir.join(HEAD_FILE), Mode::Write)?;
         let checkpoint_file = store.disk.open(&store.log_dir.join(CHECKPOINT_FILE), Mode::Write).ok();
         let frontier = store.frontier().map_err(|error| io::Error::other(error.to_string()))?;
@@ -152,6 +103,8 @@ impl Committer {
             failure,
             wake_sealer,
             listener,
+            home,
+            vitals,
         })
     }
 
@@ -174,7 +127,11 @@ impl Committer {
                 answer_all(batch.answers, Some(&AppendError::NoRoom));
                 continue;
             }
+            let began = Instant::now();
             let result = if batch.entries.is_empty() { Ok(()) } else { self.commit(&batch) };
+            if result.is_ok() && !batch.entries.is_empty() {
+                self.vitals.committed(began.elapsed());
+            }
             match result {
                 Ok(()) => {
                     answer_all(batch.answers, None);
@@ -182,12 +139,20 @@ impl Committer {
                 }
                 Err(CommitError::NoRoom(error)) => {
                     tracing::error!(%error, "no room for {} entries; nothing of them is recorded", batch.entries.len());
-                    if let Err(error) = self.cut_back() {
-                        self.stop("cutting back to the head failed", &error, batch.answers);
+                    self.vitals.refused(&error);
+                    if !self.go_back(batch.answers, &AppendError::NoRoom) {
                         return;
                     }
-                    self.committed.go_back();
-                    answer_all(batch.answers, Some(&AppendError::NoRoom));
+                }
+                Err(CommitError::NoDescriptor(error)) => {
+                    tracing::error!(
+                        %error,
+                        "a segment cannot be begun, because as many files are open as may be; {} entries are not recorded",
+                        batch.entries.len()
+                    );
+                    if !self.go_back(batch.answers, &AppendError::Overloaded) {
+                        return;
+                    }
                 }
                 Err(CommitError::Fatal(what, error)) => {
                     self.stop(what, &error, batch.answers);
@@ -195,6 +160,21 @@ impl Committer {
                 }
             }
         }
+    }
+
+    /// Takes back what was written of a batch. False if that fails, and the log stops.
+    fn go_back(
+        &mut self,
+        answers: Vec<(Reply, Result<Vec<Outcome>, AppendError>)>,
+        why: &AppendError,
+    ) -> bool {
+        if let Err(error) = self.cut_back() {
+            self.stop("cutting back to the head failed", &error, answers);
+            return false;
+        }
+        self.committed.go_back();
+        answer_all(answers, Some(why));
+        true
     }
 
     /// Hands on what was written. After the answers, which nobody who only follows the log may delay.
@@ -241,7 +221,8 @@ impl Committer {
         };
         debug_assert_eq!(frontier.size(), new.size);
         self.write_head(&new)?;
-        // From here on the batch is the log's, whatever happens.
+        // From here on the batch is the log's, whatever happens. Before anybody hears of it, it is noted outside the log.
+        self.home.note_size(new.size);
         self.frontier = frontier;
         let cursor = batch.after.clone();
         let key_change = self.key_change(&cursor);
@@ -299,7 +280,11 @@ impl Committer {
         // A failed sync of a folder is a failed sync, whatever its reason: asked again, it would seem to succeed.
         disk.sync_dir(&segment::folder(log_dir, segment))
             .and_then(|()| disk.sync_dir(log_dir))
-            .map_err(|error| CommitError::Fatal("syncing the folder of a new segment", error))?;
+            // A folder that could not even be opened was not synced, and is asked again with the next batch.
+            .map_err(|error| match error {
+                error if is_want_of_descriptors(&error) => CommitError::NoDescriptor(error),
+                error => CommitError::Fatal("syncing the folder of a new segment", error),
+            })?;
         self.entries = Some((segment, file.clone()));
         Ok(file)
     }
@@ -319,14 +304,24 @@ impl Committer {
     /// After a write without room: nothing above the head stays.
     fn cut_back(&mut self) -> io::Result<()> {
         let head = self.store.state().head;
-        self.entries = None;
+        let mut open = self.entries.take();
         for (segment, end) in [(head.segment, head.end), (head.segment + 1, 0)] {
-            let path = segment::entries_path(&self.store.log_dir, segment);
-            if self.store.disk.open(&path, Mode::Read).is_ok() {
-                let file = self.store.disk.open(&path, Mode::Write)?;
-                file.set_len(end)?;
-                file.sync_data()?;
-            }
+            let file = match open.take_if(|(open, _)| *open == segment) {
+                // Without another descriptor: there may be none.
+                Some((_, file)) => file,
+                None => {
+                    let path = segment::entries_path(&self.store.log_dir, segment);
+                    match self.store.disk.open(&path, Mode::Read) {
+                        Ok(_) => self.store.disk.open(&path, Mode::Write)?,
+                        // It was to be begun, and was not: nothing is written in it.
+                        Err(error) if is_want_of_descriptors(&error) && segment > head.segment => continue,
+                        Err(error) if is_want_of_descriptors(&error) => return Err(error),
+                        Err(_) => continue,
+                    }
+                }
+            };
+            file.set_len(end)?;
+            file.sync_data()?;
         }
         Ok(())
     }
@@ -367,8 +362,16 @@ fn sort_error(what: &'static str, error: io::Error) -> CommitError {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             CommitError::NoRoom(error)
         }
+        _ if is_want_of_descriptors(&error) => CommitError::NoDescriptor(error),
         _ => CommitError::Fatal(what, error),
     }
+}
+
+/// Whether a file could not be opened because this process, or the system, has as many open as it may (EMFILE, ENFILE): that
+/// says nothing of the disk.
+pub(super) fn is_want_of_descriptors(error: &io::Error) -> bool {
+    let errno = rustix::io::Errno::from_io_error(error);
+    matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
 }
 
 fn answer_all(answers: Vec<(Reply, Result<Vec<Outcome>, AppendError>)>, failed: Option<&AppendError>) {

@@ -37,6 +37,8 @@ pub enum OwnEvent {
     /// This folder, a copy, goes on as the ledger.
     Restored {
         checkpoint: String,
+        /// Entries that the ledger is known to have had on this host, if they are more than it has now.
+        known: Option<u64>,
     },
     /// The operator says that the clock is right now.
     ClockConfirmed {
@@ -60,6 +62,8 @@ pub(super) struct Place<'a> {
     pub origin: &'a str,
     pub seq: u64,
     pub time: Timestamp,
+    /// What the wall clock says.
+    pub wall: Timestamp,
     /// The key in force before it.
     pub key: &'a VerifierKey,
 }
@@ -116,11 +120,14 @@ fn data(event: &OwnEvent, place: &Place<'_>) -> (&'static str, Members) {
             }
             (TYPE_KEY_ROTATED, members)
         }
-        OwnEvent::Restored { checkpoint } => {
-            ("ledger.restored", vec![("checkpoint".into(), Json::string(checkpoint.clone()))])
+        OwnEvent::Restored { checkpoint, known } => {
+            let mut members = vec![("checkpoint".into(), Json::string(checkpoint.clone()))];
+            // Far below 2^53, where a double would no longer say it exactly.
+            members.extend(known.map(|known| ("known".into(), Json::Number(known as f64))));
+            ("ledger.restored", members)
         }
         OwnEvent::ClockConfirmed { by: who } => {
-            let clock = ("clock".into(), Json::string(place.time.to_string()));
+            let clock = ("clock".into(), Json::string(place.wall.to_string()));
             ("ledger.clock_confirmed", vec![by(who), clock])
         }
     }

@@ -8,7 +8,8 @@ use crate::spec::export::Line;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -39,6 +40,7 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 
 /// Publishes until the ledger is closed: until this is dropped, which waits for all its threads.
 pub struct Publisher {
+    published: Vec<Arc<Published>>,
     threads: Vec<JoinHandle<()>>,
     /// One a URL, by which a request that hangs is cut off.
     agents: Vec<ureq::Agent>,
@@ -55,7 +57,7 @@ impl Publisher {
         checkpoints: &watch::Receiver<Option<SignedCheckpoint>>,
     ) -> io::Result<Self> {
         let stop = watch::Sender::new(false);
-        let mut publisher = Self { threads: Vec::new(), agents: Vec::new(), stop };
+        let mut publisher = Self { published: Vec::new(), threads: Vec::new(), agents: Vec::new(), stop };
         for sink in sinks {
             let config = ureq::Agent::config_builder()
                 .timeout_global(Some(TIMEOUT))
@@ -65,10 +67,54 @@ impl Publisher {
             publisher.agents.push(agent.clone());
             let (checkpoints, stopped) = (checkpoints.clone(), publisher.stop.subscribe());
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-            let run = move || runtime.block_on(follow(sink, agent, checkpoints, stopped));
+            let published = Arc::new(Published::into(&sink));
+            publisher.published.push(published.clone());
+            let run = move || runtime.block_on(follow((sink, published), agent, checkpoints, stopped));
             publisher.threads.push(std::thread::Builder::new().name("publish".into()).spawn(run)?);
         }
         Ok(publisher)
+    }
+
+    /// What went out, by sink.
+    #[must_use]
+    pub fn published(&self) -> Vec<Arc<Published>> {
+        self.published.clone()
+    }
+}
+
+/// What went out into a sink.
+pub struct Published {
+    /// Its path or URL.
+    pub name: String,
+    newest: Mutex<Option<(u64, Instant)>>,
+    failures: AtomicU32,
+}
+
+impl Published {
+    fn into(sink: &Sink) -> Self {
+        let name = match sink {
+            Sink::File(path) => path.display().to_string(),
+            // Without what may be a secret in it.
+            Sink::Url(url) => url.split(['?', '#']).next().unwrap_or_default().to_owned(),
+        };
+        Self { name, newest: Mutex::default(), failures: AtomicU32::new(0) }
+    }
+
+    /// Entries that the newest checkpoint covers that went out, and when; none since the start.
+    #[must_use]
+    pub fn newest(&self) -> Option<(u64, Instant)> {
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Attempts that failed since the last that did not.
+    #[must_use]
+    pub fn failures(&self) -> u32 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    fn went_out(&self, size: u64) {
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some((size, Instant::now()));
+        self.failures.store(0, Ordering::Relaxed);
     }
 }
 
@@ -86,8 +132,30 @@ impl Drop for Publisher {
     }
 }
 
+/// How long a sink may take, at a start, to say whether it knows more than the log.
+///
+/// Reason: a sink that is there answers at once; one that is not must not keep the ledger from starting.
+const ASKED: Duration = Duration::from_secs(2);
+
+/// Whether a sink refuses a checkpoint as older than what it holds: 409, as witnesses answer (C2SP tlog-witness). One that does
+/// not answer says nothing.
+#[must_use]
+pub fn is_ahead(url: &str, note: &str) -> bool {
+    let config =
+        ureq::Agent::config_builder().timeout_global(Some(ASKED)).http_status_as_error(false).build();
+    let agent: ureq::Agent = config.into();
+    let sent = agent.post(url).header("content-type", "text/plain; charset=utf-8").send(note.as_bytes());
+    match sent {
+        Ok(answer) => answer.status().as_u16() == 409,
+        Err(error) => {
+            tracing::info!(%url, %error, "the sink does not say whether it knows more than the log");
+            false
+        }
+    }
+}
+
 async fn follow(
-    sink: Sink,
+    (sink, published_into): (Sink, Arc<Published>),
     agent: ureq::Agent,
     mut checkpoints: watch::Receiver<Option<SignedCheckpoint>>,
     mut stop: watch::Receiver<bool>,
@@ -95,11 +163,15 @@ async fn follow(
     let mut published: Option<Arc<str>> = None;
     let mut wait = RETRY.0;
     loop {
-        let newest = checkpoints.borrow_and_update().as_ref().map(|signed| signed.note.clone());
-        if let Some(note) = newest.filter(|note| published.as_ref() != Some(note)) {
-            match publish(&sink, &agent, &note) {
-                Ok(()) => (published, wait) = (Some(note), RETRY.0),
+        let newest = checkpoints.borrow_and_update().clone();
+        if let Some(signed) = newest.filter(|signed| published.as_ref() != Some(&signed.note)) {
+            match publish(&sink, &agent, &signed.note) {
+                Ok(()) => {
+                    published_into.went_out(signed.checkpoint.size);
+                    (published, wait) = (Some(signed.note), RETRY.0);
+                }
                 Err(error) => {
+                    published_into.failures.fetch_add(1, Ordering::Relaxed);
                     tracing::warn!(?sink, %error, "a checkpoint is not published yet");
                     if *stop.borrow() {
                         return;

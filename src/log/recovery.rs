@@ -9,7 +9,7 @@ use crate::spec::layout::{CHECKPOINT_FILE, HEAD_BYTES, HEAD_FILE, Head, SEGMENT_
 use crate::spec::merkle::{Hash, leaf_hash};
 use crate::spec::time::Timestamp;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What opening found and did.
@@ -86,6 +86,40 @@ pub fn recover(
     log_dir: &Path,
     read_only: bool,
 ) -> Result<(Store, Recovered), RecoverError> {
+    let found = read(disk, log_dir, read_only)?;
+    if read_only { Ok((found.store, found.report)) } else { found.make_ready() }
+}
+
+/// A log that was read and checked, and not yet made ready for writing.
+pub struct Found {
+    pub store: Store,
+    pub report: Recovered,
+    log_dir: PathBuf,
+    head: Head,
+    damaged_copies: usize,
+}
+
+impl Found {
+    /// Makes it ready for writing: what is above the head is cut, and what was read is made durable.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn make_ready(mut self) -> Result<(Store, Recovered), RecoverError> {
+        let (disk, log_dir, head) = (self.store.disk.clone(), &self.log_dir, self.head);
+        write_missing_levels(&*disk, log_dir, &self.store, head.segment)?;
+        self.report.cut_bytes = cut_above(&*disk, log_dir, head)?;
+        make_durable(&*disk, log_dir, &head)?;
+        self.report.mended_head_copies = self.damaged_copies;
+        Ok((self.store, self.report))
+    }
+}
+
+/// Reads and checks the log in `log_dir`. But for derived files of full segments, which `read_only` forbids too, nothing on
+/// the disk is changed.
+///
+/// # Errors
+/// See [`RecoverError`].
+pub fn read(disk: Arc<dyn Disk>, log_dir: &Path, read_only: bool) -> Result<Found, RecoverError> {
     let (head, damaged_copies) = read_head(&*disk, log_dir)?;
     let mut report = Recovered::default();
     // First with what the seals say; if that does not lead to the head's root, from the entries alone.
@@ -108,13 +142,7 @@ pub fn recover(
     let (origin, keys, last_time) = history?;
     let checkpoint = read_checkpoint(&*disk, log_dir, &store, &keys);
     let store = store.with_history(origin, keys, last_time, checkpoint);
-    if !read_only {
-        write_missing_levels(&*disk, log_dir, &store, head.segment)?;
-        report.cut_bytes = cut_above(&*disk, log_dir, head)?;
-        make_durable(&*disk, log_dir, &head)?;
-        report.mended_head_copies = damaged_copies;
-    }
-    Ok((store, report))
+    Ok(Found { store, report, log_dir: log_dir.to_owned(), head, damaged_copies })
 }
 
 /// The refusal, with the first bad entry named where one can be found.

@@ -2,19 +2,23 @@
 
 use crate::clock::Clock;
 use crate::log::append::{self, AppendError, Identities, Listener, Submission};
-use crate::log::committer::{self, Committed, Committer, Cursor, Keys};
-use crate::log::home::{self, Lock};
+use crate::log::clock::LedgerTime;
+use crate::log::committed::{Committed, Cursor, Keys};
+use crate::log::committer::{self, Committer, Hands};
+use crate::log::home::{Home, Lock};
+use crate::log::keeper::{Keeper, Kept};
 use crate::log::own_events::{OwnEvent, Rotation};
 use crate::log::sequencer::{Command, Sequencer};
 use crate::log::signing::SigningPool;
 use crate::log::store::{SignedCheckpoint, Store};
+use crate::log::vitals::Vitals;
 use crate::log::{recent, sealer};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use crate::sync::thread::{self, JoinHandle};
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 /// Submissions that may wait.
@@ -50,6 +54,9 @@ pub(super) struct Parts {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) lock: Lock,
     pub(super) listener: Option<Arc<dyn Listener>>,
+    pub(super) home: Arc<Home>,
+    /// The clock, held to what is known.
+    pub(super) time: LedgerTime,
 }
 
 /// The running log.
@@ -61,12 +68,14 @@ pub struct Log {
     /// Entries when it was opened: the index must have these before events are taken.
     started_at: u64,
     pub(super) waiting_bytes: Arc<AtomicUsize>,
+    vitals: Arc<Vitals>,
     committed: Option<Arc<Committed>>,
     checkpoints: watch::Sender<Option<SignedCheckpoint>>,
     failure: watch::Sender<committer::Failure>,
     threads: Vec<JoinHandle<()>>,
-    /// Where to note the size when the ledger is closed.
-    pub(super) home: Option<PathBuf>,
+    /// Where it is noted how long the log is; none if it is open for reading only.
+    home: Option<Arc<Home>>,
+    clock: Option<Arc<dyn Clock>>,
     _lock: Lock,
 }
 
@@ -79,16 +88,18 @@ impl Log {
             accepts: false,
             started_at: 0,
             waiting_bytes: Arc::default(),
+            vitals: Arc::default(),
             committed: None,
             failure: watch::Sender::new(None),
             threads: Vec::new(),
             home: None,
+            clock: None,
             _lock: lock,
         }
     }
 
     pub(super) fn start(parts: Parts, identities: Arc<dyn Identities>) -> io::Result<Self> {
-        let Parts { store, keys, clock, lock, listener } = parts;
+        let Parts { store, keys, clock, lock, listener, home, time } = parts;
         let (accepts, started_at) = (keys.usable, store.size());
         let cursor = {
             let state = store.state();
@@ -96,7 +107,7 @@ impl Log {
                 size: state.head.size,
                 chain: state.head.chain,
                 time: state.last_time,
-                clock: None,
+                clock: time,
                 keys,
             }
         };
@@ -107,15 +118,17 @@ impl Log {
         let (wake_sealer, sealer_woken) = sync_channel(1);
         let (checkpoints, failure) = (watch::Sender::new(None), watch::Sender::new(None));
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
-        let committer = Committer::new(
-            batches_in,
-            committed.clone(),
-            store.clone(),
-            checkpoints.clone(),
-            failure.clone(),
-            wake_sealer.clone(),
+        let vitals = Arc::new(Vitals::default());
+        let hands = Hands {
+            committed: committed.clone(),
+            checkpoints: checkpoints.clone(),
+            failure: failure.clone(),
+            wake_sealer: wake_sealer.clone(),
             listener,
-        )?;
+            home: home.clone(),
+            vitals: vitals.clone(),
+        };
+        let committer = Committer::new(batches_in, store.clone(), hands)?;
         committer.begin();
         let workers = thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).min(7));
         let sequencer = Sequencer {
@@ -125,7 +138,7 @@ impl Log {
             committed: committed.clone(),
             store: store.clone(),
             identities,
-            clock,
+            clock: clock.clone(),
             pool: SigningPool::new(workers),
         };
         let for_sealer = store.clone();
@@ -149,11 +162,13 @@ impl Log {
             accepts,
             started_at,
             waiting_bytes,
+            vitals,
             committed: Some(committed),
             checkpoints,
             failure,
             threads,
-            home: None,
+            home: Some(home),
+            clock: Some(clock),
             _lock: lock,
         })
     }
@@ -229,6 +244,50 @@ impl Log {
         Ok(answer)
     }
 
+    /// Why the clock is not believed, and nothing recorded; none if it is.
+    #[must_use]
+    pub fn clock_trouble(&self) -> Option<AppendError> {
+        let (clock, committed) = (self.clock.as_ref()?, self.committed.as_ref()?);
+        let mut time = committed.read().1.clock;
+        time.now(&**clock).err().map(AppendError::from)
+    }
+
+    /// Keeps what is noted of the log outside it durable, and the time in it new, for as long as what this gives is held.
+    ///
+    /// # Errors
+    /// No thread can be had.
+    pub fn keep_home(&self) -> io::Result<Option<Keeper>> {
+        let (Some(home), Some(committed), Some(clock)) = (&self.home, &self.committed, &self.clock) else {
+            return Ok(None);
+        };
+        let kept = Kept { home: home.clone(), committed: committed.clone(), clock: clock.clone() };
+        Keeper::start(kept).map(Some)
+    }
+
+    /// Whether this is an adopted copy that was not told to publish: its sinks are the original's.
+    #[must_use]
+    pub fn keeps_quiet(&self) -> bool {
+        self.home.as_ref().is_some_and(|home| home.keeps_quiet())
+    }
+
+    /// Bytes of events that wait to be recorded, and how many may.
+    #[must_use]
+    pub fn waiting(&self) -> (u64, u64) {
+        (self.waiting_bytes.load(Ordering::Relaxed) as u64, MAX_WAITING_BYTES as u64)
+    }
+
+    /// Batches made durable since the start, and how long that took together.
+    #[must_use]
+    pub fn commits(&self) -> (u64, Duration) {
+        self.vitals.commits()
+    }
+
+    /// Whether the last batch was refused by a quota or a limit, of which free room on the disk says nothing.
+    #[must_use]
+    pub fn is_bounded(&self) -> bool {
+        self.vitals.is_bounded()
+    }
+
     /// Brings a new key into force.
     ///
     /// # Errors
@@ -265,10 +324,15 @@ impl Log {
                 tracing::error!("a thread of the log panicked");
             }
         }
-        if let Some(home) = self.home.take()
-            && let Err(error) = home::settle(&*self.store.disk, &home, self.store.size())
-        {
-            tracing::warn!(%error, "the size at closing is not noted; the one at starting stands");
+        if let Some(home) = self.home.take() {
+            if self.clock_trouble().is_none()
+                && let Some(clock) = &self.clock
+            {
+                home.note_clock(clock.now());
+            }
+            if let Err(error) = home.sync() {
+                tracing::warn!(%error, "`home` is not synced: after a power cut it may know an earlier size");
+            }
         }
     }
 }

@@ -3,8 +3,9 @@
 
 use crate::clock::Clock;
 use crate::log::append::{AppendError, Identities, Item, Outcome, Reply, Submission, satisfies};
-use crate::log::clock::{ClockJumped, LedgerTime};
-use crate::log::committer::{Batch, Committed, Cursor};
+use crate::log::clock::LedgerTime;
+use crate::log::committed::{Committed, Cursor};
+use crate::log::committer::Batch;
 use crate::log::own_events::{OwnEvent, Place, Rotation, own_item};
 use crate::log::recent::{MAX_INDEX_LAG, Recent};
 use crate::log::signing::{Signers, SigningPool};
@@ -91,7 +92,7 @@ impl Sequencer {
     /// Runs until all senders of commands are gone, or the committer is.
     pub fn run(self) {
         let (epoch, cursor) = self.committed.read();
-        let time = LedgerTime::start(cursor.time, &*self.clock);
+        let time = cursor.clock;
         let recent = Recent::new(cursor.size);
         let mut position = Position { epoch, cursor, time, recent };
         while let Ok(first) = self.commands.recv() {
@@ -142,11 +143,8 @@ impl Sequencer {
     fn follow_committer(&self, position: &mut Position) {
         let (epoch, cursor) = self.committed.read();
         if epoch != position.epoch {
-            match cursor.clock {
-                // Also a confirmation of the clock that was not recorded is taken back.
-                Some(clock) => position.time = clock,
-                None => position.time.rewind(cursor.time),
-            }
+            // Also a confirmation of the clock that was not recorded is taken back.
+            position.time = cursor.clock;
             position.recent.rewind(cursor.size);
             position.epoch = epoch;
             position.cursor = cursor;
@@ -212,9 +210,7 @@ impl Sequencer {
             }
         }
         let time = if records_anything {
-            let jumped =
-                |jump: ClockJumped| AppendError::ClockJumped { expected: jump.expected, wall: jump.wall };
-            position.time.now(&*self.clock).map_err(jumped)?
+            position.time.now(&*self.clock)?
         } else {
             // A retry needs no time.
             position.cursor.time
@@ -321,9 +317,8 @@ impl Sequencer {
         }
         let time = match position.time.now(&*self.clock) {
             Ok(time) => time,
-            Err(jump) => {
-                let _ =
-                    reply.send(Err(AppendError::ClockJumped { expected: jump.expected, wall: jump.wall }));
+            Err(trouble) => {
+                let _ = reply.send(Err(trouble.into()));
                 return true;
             }
         };
@@ -336,7 +331,8 @@ impl Sequencer {
         let mut open = Open::default();
         let cursor = &position.cursor;
         let key = cursor.keys.current.verifier();
-        let item = own_item(&event, &Place { origin: self.store.origin(), seq: cursor.size, time, key });
+        let (origin, wall) = (self.store.origin(), self.clock.now());
+        let item = own_item(&event, &Place { origin, seq: cursor.size, time, wall, key });
         let planned = take_place(&item, time, position, &mut open);
         open.answers.push((reply, Ok(vec![planned])));
         let mut signers = None;
@@ -379,7 +375,7 @@ fn take_place(item: &Item, time: Timestamp, position: &mut Position, open: &mut 
     position.cursor.chain = text_hash(text.as_bytes());
     position.cursor.size += 1;
     position.cursor.time = time;
-    position.cursor.clock = Some(position.time);
+    position.cursor.clock = position.time;
     position.recent.push(item);
     open.bytes += text.len();
     open.texts.push(text);

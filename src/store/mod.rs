@@ -6,6 +6,7 @@
 //! purpose, try to repair what it finds, or let an engine's panic out: an engine that panics has failed, that is all.
 
 mod batch;
+pub mod copies;
 mod fjall;
 pub mod folder;
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod kind;
 mod kv;
 pub mod opening;
 pub mod postings;
+pub mod reach;
 pub mod seal;
 #[cfg(feature = "sled")]
 mod sled;

@@ -41,18 +41,6 @@ pub enum RebuildReason {
     },
     /// It belongs to another ledger.
     OtherLedger,
-    /// It has applied entries that the log does not have.
-    BeyondLog {
-        /// Entries applied.
-        applied: u64,
-        /// Entries in the log.
-        committed: u64,
-    },
-    /// It was made from a log that is different at this entry.
-    OtherHistory {
-        /// The last entry applied.
-        seq: u64,
-    },
     /// The engine cannot read it, or its parts do not fit together.
     Damaged(String),
     /// It failed while in use.
@@ -66,10 +54,6 @@ impl fmt::Display for RebuildReason {
         match self {
             Self::OtherVersion { found, expected } => write!(f, "format version {found}, not {expected}"),
             Self::OtherLedger => write!(f, "it belongs to another ledger"),
-            Self::BeyondLog { applied, committed } => {
-                write!(f, "it holds {applied} entries and the log {committed}")
-            }
-            Self::OtherHistory { seq } => write!(f, "entry {seq} is another one in the log"),
             Self::Damaged(what) => write!(f, "damaged: {what}"),
             Self::FailedBefore(what) => write!(f, "it failed while in use: {what}"),
             Self::UnfinishedOpens => write!(f, "opening it did not end, {UNFINISHED_OPENS} times in a row"),

@@ -239,6 +239,12 @@ impl LogViews {
         self.0.problem()
     }
 
+    /// Whether they are being opened for the first time since the start.
+    #[must_use]
+    pub fn is_opening(&self) -> bool {
+        self.0.now().is_err_and(|why| why == Place::OPENING)
+    }
+
     /// From now on the catalogue is this one: what it declares otherwise is built beside what there is. Says whether the
     /// views go by it already; where the batch in hand takes them long, or they are not open, they will.
     pub fn set_catalog(&self, catalog: Arc<Catalog>) -> bool {

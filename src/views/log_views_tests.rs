@@ -24,6 +24,9 @@ fn a_catalogue_that_comes_while_the_views_are_opened_is_not_forgotten() {
         read_only: true,
         key_lost: false,
         adopt: None,
+        publish: false,
+        confirm_clock: false,
+        known: Vec::new(),
     };
     crate::log::create(&options(), "test.example/ledger", None).unwrap();
     let opened = crate::log::open(options()).unwrap();

@@ -5,12 +5,15 @@ use crate::identity::{Principal, Role};
 use crate::web::{Problem, ProblemType, Service};
 use actix_web::dev::Payload;
 use actix_web::http::header;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use std::future::{Ready, ready};
 use std::sync::Arc;
 
 /// An authenticated caller.
 pub struct Caller(pub Arc<Principal>);
+
+/// Who a request was authenticated as, for whoever tells of it afterwards.
+pub struct Known(pub Arc<Principal>);
 
 impl Caller {
     /// Refuses callers without this role.
@@ -57,6 +60,7 @@ fn authenticate(request: &HttpRequest) -> Result<Caller, Problem> {
             "this caller made more requests than it may; nothing was recorded, send the same again later";
         return Err(Problem::new(ProblemType::RateLimited, detail));
     }
+    request.extensions_mut().insert(Known(principal.clone()));
     Ok(Caller(principal))
 }
 
@@ -115,5 +119,22 @@ impl FromRequest for LogReader {
             return ready(Ok(LogReader));
         }
         ready(reader(request).map(|_| LogReader))
+    }
+}
+
+/// Whoever may read what is measured: anyone where that is public, else anyone who may read everything.
+pub struct MetricsReader;
+
+impl FromRequest for MetricsReader {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let public =
+            request.app_data::<web::Data<Service>>().is_some_and(|service| service.settings.public_metrics);
+        if public {
+            return ready(Ok(MetricsReader));
+        }
+        ready(reader(request).map(|_| MetricsReader))
     }
 }

@@ -1,25 +1,39 @@
-//! Reading request bodies within bounds: of one body, and of all that are being read at once. What comes in gzip is held
-//! to the same bounds twice, as it came and as it is.
+//! Reading request bodies within bounds: of one body, of all of one caller, and of all that are being read at once. What is
+//! held for a body goes by what has arrived of it, not by what its client says will come. What comes in gzip is held to the
+//! same bounds twice, as it came and as it is.
 
 use crate::web::problem::{Problem, ProblemType};
+use crate::web::shares::{Held, Shares};
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
 use actix_web::web;
 use flate2::read::MultiGzDecoder;
 use futures_util::StreamExt as _;
 use std::io::Read as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Bytes of request bodies held at once, over all connections.
 ///
 /// Reason: thirty of the largest batches; what the sequencer may hold comes on top.
 const MAX_BODIES_BYTES: usize = 256 << 20;
 
+/// Bytes of request bodies that one caller holds of these.
+///
+/// Reason: eight of the largest batches; a caller who begins bodies and does not end them leaves room for three more.
+const MAX_BODIES_BYTES_OF_A_CALLER: usize = 64 << 20;
+
+/// Bytes that are held from the first byte of a body on.
+///
+/// Reason: most events fit; two thousand bodies of which no more comes are 8 MiB.
+const FIRST_BYTES: usize = 4 << 10;
+
 /// How long a client may take to send a body.
 ///
 /// Reason: the largest batch over a slow line; whoever drips holds memory that others need.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long it may still take when the server ends: what has not come is not begun.
+const PATIENCE_AT_THE_END: Duration = Duration::from_secs(1);
 
 /// Bytes in gzip that are taken out of it where they were read.
 ///
@@ -30,29 +44,36 @@ const INLINE_BYTES: usize = 4 << 10;
 const PIECE_BYTES: usize = 16 << 10;
 
 /// How many bytes of bodies are held now.
-#[derive(Clone, Default)]
-pub struct Budget(Arc<AtomicUsize>);
+#[derive(Clone)]
+pub struct Budget(Shares, watch::Receiver<bool>);
+
+impl Budget {
+    /// Nothing is held yet; once this says so, the server ends.
+    #[must_use]
+    pub fn until(ending: watch::Receiver<bool>) -> Self {
+        Self(Shares::new(MAX_BODIES_BYTES, MAX_BODIES_BYTES_OF_A_CALLER), ending)
+    }
+
+    /// The moment from which no body is waited for any more, because the server ends.
+    async fn ended(&self) {
+        match self.1.clone().wait_for(|ending| *ending).await {
+            Ok(_) => tokio::time::sleep(PATIENCE_AT_THE_END).await,
+            // Nobody will ever say it.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Bytes that are held for bodies.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.0.held()
+    }
+}
 
 /// A body, and its share of the budget while it lives.
 pub struct Body {
     pub bytes: Vec<u8>,
-    budget: Budget,
-}
-
-impl Body {
-    /// Adds a piece.
-    fn take(&mut self, piece: &[u8], limit: usize) -> Result<(), Problem> {
-        if self.bytes.len() + piece.len() > limit {
-            return Err(too_large(limit));
-        }
-        let held = self.budget.0.fetch_add(piece.len(), Ordering::Relaxed);
-        self.bytes.extend_from_slice(piece);
-        if held + piece.len() > MAX_BODIES_BYTES {
-            let detail = "nothing was recorded; send the same again in a moment";
-            return Err(Problem::new(ProblemType::Overloaded, detail));
-        }
-        Ok(())
-    }
+    held: Held,
 }
 
 impl AsRef<[u8]> for Body {
@@ -61,13 +82,36 @@ impl AsRef<[u8]> for Body {
     }
 }
 
-impl Drop for Body {
-    fn drop(&mut self) {
-        self.budget.0.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+impl Body {
+    /// Makes room for a chunk. Twice of what is there, so that little is copied, but no more than will come.
+    fn make_room(&mut self, chunk: usize, most: usize) -> Result<(), Problem> {
+        let needed = self.bytes.len() + chunk;
+        if needed <= self.bytes.capacity() {
+            return Ok(());
+        }
+        let room = needed.max((2 * self.bytes.capacity()).max(FIRST_BYTES).min(most));
+        if !self.held.grow_to(room) {
+            return Err(Problem::new(
+                ProblemType::Overloaded,
+                "nothing was recorded; send the same again in a moment",
+            ));
+        }
+        self.bytes.reserve_exact(room - self.bytes.len());
+        Ok(())
+    }
+
+    /// Adds a piece of a body of which no more than `most` bytes are expected.
+    fn take(&mut self, piece: &[u8], most: usize, limit: usize) -> Result<(), Problem> {
+        if self.bytes.len() + piece.len() > limit {
+            return Err(too_large(limit));
+        }
+        self.make_room(piece.len(), most)?;
+        self.bytes.extend_from_slice(piece);
+        Ok(())
     }
 }
 
-/// Reads a body of at most `limit` bytes, of which the client has declared the length or not, and takes it out of gzip if
+/// Reads a body of at most `limit` bytes of a caller, of which the client has declared the length or not, and takes it out of gzip if
 /// that is its `Content-Encoding`.
 ///
 /// # Errors
@@ -76,22 +120,25 @@ pub async fn read(
     payload: web::Payload,
     headers: &HeaderMap,
     limit: usize,
-    budget: &Budget,
+    (budget, caller): (&Budget, &str),
 ) -> Result<Body, Problem> {
     let in_gzip = is_in_gzip(headers)?;
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|declared| declared > limit) {
         return Err(too_large(limit));
     }
-    let mut body = Body { bytes: Vec::new(), budget: budget.clone() };
-    // One piece of its size: growing by doubling would hold up to three times as much. What is reserved and never
-    // written is not there yet.
-    body.bytes.reserve_exact(declared.unwrap_or_default());
-    let read = read_all(payload, limit, body);
-    let body = tokio::time::timeout(PATIENCE, read).await.unwrap_or_else(|_| {
-        let detail = format!("the body did not come within {} s; nothing was recorded", PATIENCE.as_secs());
-        Err(Problem::new(ProblemType::Malformed, detail))
-    })?;
+    let body = Body { bytes: Vec::new(), held: budget.0.of(caller) };
+    let read = read_all(payload, declared.unwrap_or(limit), limit, body);
+    let body = tokio::select! {
+        read = tokio::time::timeout(PATIENCE, read) => read.unwrap_or_else(|_| {
+            let detail = format!("the body did not come within {} s; nothing was recorded", PATIENCE.as_secs());
+            Err(Problem::new(ProblemType::Malformed, detail))
+        }),
+        () = budget.ended() => {
+            let detail = "nothing was recorded: the server is ending; send the same again in a moment";
+            Err(Problem::new(ProblemType::Overloaded, detail))
+        }
+    }?;
     match in_gzip {
         false => Ok(body),
         true if body.bytes.len() <= INLINE_BYTES => out_of_gzip(&body, limit),
@@ -120,7 +167,7 @@ fn is_in_gzip(headers: &HeaderMap) -> Result<bool, Problem> {
 
 /// What is packed in a body: no more of it than `limit` is ever held.
 fn out_of_gzip(packed: &Body, limit: usize) -> Result<Body, Problem> {
-    let mut body = Body { bytes: Vec::new(), budget: packed.budget.clone() };
+    let mut body = Body { bytes: Vec::new(), held: packed.held.another() };
     let mut unpacking = MultiGzDecoder::new(packed.as_ref());
     let mut piece = [0; PIECE_BYTES];
     loop {
@@ -131,7 +178,7 @@ fn out_of_gzip(packed: &Body, limit: usize) -> Result<Body, Problem> {
         })?;
         match piece.get(..read) {
             Some([]) | None => return Ok(body),
-            Some(piece) => body.take(piece, limit)?,
+            Some(piece) => body.take(piece, limit, limit)?,
         }
     }
 }
@@ -143,11 +190,16 @@ fn too_large(limit: usize) -> Problem {
     Problem::new(ProblemType::TooLarge, detail)
 }
 
-async fn read_all(mut payload: web::Payload, limit: usize, mut body: Body) -> Result<Body, Problem> {
+async fn read_all(
+    mut payload: web::Payload,
+    most: usize,
+    limit: usize,
+    mut body: Body,
+) -> Result<Body, Problem> {
     while let Some(chunk) = payload.next().await {
         let chunk = chunk
             .map_err(|_| Problem::new(ProblemType::Malformed, "the body broke off; send it again whole"))?;
-        body.take(&chunk, limit)?;
+        body.take(&chunk, most, limit)?;
     }
     Ok(body)
 }
@@ -160,13 +212,14 @@ mod tests {
     use std::io::Write as _;
 
     async fn read_bytes(bytes: usize, limit: usize, budget: &Budget) -> Result<Body, Problem> {
-        read_sent(TestRequest::default().set_payload(vec![b'x'; bytes]), limit, budget).await
+        let sent = TestRequest::default().set_payload(vec![b'x'; bytes]);
+        read_sent(sent.insert_header(("content-length", bytes)), limit, budget).await
     }
 
     async fn read_sent(sent: TestRequest, limit: usize, budget: &Budget) -> Result<Body, Problem> {
         let (request, mut payload) = sent.to_http_parts();
         let payload = web::Payload::from_request(&request, &mut payload).await.unwrap();
-        read(payload, request.headers(), limit, budget).await
+        read(payload, request.headers(), limit, (budget, "app:t")).await
     }
 
     fn in_gzip(text: &[u8]) -> Vec<u8> {
@@ -191,7 +244,7 @@ mod tests {
 
     #[actix_web::test]
     async fn a_body_in_gzip_is_what_was_packed() {
-        let budget = Budget::default();
+        let budget = Budget::until(watch::Sender::new(false).subscribe());
         // More than is unpacked where it was read.
         let text: Vec<u8> =
             (0..40_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
@@ -200,18 +253,18 @@ mod tests {
         {
             let body = read_coded(&[coding], in_gzip(text), 1 << 20, &budget).await.unwrap();
             assert!(body.bytes == text, "{coding}");
-            assert_eq!(budget.0.load(Ordering::Relaxed), text.len(), "what was packed is given back");
+            assert_eq!(budget.held(), body.bytes.capacity(), "what was packed is given back");
         }
         assert_eq!(read_coded(&["identity"], b"{}".to_vec(), 64, &budget).await.unwrap().bytes, b"{}");
         // Two members are one body (RFC 1952 §2.2).
         let two = [in_gzip(b"a"), in_gzip(b"b")].concat();
         assert_eq!(read_coded(&["gzip"], two, 64, &budget).await.unwrap().bytes, b"ab");
-        assert_eq!(budget.0.load(Ordering::Relaxed), 0);
+        assert_eq!(budget.held(), 0);
     }
 
     #[actix_web::test]
     async fn another_coding_is_refused_and_so_is_what_is_no_gzip() {
-        let budget = Budget::default();
+        let budget = Budget::until(watch::Sender::new(false).subscribe());
         for codings in [&["deflate"][..], &["br"], &["gzip, gzip"], &["gzip", "gzip"], &["gzip;q=1"]] {
             let refused = read_coded(codings, in_gzip(b"{}"), 1 << 10, &budget).await.err();
             assert_eq!(refused, Some(ProblemType::UnsupportedCoding), "{codings:?}");
@@ -225,13 +278,13 @@ mod tests {
             let refused = read_coded(&["gzip"], sent, 1 << 10, &budget).await.err();
             assert_eq!(refused, Some(ProblemType::Malformed));
         }
-        assert_eq!(budget.0.load(Ordering::Relaxed), 0);
+        assert_eq!(budget.held(), 0);
     }
 
     /// A thousand times as much as it sends: it is unpacked as far as a body may be long, and no further.
     #[actix_web::test]
     async fn a_bomb_is_too_large_and_holds_nothing() {
-        let budget = Budget::default();
+        let budget = Budget::until(watch::Sender::new(false).subscribe());
         let bomb = in_gzip(&vec![b'x'; 64 << 20]);
         assert!(bomb.len() < 128 << 10);
         let begun = std::time::Instant::now();
@@ -239,40 +292,71 @@ mod tests {
         assert_eq!(refused, Some(ProblemType::TooLarge));
         assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
         // And within what all bodies may hold.
-        budget.0.store(MAX_BODIES_BYTES - 1_000, Ordering::Relaxed);
+        let mut others = budget.0.of("app:t");
+        assert!(others.grow_to(MAX_BODIES_BYTES_OF_A_CALLER - FIRST_BYTES));
         let refused = read_coded(&["gzip"], in_gzip(&[b'x'; 2_000]), 4_000, &budget).await.err();
         assert_eq!(refused, Some(ProblemType::Overloaded));
-        assert_eq!(budget.0.load(Ordering::Relaxed), MAX_BODIES_BYTES - 1_000);
+        assert_eq!(budget.held(), MAX_BODIES_BYTES_OF_A_CALLER - FIRST_BYTES);
     }
 
     #[actix_web::test]
     async fn what_all_bodies_hold_is_bounded_and_given_back() {
-        let budget = Budget::default();
-        let held = || budget.0.load(Ordering::Relaxed);
-        // Others hold all but ten bytes.
-        budget.0.store(MAX_BODIES_BYTES - 10, Ordering::Relaxed);
-        let refused = read_bytes(11, 100, &budget).await.err();
+        let budget = Budget::until(watch::Sender::new(false).subscribe());
+        // Others hold all but ten kilobytes.
+        let others: Vec<_> = (0..4)
+            .map(|other| {
+                let mut held = budget.0.of(&format!("app:{other}"));
+                let less = if other == 0 { 10 << 10 } else { 0 };
+                assert!(held.grow_to(MAX_BODIES_BYTES_OF_A_CALLER - less));
+                held
+            })
+            .collect();
+        let before = budget.held();
+        let refused = read_bytes(11 << 10, 1 << 20, &budget).await.err();
         assert_eq!(refused.map(|problem| problem.kind), Some(ProblemType::Overloaded));
-        assert_eq!(held(), MAX_BODIES_BYTES - 10, "a refused body holds nothing");
-        let body = read_bytes(10, 100, &budget).await.ok().unwrap();
-        assert_eq!((body.bytes.len(), held()), (10, MAX_BODIES_BYTES));
+        assert_eq!(budget.held(), before, "a refused body holds nothing");
+        let body = read_bytes(10 << 10, 1 << 20, &budget).await.ok().unwrap();
+        assert_eq!((body.bytes.len(), budget.held()), (10 << 10, MAX_BODIES_BYTES));
         let refused = read_bytes(1, 100, &budget).await.err();
         assert_eq!(refused.map(|problem| problem.kind), Some(ProblemType::Overloaded));
         drop(body);
         assert!(read_bytes(1, 100, &budget).await.is_ok());
-        assert_eq!(held(), MAX_BODIES_BYTES - 10);
+        assert_eq!(budget.held(), before);
+        drop(others);
+        assert_eq!(budget.held(), 0);
+    }
+
+    #[actix_web::test]
+    async fn what_a_body_holds_goes_by_what_has_arrived() {
+        let budget = Budget::until(watch::Sender::new(false).subscribe());
+        let mut body = Body { bytes: Vec::new(), held: budget.0.of("app:t") };
+        // Eight megabytes are announced, and some bytes come.
+        body.make_room(200, 8 << 20).ok().unwrap();
+        body.bytes.extend_from_slice(&[0; 200]);
+        assert_eq!((body.bytes.capacity(), budget.held()), (FIRST_BYTES, FIRST_BYTES));
+        let mut arrived = 200;
+        while arrived < 3 << 20 {
+            body.make_room(60_000, 8 << 20).ok().unwrap();
+            body.bytes.extend_from_slice(&[0; 60_000]);
+            arrived += 60_000;
+            assert!(budget.held() >= arrived && budget.held() <= 2 * arrived + FIRST_BYTES);
+        }
+        // One of which the length is known never takes more than that.
+        let body = read_bytes(5 << 20, 8 << 20, &budget).await.ok().unwrap();
+        assert_eq!(body.bytes.capacity(), 5 << 20);
     }
 
     #[actix_web::test]
     async fn a_body_above_its_limit_is_too_large() {
-        let budget = Budget::default();
+        let budget = Budget::until(watch::Sender::new(false).subscribe());
         assert!(read_bytes(100, 100, &budget).await.is_ok());
-        let refused = read_bytes(101, 100, &budget).await.err();
+        let refused =
+            read_sent(TestRequest::default().set_payload(vec![b'x'; 101]), 100, &budget).await.err();
         assert_eq!(refused.map(|problem| problem.kind), Some(ProblemType::TooLarge));
         // Whoever says so before is not listened to.
         let sent = TestRequest::default().set_payload("x").insert_header(("content-length", "101"));
         let refused = read_sent(sent, 100, &budget).await.err();
         assert_eq!(refused.map(|problem| problem.kind), Some(ProblemType::TooLarge));
-        assert_eq!(budget.0.load(Ordering::Relaxed), 0);
+        assert_eq!(budget.held(), 0);
     }
 }

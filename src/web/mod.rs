@@ -5,12 +5,17 @@ mod answer_problem;
 pub mod auth;
 pub mod body;
 mod edge;
+pub mod in_flight;
+pub mod metrics;
+pub mod observe;
 pub mod parameters;
 pub mod problem;
 pub mod rate;
 mod record_problem;
 pub mod server;
 mod service;
+pub mod shares;
+pub mod strangers;
 
 pub use problem::{Problem, ProblemType};
 pub use service::{Service, Settings};

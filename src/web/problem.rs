@@ -72,6 +72,7 @@ problem_types! {
     Overloaded(503, "overloaded", "More is waiting than can be held"),
     Starting(503, "starting", "The index is catching up with the log"),
     ClockJumped(503, "clock-jumped", "The server's clock jumped forward"),
+    ClockBehind(503, "clock-behind", "The server's clock was set back"),
     ReadOnly(503, "read-only", "The ledger is open for reading only"),
     Stopped(503, "stopped", "The ledger stopped because of its disk"),
     ViewBuilding(503, "view-building", "The view is being built from the log"),
@@ -101,7 +102,10 @@ impl ProblemType {
             | ProblemType::ViewBuilding
             | ProblemType::ViewsUnavailable => Some(2),
             ProblemType::IndexUnavailable | ProblemType::NoRoom => Some(10),
-            ProblemType::ClockJumped | ProblemType::ReadOnly | ProblemType::Stopped => Some(60),
+            ProblemType::ClockJumped
+            | ProblemType::ClockBehind
+            | ProblemType::ReadOnly
+            | ProblemType::Stopped => Some(60),
             _ => None,
         }
     }

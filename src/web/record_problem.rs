@@ -95,6 +95,13 @@ impl From<Blocked> for Problem {
                      confirms it with POST /v1/clock/confirm"
                 ),
             ),
+            Blocked::ClockBehind { last, wall } => Problem::new(
+                ProblemType::ClockBehind,
+                format!(
+                    "the clock says {wall}, and the last entry bears {last}; recording goes on by itself when the clock has \
+                     caught up, or an administrator confirms it with POST /v1/clock/confirm"
+                ),
+            ),
             Blocked::ReadOnly => Problem::new(
                 ProblemType::ReadOnly,
                 "this is a copy of a ledger, or was started for reading only; post to the ledger itself",

@@ -17,6 +17,10 @@ pub struct Settings {
     /// Anyone may read the log without a token: checkpoint, tiles, proofs, keys, receipts, and in the
     /// bundles every entry. Pages of other sites may then read it too.
     pub public_log: bool,
+    /// Anyone may read `/metrics` without a token.
+    pub public_metrics: bool,
+    /// Each request is told in the log.
+    pub access_log: bool,
 }
 
 /// Everything that handlers use.
@@ -38,9 +42,19 @@ pub struct Service {
     pub keys: KeyFolder,
     pub budget: crate::web::body::Budget,
     /// Room for subscribers.
-    pub streams: Arc<tokio::sync::Semaphore>,
+    pub streams: crate::web::shares::Shares,
     /// Set when the ledger is told to end: what would go on for ever ends.
     pub ending: tokio::sync::watch::Sender<bool>,
+    /// What is counted of requests.
+    pub metrics: crate::web::metrics::Metrics,
+    /// What went out of the host, by sink.
+    pub published: Vec<Arc<crate::log::publish::Published>>,
+    /// Requests that were begun.
+    pub in_flight: crate::web::in_flight::InFlight,
+    /// How long appending waits and works: entries when the ledger was opened.
+    pub size_at_start: u64,
+    /// The data folder, whose disk is watched.
+    pub data_dir: std::path::PathBuf,
     pub rates: Option<crate::web::rate::Rates>,
     /// Why the ledger is read-only, if it is.
     pub read_only: Option<String>,

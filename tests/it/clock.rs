@@ -1,8 +1,8 @@
 //! The wall clock goes where it will; ledger time never goes back, and far forward only with somebody's word.
 
-use crate::kit::{Ledger, daybook, event, loudly};
+use crate::kit::{Ledger, daybook, event, loudly, ready, signal, succeeds};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Debian's libfaketime, for programs with threads.
 fn faketime() -> Option<PathBuf> {
@@ -69,9 +69,16 @@ impl Movable {
     }
 
     fn is_refused(&self) {
+        self.refuses("clock-jumped");
+    }
+
+    /// Nothing is recorded, and whoever asks whether the ledger is ready is told so.
+    fn refuses(&self, problem: &str) {
         let answer = self.ledger.post(&event());
-        assert_eq!((answer.status, answer.problem().as_str()), (503, "clock-jumped"));
+        assert_eq!((answer.status, answer.problem().as_str()), (503, problem));
         assert!(answer.header("retry-after").is_some());
+        let ready = self.ledger.get("/readyz", "auditor");
+        assert_eq!((ready.status, &ready.json()["writes"]), (503, &serde_json::json!(false)));
     }
 
     fn confirm(&self) -> u16 {
@@ -91,10 +98,10 @@ fn year(time: &str) -> u32 {
 }
 
 #[test]
-fn a_clock_set_back_an_hour_makes_time_stand_never_go_back() {
+fn a_clock_set_back_some_minutes_makes_time_stand_never_go_back() {
     let Some(mut movable) = Movable::start() else { return };
     let before = movable.record();
-    movable.set("-1h");
+    movable.set("-300");
     let stood = movable.record();
     assert_eq!(stood, movable.record(), "the clock was not moved");
     assert!(stood >= before, "{stood} after {before}");
@@ -105,6 +112,96 @@ fn a_clock_set_back_an_hour_makes_time_stand_never_go_back() {
     // Put right, time goes on, and nobody has to confirm it.
     movable.set("+0");
     assert!(movable.record() > stood);
+    movable.verifies();
+}
+
+#[test]
+fn a_clock_set_back_an_hour_stops_recording_until_it_has_caught_up_or_is_confirmed() {
+    let Some(mut movable) = Movable::start() else { return };
+    let before = movable.record();
+    movable.set("-1h");
+    movable.refuses("clock-behind");
+    // Also across a restart, and whoever asks whether it is ready is told.
+    movable.ledger.stop();
+    movable.launch(&[]);
+    movable.refuses("clock-behind");
+    movable.set("-300");
+    assert_eq!(movable.record(), before, "within ten minutes the last time is repeated");
+    movable.set("-1h");
+    movable.refuses("clock-behind");
+    assert_eq!(movable.confirm(), 201);
+    let stood = movable.record();
+    assert_eq!(stood, movable.record());
+    assert!(stood >= before, "{stood} after {before}");
+    movable.set("+0");
+    assert!(movable.record() > stood);
+    movable.verifies();
+}
+
+#[test]
+fn a_start_in_another_century_records_nothing_until_it_is_confirmed_or_put_right() {
+    let Some(mut movable) = Movable::start() else { return };
+    let before = movable.record();
+    for stop in ["TERM", "KILL"] {
+        signal(movable.ledger.pid(), stop);
+        movable.ledger.ended();
+        movable.set("+27000d");
+        movable.launch(&[]);
+        movable.refuses("clock-jumped");
+        assert_eq!(movable.ledger.get("/v1/events/1", "auditor").status, 200, "reading goes on");
+    }
+    // A start that was not believed vouches for nothing at the next one.
+    movable.ledger.stop();
+    movable.launch(&[]);
+    movable.refuses("clock-jumped");
+    // Put right, it is believed by itself; six days of rest are no matter either.
+    movable.set("+6d");
+    let later = movable.record();
+    assert!(later > before && year(&later) <= year(&before) + 1, "{later}");
+    movable.ledger.stop();
+    movable.set("+27000d");
+    movable.launch(&[]);
+    movable.refuses("clock-jumped");
+    let size = movable.ledger.size();
+    assert_eq!(movable.confirm(), 201);
+    let confirmed = movable.ledger.get(&format!("/v1/events/{size}"), "auditor").json();
+    assert_eq!(confirmed["event"]["type"], "ledger.clock_confirmed");
+    assert!(year(&movable.record()) > 2090);
+    movable.verifies();
+}
+
+#[test]
+fn an_operator_confirms_a_clock_by_command_and_it_is_recorded() {
+    let Some(mut movable) = Movable::start() else { return };
+    movable.record();
+    movable.ledger.stop();
+    movable.set("+300d");
+    let data = movable.ledger.data();
+    let said = succeeds(movable.command().args(["clock", "confirm", "--data"]).arg(&data));
+    assert!(said.contains("confirmed by entry 2"), "{said}");
+    movable.launch(&[]);
+    let confirmed = movable.ledger.get("/v1/events/2", "auditor").json();
+    assert_eq!(confirmed["event"]["type"], "ledger.clock_confirmed");
+    assert_eq!(confirmed["event"]["data"]["by"], "operator");
+    movable.record();
+    movable.set("+600d");
+    movable.refuses("clock-jumped");
+    let (url, admin) = (movable.ledger.url.clone(), movable.ledger.token("admin").to_owned());
+    succeeds(daybook().args(["clock", "confirm", "--url", &url, "--token", &admin]));
+    movable.record();
+    // And with the start itself.
+    movable.ledger.stop();
+    movable.set("+900d");
+    let mut command = movable.command();
+    command.args(["serve", "--json", "--listen", "127.0.0.1:0", "--confirm-clock", "--data"]).arg(&data);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    assert!(ready(&mut child).is_some());
+    signal(child.id(), "TERM");
+    child.wait().unwrap();
+    movable.launch(&[]);
+    let last = movable.ledger.get(&format!("/v1/events/{}", movable.ledger.size() - 1), "auditor").json();
+    assert_eq!(last["event"]["type"], "ledger.clock_confirmed");
+    movable.record();
     movable.verifies();
 }
 
@@ -128,8 +225,10 @@ fn a_clock_set_ahead_a_year_stops_recording_until_it_is_confirmed_or_put_right()
     assert_eq!(confirmed["event"]["type"], "ledger.clock_confirmed");
     let later = movable.record();
     assert!(year(&later) > year(&right), "{later} after {right}");
-    // And back again it stands still.
+    // And back again is a step back of a year: nothing is recorded until somebody says so, and then time stands still.
     movable.set("+0");
+    movable.refuses("clock-behind");
+    assert_eq!(movable.confirm(), 201);
     assert_eq!(movable.record(), movable.record());
     movable.verifies();
 }

@@ -28,6 +28,7 @@ const RESOURCES: &[(&str, For)] = &[
     ("GET /healthz", For::Anyone),
     ("GET /log/checkpoint", For::LogReaders),
     ("GET /log/tile/{tile}", For::LogReaders),
+    ("GET /metrics", For::Readers),
     ("GET /readyz", For::Anyone),
     ("GET /v1/access", For::Readers),
     ("GET /v1/access/counts", For::Readers),

@@ -52,6 +52,9 @@ impl SmallLedger {
             read_only: false,
             key_lost: false,
             adopt: None,
+            publish: false,
+            confirm_clock: false,
+            known: Vec::new(),
         };
         create(&options, ORIGIN, None).unwrap();
         let opened = open(options).unwrap();

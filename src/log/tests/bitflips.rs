@@ -108,6 +108,9 @@ impl Closed {
             read_only: false,
             key_lost: false,
             adopt: None,
+            publish: false,
+            confirm_clock: false,
+            known: Vec::new(),
         }
     }
 

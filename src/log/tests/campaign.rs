@@ -401,6 +401,9 @@ impl Campaign {
             read_only: false,
             key_lost: false,
             adopt: None,
+            publish: false,
+            confirm_clock: false,
+            known: Vec::new(),
         }
     }
 

@@ -63,6 +63,9 @@ fn the_bytes_of_a_sealed_segment_are_what_they_always_were() {
         read_only: false,
         key_lost: false,
         adopt: None,
+        publish: false,
+        confirm_clock: false,
+        known: Vec::new(),
     };
     let lock = Lock::take(dir.path()).unwrap().unwrap();
     let key = Arc::new(LedgerKey::from_seed(ORIGIN, &[7; 32]).unwrap());

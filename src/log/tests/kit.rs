@@ -26,6 +26,8 @@ pub struct Faults {
     hold: Mutex<bool>,
     released: Condvar,
     pub limited: AtomicBool,
+    /// While true, no file can be opened and no folder synced: as many are open as may be.
+    pub no_descriptors: AtomicBool,
     /// Reads of `entries` go through it.
     pub reads: Gate,
 }
@@ -99,8 +101,16 @@ struct FaultyFile {
     faults: Arc<Faults>,
 }
 
+impl FaultyDisk {
+    fn needs_descriptor(&self) -> io::Result<()> {
+        let wanted = self.0.no_descriptors.load(Ordering::SeqCst);
+        if wanted { Err(io::Error::from(rustix::io::Errno::MFILE)) } else { Ok(()) }
+    }
+}
+
 impl Disk for FaultyDisk {
     fn open(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn File>> {
+        self.needs_descriptor()?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Arc::new(FaultyFile { inner: RealDisk.open(path, mode)?, name, faults: self.0.clone() }))
     }
@@ -110,6 +120,7 @@ impl Disk for FaultyDisk {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.needs_descriptor()?;
         RealDisk.sync_dir(path)
     }
 
@@ -199,6 +210,9 @@ impl Bench {
             read_only: false,
             key_lost: false,
             adopt: None,
+            publish: false,
+            confirm_clock: false,
+            known: Vec::new(),
         }
     }
 

@@ -4,6 +4,7 @@ use super::kit::{Bench, at, seqs};
 use crate::log::append::{AppendError, Outcome, Submission};
 use crate::log::open;
 use crate::log::own_events::OwnEvent;
+use crate::spec::layout::SEGMENT_ENTRIES;
 use std::sync::atomic::Ordering;
 
 #[test]
@@ -53,4 +54,32 @@ fn a_confirmation_that_found_no_room_is_taken_back() {
     bench.faults.limited.store(false, Ordering::SeqCst);
     let refused = bench.append(&log, bench.submission(1, 1));
     assert!(matches!(refused, Err(AppendError::ClockJumped { .. })), "{refused:?}");
+}
+
+/// As many files are open as may be, when the log needs another one: that says nothing of the disk.
+#[test]
+fn a_want_of_descriptors_at_the_end_of_a_segment_is_no_broken_disk() {
+    let bench = Bench::new();
+    let log = bench.open();
+    while log.store().size() + 4_096 < SEGMENT_ENTRIES {
+        bench.append(&log, bench.submission(4_096, 10)).unwrap();
+    }
+    let rest = usize::try_from(SEGMENT_ENTRIES - log.store().size()).unwrap();
+    bench.append(&log, bench.submission(rest - 4, 10)).unwrap();
+    bench.faults.no_descriptors.store(true, Ordering::SeqCst);
+    // One that spans two segments, several times; what fits into the old one is taken meanwhile.
+    for _ in 0..3 {
+        assert_eq!(bench.append(&log, bench.submission(10, 100)), Err(AppendError::Overloaded));
+    }
+    bench.append(&log, bench.submission(4, 10)).unwrap();
+    // One that begins the new one.
+    assert_eq!(bench.append(&log, bench.submission(10, 100)), Err(AppendError::Overloaded));
+    bench.faults.no_descriptors.store(false, Ordering::SeqCst);
+    let answer = bench.append(&log, bench.submission(10, 100));
+    assert_eq!(seqs(&answer)[0], SEGMENT_ENTRIES, "no gap");
+    assert_eq!(log.failure().borrow().as_deref(), None);
+    log.close();
+    bench.verifies();
+    let opened = open(bench.options()).unwrap();
+    assert_eq!((opened.store.size(), opened.recovered.cut_bytes), (SEGMENT_ENTRIES + 10, 0));
 }

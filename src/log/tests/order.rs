@@ -20,8 +20,15 @@ fn ledger_time_never_goes_back_and_does_not_jump_unconfirmed() {
         Outcome::Replayed { .. } => panic!("replayed"),
     };
     assert_eq!(time(bench.append(&log, bench.submission(1, 1))), at(10));
+    bench.clock.set_wall(at(10 - 600));
+    assert_eq!(
+        time(bench.append(&log, bench.submission(1, 1))),
+        at(10),
+        "set back ten minutes: time repeats"
+    );
     bench.clock.set_wall(at(10 - 3600));
-    assert_eq!(time(bench.append(&log, bench.submission(1, 1))), at(10), "set back an hour: time repeats");
+    let refused = bench.append(&log, bench.submission(1, 1));
+    assert!(matches!(refused, Err(AppendError::ClockBehind { .. })), "{refused:?}");
     bench.clock.set_wall(at(365 * 86_400));
     let refused = bench.append(&log, bench.submission(1, 1));
     assert!(matches!(refused, Err(AppendError::ClockJumped { .. })), "{refused:?}");

@@ -70,6 +70,7 @@ impl Engine {
             (state.catalog.clone(), state.members.clone())
         };
         let mut batch = self.work(events, &catalog, &mut members, &mut applying)?;
+        self.reach.note(&seal);
         for table in Table::ALL {
             batch.put(table, SEAL_KEY, &seal.record());
         }

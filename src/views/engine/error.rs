@@ -39,6 +39,9 @@ pub enum EngineError {
     /// A record that was never written so.
     #[error("the views hold an unreadable record: {0}")]
     Unreadable(&'static str),
+    /// They know entries that the log does not have: the log was put back. They are kept, as the proof.
+    #[error("the views know more than the log: {0}")]
+    KnowsMore(String),
     /// The folder cannot be read or written.
     #[error("the views' folder: {0}")]
     Io(#[from] io::Error),

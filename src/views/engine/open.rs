@@ -9,6 +9,7 @@ use crate::catalog::Catalog;
 use crate::follow::Event;
 use crate::store::folder::{Folder, FolderError, remove_folder};
 use crate::store::opening::{OpenReport, Opened, RebuildReason, UNFINISHED_OPENS};
+use crate::store::reach::ReachFile;
 use crate::store::seal::{HEADER_KEY, SEAL_KEY, Seal, header_record, read_header};
 use crate::store::{self, Batch, EngineKind, Store, StoreError, Table};
 use std::path::Path;
@@ -84,6 +85,7 @@ impl Engine {
             applied: AtomicU64::new(seal.applied),
             recorded_at: AtomicI64::new(last.map_or(i64::MIN, |last| last.recorded_at.micros())),
             failed: OnceLock::new(),
+            reach: ReachFile::open(dir, ledger_id, &seal)?,
             folder,
         };
         Ok((engine, OpenReport { opened, applied: seal.applied, behind }))
@@ -160,12 +162,13 @@ fn check(
     }
     let committed = feed.committed();
     if seal.applied > committed {
-        return Ok(Err(Some(RebuildReason::BeyondLog { applied: seal.applied, committed })));
+        let how = format!("they have {} entries, and the log {committed}", seal.applied);
+        return Err(EngineError::KnowsMore(how));
     }
     if let Some(last) = seal.applied.checked_sub(1)
         && feed.event(last)?.text_hash != seal.anchor
     {
-        return Ok(Err(Some(RebuildReason::OtherHistory { seq: last })));
+        return Err(EngineError::KnowsMore(format!("entry {last} is another one in the log")));
     }
     let records = slots::read_all(&*store)?;
     let (members, _) = slots::assign(projections, &records, seal.applied)?;

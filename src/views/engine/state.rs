@@ -9,6 +9,7 @@ use crate::catalog::Catalog;
 use crate::spec::time::Timestamp;
 use crate::store::Store;
 use crate::store::folder::Folder;
+use crate::store::reach::ReachFile;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
@@ -45,6 +46,8 @@ pub struct Engine {
     pub(super) recorded_at: AtomicI64,
     pub(super) failed: OnceLock<String>,
     pub(super) folder: Folder,
+    /// Where it is noted how far they have come.
+    pub(super) reach: ReachFile,
 }
 
 pub(super) struct State {

@@ -1,7 +1,7 @@
 //! Copies of what is derived, for looking at it: every engine writes to what it opens, and who only looks must change
 //! nothing.
 
-use crate::store::EngineKind;
+use super::EngineKind;
 use rustix::fs::statvfs;
 use std::fs;
 use std::io;
@@ -22,11 +22,11 @@ impl Copies {
     ///
     /// # Errors
     /// It cannot be made there.
-    pub fn begin() -> io::Result<Self> {
+    pub fn begin(what: &str) -> io::Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         loop {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let path = std::env::temp_dir().join(format!("daybook-check-{}-{number}", std::process::id()));
+            let path = std::env::temp_dir().join(format!("daybook-{what}-{}-{number}", std::process::id()));
             // Rows of views are as confidential as the ledger. One that is there already is somebody else's.
             match fs::DirBuilder::new().mode(0o700).create(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(size_of(&dir.path().join("none")).unwrap(), 0);
         assert_eq!(kept_by(dir.path(), EngineKind::Fjall), Some(EngineKind::Sled));
         assert_eq!(kept_by(&dir.path().join("sled"), EngineKind::Fjall), None);
-        let copies = Copies::begin().unwrap();
+        let copies = Copies::begin("check").unwrap();
         let place = copies.place("index");
         copy(dir.path(), &place).unwrap();
         assert!(!place.join("lock").exists() && place.join("opening").exists());
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_said_with_numbers() {
-        let copies = Copies::begin().unwrap();
+        let copies = Copies::begin("check").unwrap();
         let said = copies.must_have_room(1 << 60).unwrap_err();
         assert!(said.contains("need 1152921504") && said.contains("TMPDIR"), "{said}");
     }
