@@ -3,6 +3,7 @@
 //! What a client sees is here; what the operator sees goes to the log. Neither holds secrets or personal data.
 
 use crate::log::store::ReadError;
+use crate::spec::time::Timestamp;
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
@@ -154,9 +155,14 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actual: Option<u64>,
     /// For `ahead-of-time`: what time it is in the ledger.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "2026-11-24T09:30:00.000000Z")]
-    pub ledger_time: Option<Box<str>>,
+    // Boxed, because each answer that may be a problem has the room of one.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_time")]
+    #[schema(value_type = Option<String>, example = "2026-11-24T09:30:00.000000Z")]
+    pub ledger_time: Option<Box<Timestamp>>,
+}
+
+fn as_time<S: serde::Serializer>(time: &Option<Box<Timestamp>>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.as_ref().map(|time| time.to_string()).serialize(serializer)
 }
 
 fn as_uri<S: serde::Serializer>(kind: &ProblemType, serializer: S) -> Result<S::Ok, S::Error> {

@@ -16,7 +16,7 @@ impl From<RecordError> for Problem {
             RecordError::NeedsRole(role) => Problem::needs_role(role),
             RecordError::Refused(refusals) => refused(&refusals),
             RecordError::Ahead { refusals, ledger_time } => {
-                Problem { ledger_time: Some(ledger_time.to_string().into()), ..refused(&refusals) }
+                Problem { ledger_time: Some(Box::new(ledger_time)), ..refused(&refusals) }
             }
             RecordError::VersionWithoutSubject => {
                 let detail = "Daybook-Expected-Version counts the events of a subject; the event has none";

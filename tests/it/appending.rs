@@ -71,7 +71,8 @@ fn the_same_content_by_another_actor_is_refused() {
     ledger.record(&posted);
     let output = crate::kit::succeeds(
         crate::kit::daybook()
-            .args(["token", "create", "--actor", "app:other", "--role", "producer", "--data"])
+            .args(["token", "create", "--actor", "app:other", "--role", "producer"])
+            .args(["--types", "approval.*", "--speaks-for", "user:*", "--data"])
             .arg(ledger.data()),
     );
     std::thread::sleep(std::time::Duration::from_millis(1_200));

@@ -244,3 +244,22 @@ fn paths_and_methods_that_are_not_there_are_told_apart() {
     assert_eq!(ledger.get("/v1/events/x", "auditor").problem(), "not-found");
     assert_eq!(ledger.get("/v1/events?lmit=3", "auditor").problem(), "bad-parameter");
 }
+
+#[test]
+fn what_lies_ahead_is_refused_with_the_ledgers_time_and_a_slow_clock_is_borne() {
+    let ledger = Ledger::empty();
+    let in_minutes = |minutes: i64| {
+        let time = chrono::Utc::now() + chrono::Duration::minutes(minutes);
+        let mut ahead = event();
+        ahead["time"] = json!(time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
+        ahead
+    };
+    assert_eq!(ledger.post(&in_minutes(4)).status, 201);
+    let refused = ledger.post(&in_minutes(7));
+    assert_eq!((refused.status, refused.problem().as_str()), (422, "ahead-of-time"));
+    let problem = refused.json();
+    assert_eq!(problem["pointer"], "/time");
+    let ledger_time =
+        problem["ledger_time"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    assert!((chrono::Utc::now() - ledger_time).num_seconds().abs() < 60, "{ledger_time}");
+}
