@@ -183,9 +183,12 @@ fn of_the_disk(service: &Service, registry: &mut Registry) {
     registry.register("folder_bytes", "Bytes of the log, the index and the views, once a minute", sizes);
 }
 
+/// Parts of a data folder, and the bytes of each.
+type Sizes = [(&'static str, u64); 3];
+
 /// Bytes of each part of a data folder.
-fn folder_sizes(data_dir: &Path) -> [(&'static str, u64); 3] {
-    static LAST: Mutex<Option<(Instant, [(&str, u64); 3])>> = Mutex::new(None);
+fn folder_sizes(data_dir: &Path) -> Sizes {
+    static LAST: Mutex<Option<(Instant, Sizes)>> = Mutex::new(None);
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
     match *last {
         Some((at, sizes)) if at.elapsed() < SIZES_EVERY => sizes,

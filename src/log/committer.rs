@@ -322,6 +322,10 @@ impl Committer {
             };
             file.set_len(end)?;
             file.sync_data()?;
+            if segment == head.segment {
+                // Kept: there may be no other descriptor for it.
+                self.entries = Some((segment, file));
+            }
         }
         Ok(())
     }

@@ -293,10 +293,10 @@ mod tests {
         assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
         // And within what all bodies may hold.
         let mut others = budget.0.of("app:t");
-        assert!(others.grow_to(MAX_BODIES_BYTES_OF_A_CALLER - FIRST_BYTES));
+        assert!(others.grow_to(MAX_BODIES_BYTES_OF_A_CALLER - FIRST_BYTES / 2));
         let refused = read_coded(&["gzip"], in_gzip(&[b'x'; 2_000]), 4_000, &budget).await.err();
         assert_eq!(refused, Some(ProblemType::Overloaded));
-        assert_eq!(budget.held(), MAX_BODIES_BYTES_OF_A_CALLER - FIRST_BYTES);
+        assert_eq!(budget.held(), MAX_BODIES_BYTES_OF_A_CALLER - FIRST_BYTES / 2);
     }
 
     #[actix_web::test]

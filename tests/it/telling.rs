@@ -23,7 +23,8 @@ struct Told {
 impl Told {
     fn begin() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let sample = scenario("2026-11-24T11:30:00Z".parse().unwrap()).unwrap().remove(0);
+        // The last one: what is told with it has happened by then.
+        let sample = scenario("2026-11-24T11:30:00Z".parse().unwrap()).unwrap().pop().unwrap();
         let clock = Arc::new(ManualClock::new(stamp(sample.recorded_at).unwrap()));
         let mut made = options(dir.path(), &Config::default());
         made.clock = clock.clone();
