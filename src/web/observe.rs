@@ -1,6 +1,7 @@
 //! What happens around every request: it gets an id, is counted, and is told in the access log; when the ledger ends, no
 //! other is begun.
 
+use crate::log::append::AppendError;
 use crate::web::auth::Known;
 use crate::web::in_flight::Begun;
 use crate::web::problem::{Problem, ProblemType};
@@ -73,6 +74,14 @@ fn id_of(headers: &HeaderMap) -> HeaderValue {
     })
 }
 
+/// Why no request is begun any more: the ledger stopped because of its disk, or was told to end.
+fn why_it_ends(service: &Service) -> Problem {
+    if service.log.failure().borrow().is_some() {
+        return AppendError::Stopped.into();
+    }
+    Problem::new(ProblemType::Overloaded, "the server is ending; send the same again in a moment")
+}
+
 /// The middleware.
 ///
 /// # Errors
@@ -88,9 +97,7 @@ pub async fn observe<B: MessageBody + 'static>(
     let id = id_of(request.headers());
     let method = request.method().clone();
     let mut response = if *service.ending.borrow() {
-        let problem =
-            Problem::new(ProblemType::Overloaded, "the server is ending; send the same again in a moment");
-        let mut response = problem.error_response();
+        let mut response = why_it_ends(&service).error_response();
         response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
         request.into_response(response)
     } else {

@@ -356,6 +356,8 @@ fn a_full_disk_is_no_ready_one_and_what_is_there_can_be_read() {
     assert_eq!(asked.unwrap().status(), 200);
     signal(child.id(), "TERM");
     child.wait().unwrap();
+    // Its room is given back once nobody has it open.
+    drop(file);
     std::fs::remove_file(&filler).unwrap();
     ledger.restart();
     let begun = Instant::now();

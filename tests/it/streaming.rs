@@ -129,9 +129,9 @@ fn a_subscriber_that_does_not_read_is_dropped_and_can_resume() {
 
 #[test]
 fn subscribers_are_bounded_and_one_that_leaves_makes_room() {
-    let ledger = Ledger::empty();
-    let mut all: Vec<_> =
-        (0..daybook::api::stream::MAX_STREAMS).map(|_| Subscriber::connect(&ledger, "", None)).collect();
+    let most = daybook::api::stream::MAX_STREAMS;
+    let ledger = Ledger::with_config(&format!("[limits]\nstreams_per_caller = {most}\n"));
+    let mut all: Vec<_> = (0..most).map(|_| Subscriber::connect(&ledger, "", None)).collect();
     let refused = Subscriber::try_connect(&ledger, "", None).err().unwrap();
     assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("retry-after: 1\r\n"), "{refused}");
     // Those who are in are served.

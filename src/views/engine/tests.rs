@@ -686,7 +686,7 @@ fn a_version_set_at_run_time_is_built_beside_the_one_that_answers() {
 }
 
 #[test]
-fn what_a_store_has_lost_is_found_out_and_built_anew() {
+fn what_a_store_has_lost_is_built_anew_and_what_knows_another_history_is_kept() {
     for kind in ENGINES {
         let bench = Bench::new(*kind);
         let steps: Vec<_> = (0..20_u8).map(|n| (5, n % 5, 0, 0, n % 3, 10, 12)).collect();
@@ -703,11 +703,17 @@ fn what_a_store_has_lost_is_found_out_and_built_anew() {
         bench.catch_up(&engine, 100);
         assert_eq!(digests(&engine), digest);
         drop(engine);
-        // Another history: an entry that the log does not have any more.
+        // Another history: an entry that the log does not have any more. What knows better is kept as the proof.
         bench.feed.0.lock().unwrap()[19].ty = "toy.other".into();
+        let feed: Arc<dyn EventFeed> = bench.feed.clone();
+        let again = || {
+            let feed = feed.clone();
+            Engine::open(bench.dir.path(), *kind, LEDGER, feed, bench.catalog.clone(), &toys(1)).map(|_| ())
+        };
+        assert!(matches!(again(), Err(EngineError::KnowsMore(_))), "{:?}", again());
+        bench.feed.0.lock().unwrap()[19].ty = "toy.moved".into();
         let (engine, report) = bench.open(&toys(1));
-        assert!(matches!(report.opened, crate::store::opening::Opened::Rebuilt(_)));
-        assert_eq!(engine.applied(), 0);
+        assert_eq!((report.behind, digests(&engine)), (0, digest));
     }
 }
 
