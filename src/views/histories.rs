@@ -7,11 +7,18 @@ use crate::follow::{Portion, Source};
 use crate::spec::time::{MICROS_PER_MINUTE, Timestamp};
 use crate::store::EngineKind;
 use daybook_models::base::{Fact, Moment};
+use proptest::prelude::ProptestConfig;
 use serde_json::Value;
 use std::sync::{Arc, LazyLock};
 
 /// Noon of 1 March 2026: acts are counted in minutes from here.
 pub(crate) const NOON: Timestamp = Timestamp::clamped(1_772_366_400_000_000);
+
+/// How many histories a property is tried on: so many, or with `DAYBOOK_SOAK` twenty times as many.
+pub(crate) fn cases(cases: u32) -> ProptestConfig {
+    let times = if std::env::var_os("DAYBOOK_SOAK").is_some() { 20 } else { 1 };
+    ProptestConfig { cases: cases * times, ..ProptestConfig::default() }
+}
 
 /// So many minutes after noon.
 pub(crate) fn minute(minutes: i64) -> Timestamp {

@@ -10,7 +10,6 @@
 pub mod access;
 mod all;
 pub mod approvals;
-pub mod beside;
 pub mod decisions;
 pub mod engine;
 pub mod escalations;

@@ -974,15 +974,22 @@ mod tests {
                 json!({"grant": "g", "result": "keep", "next_due_at": t(due)}),
             )
         };
-        let facts = [
-            granted(0, 0, json!({"valid_until": t(300)})),
-            review(1, 10, 100),
-            review(2, 10, 100),
-            review(3, 120, 400),
-        ];
+        let told = |last| {
+            [
+                granted(0, 0, json!({"valid_until": t(300)})),
+                review(1, 10, 100),
+                review(2, 10, 100),
+                review(3, 120, last),
+            ]
+        };
+        let facts = told(250);
         assert!(row(&facts, 110).overdue);
-        assert_eq!((row(&facts, 130).due, row(&facts, 130).overdue), (Some(m(400)), false));
-        assert_eq!((row(&facts, 130).told_again.clone(), row(&facts, 300).due), (vec![2], None));
+        let later = row(&facts, 130);
+        assert_eq!((later.due, later.overdue, later.told_again), (Some(m(250)), false, vec![2]));
+        // What was missed while the grant was in force stays missed.
+        assert_eq!((row(&facts, 310).due, row(&facts, 310).overdue), (Some(m(250)), true));
+        // The grant is over before this one is due.
+        assert_eq!((row(&told(400), 130).due, row(&told(400), 310).due), (None, None));
     }
 
     #[test]

@@ -367,6 +367,10 @@ impl<'a> Fold<'a> {
         let ending = ends(early) || early.ty == "escalation.action_done";
         if ending && !near && reading::effective(early) < opening.act {
             self.out.ended_nothing.push(early.seq);
+            // Choice: recording went the other way here too, though nothing came of it.
+            if first {
+                self.out.out_of_order.push(early.seq);
+            }
         } else if !ending && !near && !first {
             self.out.did_nothing.push(early.seq);
         } else {

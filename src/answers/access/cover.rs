@@ -6,8 +6,8 @@
 
 use crate::spec::time::Timestamp;
 use crate::views::access::resource;
-use crate::views::beside::{Stretch, Stretches};
 use crate::views::engine::Row;
+use crate::views::stretches::{Stretch, Stretches};
 use serde_json::Value;
 
 /// Moments of a use that are not covered, at most, that are told.

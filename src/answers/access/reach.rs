@@ -3,7 +3,7 @@
 use super::cover::Grantee;
 use crate::spec::time::Timestamp;
 use crate::views::access::resource;
-use crate::views::beside::Stretch;
+use crate::views::stretches::Stretch;
 use serde_json::Value;
 
 /// One way by which somebody can reach something.

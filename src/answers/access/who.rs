@@ -7,8 +7,8 @@ use crate::answers::error::AnswerError;
 use crate::spec::time::Timestamp;
 use crate::views::access::resource;
 use crate::views::access::uses::recorded_at_place;
-use crate::views::beside::Stretch;
 use crate::views::engine::{Ask, Engine, Found, Place, When};
+use crate::views::stretches::Stretch;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The register of who holds which role.

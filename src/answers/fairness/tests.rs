@@ -4,7 +4,7 @@ use super::split::everybody;
 use super::*;
 use crate::views::engine::{Event, When};
 use crate::views::fairness::Tallies;
-use crate::views::histories::{facts, minute, moment, recorded, rows, text, told};
+use crate::views::histories::{cases, facts, minute, moment, recorded, rows, text, told};
 use daybook_models::fairness as model;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -75,7 +75,7 @@ fn tally() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(cases(32))]
 
     #[test]
     fn tallies_stand_and_people_are_split_as_the_plain_model_says(told in prop::collection::vec(tally(), 1..24), at_once in 1..24_usize) {

@@ -4,8 +4,8 @@
 //! due before stays due until it is done.
 
 use crate::spec::time::{MICROS_PER_DAY, Timestamp};
-use crate::views::beside::{EARLY, Stretch, Stretches};
 use crate::views::engine::micros;
+use crate::views::stretches::{EARLY, Stretch, Stretches};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! One use, as an event tells it.
 
 use crate::spec::time::Timestamp;
-use crate::views::beside::EARLY;
 use crate::views::engine::RowEvent;
+use crate::views::stretches::EARLY;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 

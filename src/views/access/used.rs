@@ -2,8 +2,8 @@
 
 use super::told::{MAX_COUNT, Told};
 use crate::spec::time::Timestamp;
-use crate::views::beside::Stretch;
 use crate::views::engine::{Row, RowEvent};
+use crate::views::stretches::Stretch;
 use serde_json::{Value, json};
 
 /// What a fold remembers of uses, and of when they were.

@@ -6,8 +6,8 @@ use super::terms::{Wanted, words};
 use super::told::Told;
 use crate::spec::time::Timestamp;
 use crate::views::engine::{Beside, Result, RowEvent};
-use crate::views::stretches::stretch;
-use serde_json::Value;
+use crate::views::stretches::{Ending, Identity, Stretch, Stretches, begins, ends};
+use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 /// All that is known, whenever it was recorded.
@@ -63,7 +63,7 @@ impl Authority<'_> {
             };
             let (beginnings, endings): (Vec<_>, Vec<_>) =
                 events.iter().filter(about).partition(|event| event.ty == "role.assigned");
-            beginnings.iter().any(|one| stretch(one, &beginnings, &endings).holds(at))
+            reckon(&beginnings, &endings).in_force(at).next().is_some()
         }))
     }
 
@@ -155,7 +155,27 @@ fn is_lent(
         words(kinds).is_empty() || kinds_cover(kinds, wanted.kind)
     };
     let endings: Vec<&RowEvent> = taken_back.iter().filter(same).filter(ends_it).copied().collect();
-    stretch(one, &beginnings, &endings).holds(at)
+    reckon(&beginnings, &endings).in_force(at).any(|stretch| stretch.begun.seq == one.seq)
+}
+
+/// The stretches of what was given and taken.
+fn reckon(beginnings: &[&RowEvent], endings: &[&RowEvent]) -> Stretches {
+    let begun = |event: &&RowEvent| Stretch {
+        begun: event.done(),
+        from: begins(event.value("valid_from")).unwrap_or(event.effective_at),
+        until: ends(event.value("valid_until")),
+        cut: None,
+        reduced: Vec::new(),
+        data: Map::new(),
+    };
+    let ended = |event: &&RowEvent| Ending {
+        done: event.done(),
+        effective_at: event.effective_at,
+        of: event.value("of").filter(|of| !of.is_null()).map(Identity::named),
+        leaves: None,
+        data: Map::new(),
+    };
+    Stretches::reckon(beginnings.iter().map(begun).collect(), endings.iter().map(ended).collect())
 }
 
 fn covers(delegation: &RowEvent, wanted: Wanted<'_>) -> bool {

@@ -2,7 +2,6 @@
 
 use crate::spec::time::Timestamp;
 use crate::views::engine::{Assurance, RowEvent, micros, telling};
-use crate::views::stretches::is_named;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -117,9 +116,16 @@ impl Told {
         matches!(self.act, Act::Granted | Act::Rejected)
     }
 
-    /// Whether a member that names an event names this one.
+    /// Whether a member that names an event names this one: by `source` and `id`, by the id alone, or by the entry's number.
     pub(super) fn is_named(&self, reference: &Value) -> bool {
-        is_named(reference, &self.source, &self.id, self.seq)
+        match reference {
+            Value::String(named) => *named == self.id,
+            Value::Number(number) => number.as_u64() == Some(self.seq),
+            other => {
+                other.get("source").and_then(Value::as_str) == Some(&self.source)
+                    && other.get("id").and_then(Value::as_str) == Some(&self.id)
+            }
+        }
     }
 
     /// Who says it and when, and which entry it is.

@@ -125,6 +125,8 @@ impl Facts {
         let same = |other: &Fact| {
             (other.kind, &other.id, &other.source, other.digest)
                 == (fact.kind, &fact.id, &fact.source, fact.digest)
+                // Of two answers the first may be too early for its contest, and the second not.
+                && (kind != Kind::Answer || other.done == fact.done)
         };
         // Without an id there is nothing by which it could be the same one.
         let told = self.list.iter().position(|other| fact.id.is_some() && same(other));

@@ -72,6 +72,7 @@ fn told_of(fact: &Fact) -> Value {
     if let Some(id) = &fact.id {
         shown.insert("contest".to_owned(), id.as_str().into());
     }
+    count(&mut shown, "told_again", fact.again);
     Value::Object(shown)
 }
 

@@ -8,8 +8,9 @@ use super::order::arrange;
 use super::query::When;
 use super::row::RowEvent;
 use super::stored::{Placed, Stored, load, source_hash};
-use super::view::{RowName, View};
+use super::view::{RowName, STUB, View};
 use crate::catalog::Catalog;
+use std::collections::BTreeMap;
 
 /// A row whose events are to be gathered.
 pub(super) struct Gathering<'a> {
@@ -43,8 +44,13 @@ impl Gathering<'_> {
     pub(super) fn gather(&self, placed: Vec<Placed>, when: When) -> Result<Gathered> {
         let mut gathered = Gathered::default();
         let mut events = Vec::with_capacity(placed.len());
+        let mut loaded = Vec::with_capacity(placed.len());
         for (seq, kept) in placed.into_iter().filter(|(seq, _)| *seq < when.known) {
-            let mut event = load(self.feed, self.catalog, seq, kept)?;
+            loaded.push(load(self.feed, self.catalog, seq, kept)?);
+        }
+        self.leave_out_what_is_called_otherwise(&mut loaded, when.known);
+        for mut event in loaded {
+            let seq = event.seq;
             if self.belongs_elsewhere(&event, when.known) {
                 continue;
             }
@@ -76,13 +82,47 @@ impl Gathering<'_> {
         Ok(gathered)
     }
 
+    /// An event that names the row by another name belongs to it from when an event had given it that name, and as long as
+    /// that one belongs to it: one of its own source, if there is one, else the first. The row of nobody, in which it waited
+    /// until then, gives none.
+    fn leave_out_what_is_called_otherwise(&self, events: &mut Vec<RowEvent>, known: u64) {
+        if self.stored.id.starts_with(STUB) {
+            return;
+        }
+        let called = |event: &RowEvent| match self.view.row_of(&event.ty, &event.data) {
+            Some(RowName::Alias(name)) => Some(name),
+            _ => None,
+        };
+        if !events.iter().any(|event| called(event).is_some()) {
+            return;
+        }
+        // Who gave which name, and whether that belongs to this row.
+        let mut given: BTreeMap<String, Vec<(String, bool)>> = BTreeMap::new();
+        for event in events.iter() {
+            for name in self.view.aliases(&event.ty, &event.data) {
+                let here = !self.belongs_elsewhere(event, known);
+                given.entry(name).or_default().push((event.source.clone(), here));
+            }
+        }
+        events.retain(|event| {
+            let Some(name) = called(event) else { return true };
+            let Some(given) = given.get(&name) else { return false };
+            let own = given.iter().find(|(source, _)| *source == event.source);
+            own.or(given.first()).is_some_and(|(_, here)| *here)
+        });
+    }
+
     /// An event that names an id belongs to the row of its own source, once there is one.
     fn belongs_elsewhere(&self, event: &RowEvent, known: u64) -> bool {
-        if self.siblings.is_empty() || self.view.opening(&event.ty) != Opening::None {
-            return false;
-        }
         // By another name it was brought here for that name.
-        if !matches!(self.view.row_of(&event.ty, &event.data), Some(RowName::Id(_))) {
+        let Some(RowName::Id(id)) = self.view.row_of_source(&event.ty, &event.source, &event.data) else {
+            return false;
+        };
+        // It is here for the names that it gives.
+        if id != self.stored.id {
+            return true;
+        }
+        if self.siblings.is_empty() || self.view.opening(&event.ty) != Opening::None {
             return false;
         }
         let source = source_hash(&event.source);

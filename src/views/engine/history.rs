@@ -1,11 +1,11 @@
 //! The history of one row: each event that made it what it is, and what the event changed.
 
 use super::error::{EngineError, Result};
+use super::fold::advance;
 use super::query::When;
 use super::row::{Assurance, Row, RowEvent};
 use super::state::Engine;
 use super::stored::siblings_of;
-use super::view::advance;
 use crate::spec::time::Timestamp;
 use serde_json::{Map, Value};
 

@@ -1,7 +1,6 @@
 //! Whose row it is: which of the events that would open a row opens it, and what becomes of the others.
 
 use super::row::{Row, RowEvent};
-use super::view::View;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -53,9 +52,8 @@ impl Opening {
     }
 }
 
-/// Whether an event does something to its row; otherwise it is noted as a conflict or a confirmation.
-pub(super) fn admits(view: &dyn View, row: &mut Row, event: &RowEvent) -> bool {
-    let opening = view.opening(&event.ty);
+/// Whether an event, which opens rows so, does something to its row; otherwise it is noted as a conflict or a confirmation.
+pub(super) fn admits(opening: Opening, row: &mut Row, event: &RowEvent) -> bool {
     if opening == Opening::None {
         return true;
     }

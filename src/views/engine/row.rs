@@ -2,7 +2,7 @@
 
 use super::micros;
 use crate::spec::time::{MICROS_PER_SECOND, Timestamp};
-use crate::views::beside::{self, Stretches};
+use crate::views::stretches::{self, Done, Identity, Stretches};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,7 +79,7 @@ pub struct RowEvent {
 
 /// How long before the opening of its row an event may have been done and still be what it says, in microseconds: the
 /// clocks of two systems differ by a little.
-pub const EARLY: i64 = beside::EARLY;
+pub const EARLY: i64 = stretches::EARLY;
 
 impl RowEvent {
     /// Whether it holds only from a time on that lies after its recording.
@@ -90,6 +90,13 @@ impl RowEvent {
     /// Whether it was done longer before the opening of its row than two clocks may differ.
     pub fn is_too_early(&self) -> bool {
         self.early_by > EARLY
+    }
+
+    /// What was done, as far as the order of acts asks.
+    #[must_use]
+    pub fn done(&self) -> Done {
+        let event = Identity { source: self.source.clone(), id: self.id.clone() };
+        Done { acted_at: self.acted_at, place: self.place, seq: self.seq, event }
     }
 
     /// Who says what it tells, and when: `by`, `actor`, `assurance`, `at` (when it was done), `recorded_at`, and

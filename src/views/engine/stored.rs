@@ -128,6 +128,12 @@ pub(super) fn source_hash(source: &str) -> u64 {
     hash.first_chunk::<8>().map_or(1, |bytes| (u64::from_be_bytes(*bytes) >> 12).max(1))
 }
 
+/// The hash of an event's source, where it is kept beside it.
+pub(super) fn source_of(kept: Option<&[u8]>) -> Option<u64> {
+    let bytes: [u8; SOURCE_BYTES] = kept?.try_into().ok()?;
+    Some(u64::from_be_bytes(bytes)).filter(|source| *source != 0)
+}
+
 /// An event kept beside its row.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Kept {

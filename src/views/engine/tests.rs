@@ -297,8 +297,20 @@ fn model(events: &[Event], when: When) -> Vec<Plain> {
             rows.entry(id).or_default().push(event);
         }
     }
+    // A name leads to a row from when it was given.
+    let given: BTreeSet<&str> = events
+        .iter()
+        .filter(|event| event.ty == "toy.named" && event.seq < when.known)
+        .filter_map(|event| event.data["name"].as_str())
+        .collect();
     let mut found = Vec::new();
     for (id, of_row) in rows {
+        let of_row: Vec<&Event> = of_row
+            .into_iter()
+            .filter(|event| {
+                id.starts_with('?') || event.data["called"].as_str().is_none_or(|name| given.contains(name))
+            })
+            .collect();
         let named = |event: &&&Event| event.data["toy"].is_string() || id.starts_with('?');
         let number = of_row.iter().filter(named).map(|event| event.seq).min().unwrap();
         if number >= when.known {
@@ -623,7 +635,7 @@ fn check(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(crate::views::histories::cases(96))]
 
     #[test]
     fn a_view_is_what_the_plain_model_says(

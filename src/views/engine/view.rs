@@ -1,15 +1,17 @@
 //! What a view is: which rows an event is about, and what it does to them.
 
 use super::judging::Judge;
-use super::opening::{self, Opening};
-use super::order::arrange;
-use super::row::{MAX_ACTORS, Row, RowEvent};
+use super::opening::Opening;
+use super::row::{Row, RowEvent};
 use crate::spec::time::Timestamp;
 use crate::views::stats::Contribution;
 use serde_json::Value;
 
 /// The field of a row that says that its events were recorded in another order than they were done.
 pub const OUT_OF_ORDER: &str = "out_of_order";
+
+/// What an unknown alias is called until its row is known. No identifier begins so.
+pub(super) const STUB: &str = "?";
 
 /// How an event names the row that it is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -98,7 +100,7 @@ pub trait View: Send + Sync {
     /// What an opening leaves behind that does not open: one that was told again, or contradicts.
     fn told_again(&self, _row: &mut Row, _event: &RowEvent) {}
 
-    /// What one event does to its row. Events come in the order in which they were done (see [`arrange`]), those
+    /// What one event does to its row. Events come in the order in which they were done (see [`super::order::arrange`]), those
     /// told early after the opening; `row` is the default one before the first. It must cope with events that are missing:
     /// a correction may take any away.
     fn step(&self, row: &mut Row, event: &RowEvent);
@@ -176,38 +178,6 @@ pub trait View: Send + Sync {
     fn contribution(&self, _row: &Row) -> Option<Contribution> {
         None
     }
-}
-
-/// What events come to, in whatever order they are given. The engine's own fold, and what the tests of a view call.
-#[must_use]
-pub fn fold(view: &dyn View, events: &[RowEvent]) -> Row {
-    let mut row = Row::default();
-    let mut last = Timestamp::FIRST;
-    for event in arrange(view, events.to_vec()) {
-        last = last.max(event.effective_at);
-        advance(view, &mut row, &event);
-    }
-    let settled = view.settled_from(&row).map_or(last, |from| from.max(last));
-    view.settle(&mut row, settled);
-    row
-}
-
-/// One step of a fold, with what the engine itself keeps in a row.
-pub(super) fn advance(view: &dyn View, row: &mut Row, event: &RowEvent) {
-    if event.early_by > 0 {
-        row.set(OUT_OF_ORDER, true);
-    }
-    if !opening::admits(view, row, event) {
-        view.told_again(row, event);
-        return;
-    }
-    row.assurance = if row.counts.is_empty() { event.assurance } else { row.assurance.min(event.assurance) };
-    *row.counts.entry(event.ty.clone()).or_default() += 1;
-    if row.actors.len() < MAX_ACTORS && !row.actors.contains(&event.by) {
-        row.actors.insert(event.by.clone());
-    }
-    view.step(row, event);
-    row.ended_at = if row.ended { row.ended_at.or(Some(event.effective_at)) } else { None };
 }
 
 /// By what rows of every view may be asked, beside what their view knows.

@@ -168,7 +168,7 @@ fn engine(events: &[Event], batch: usize) -> (tempfile::TempDir, Engine) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(crate::views::histories::cases(48))]
 
     #[test]
     fn each_source_has_the_row_that_the_plain_model_says(

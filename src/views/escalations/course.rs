@@ -174,7 +174,7 @@ impl Course {
             self.ended_nothing.add(act);
             return;
         }
-        self.step(act, act.done.max(opened));
+        self.step(act, act.done.saturating_add(early_by).max(opened));
     }
 
     /// An event, counted as done at this time.

@@ -4,7 +4,7 @@
 use super::*;
 use crate::spec::time::Timestamp;
 use crate::views::engine::{CONFLICTS, Event, Found, OUT_OF_ORDER, When};
-use crate::views::histories::{entries, facts, minute, moment, recorded, rows, text, told};
+use crate::views::histories::{cases, entries, facts, minute, moment, recorded, rows, text, told};
 use daybook_models::escalations::{ClockKind, Escalation, Missed, State, escalations};
 use proptest::prelude::*;
 use serde_json::json;
@@ -216,7 +216,7 @@ fn holds(told: Vec<Event>) -> Vec<Seen> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn an_escalation_is_what_the_plain_model_says(draws in prop::collection::vec(draw(), 0..36), at_once in 1..40_usize, cut in 0..36_u64) {
@@ -337,4 +337,20 @@ fn closing_ends_actions_only_before_the_ledger_knew_actions_told_as_done() {
     let done = told("/b", "escalation.action_done", 0, json!({"escalation": "other", "action": "1"}));
     let after = holds(vec![done, opened(0, 5), resolved(), act("closed", 2, json!({}))]).remove(0);
     assert_eq!((after.state.as_str(), after.due), ("closed", Some(minute(3))));
+}
+
+#[test]
+fn what_was_ended_long_before_its_opening_is_out_of_order_and_open() {
+    let told = |what: &str, at: i64, data: Value| {
+        let mut data = data;
+        data["escalation"] = "E".into();
+        told("/a", &format!("escalation.{what}"), at, data)
+    };
+    let seen =
+        holds(vec![told("opened", 13, json!({"level": 1})), told("closed", 0, json!({"verification": "v"}))]);
+    let row = seen.first().unwrap();
+    assert_eq!(
+        (row.state.as_str(), row.out_of_order, row.ended_nothing.as_slice()),
+        ("opened", true, [1].as_slice())
+    );
 }

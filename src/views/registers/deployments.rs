@@ -5,11 +5,11 @@
 //! version that it names, and gives its share to the other. Share 0 serves nobody.
 
 use super::declared::{DEPLOYED, RegisterView};
-use super::stretched::{STATE, done, mark};
+use super::stretched::{STATE, mark};
 use crate::catalog::UNOPENED;
 use crate::spec::time::Timestamp;
-use crate::views::beside::{Ending, Standing, Stretch};
 use crate::views::engine::{Row, RowEvent, SCHEDULED};
+use crate::views::stretches::{Ending, Standing, Stretch};
 use serde_json::{Map, Value, json};
 
 const ROLLED_BACK: &str = "model.rolled_back";
@@ -123,5 +123,5 @@ impl RegisterView {
 fn replacing(event: &RowEvent) -> Ending {
     let mut data = Map::new();
     data.insert("by".to_owned(), event.by.as_str().into());
-    Ending { done: done(event), effective_at: event.effective_at, of: None, leaves: None, data }
+    Ending { done: event.done(), effective_at: event.effective_at, of: None, leaves: None, data }
 }

@@ -4,8 +4,8 @@ use super::declared::{Kind, RegisterView};
 use super::{deployments, rounds, stretched};
 use crate::catalog::{KEY_JOINER, Moves};
 use crate::spec::time::Timestamp;
-use crate::views::beside;
 use crate::views::engine::{OUT_OF_ORDER, Opening, Row, RowEvent, RowName, View};
+use crate::views::stretches;
 use serde_json::{Value, json};
 
 /// From when the value of each field holds.
@@ -161,7 +161,7 @@ impl View for RegisterView {
         let from = self.register.valid_from.as_deref().filter(|_| self.opens(&event.ty));
         let told = from.and_then(|name| {
             let mut carried = self.register.carried(&event.ty, &event.data).into_iter();
-            beside::begins(carried.find(|(carried, _)| *carried == name)?.1)
+            stretches::begins(carried.find(|(carried, _)| *carried == name)?.1)
         });
         told.unwrap_or(event.effective_at)
     }

@@ -3,20 +3,14 @@
 use super::declared::RegisterView;
 use crate::catalog::{Moves, Next, UNOPENED};
 use crate::spec::time::Timestamp;
-use crate::views::beside::{self, Done, Ending, Identity, Standing, Stretch};
 use crate::views::engine::{OUT_OF_ORDER, Row, RowEvent, SCHEDULED};
+use crate::views::stretches::{self, Ending, Identity, Standing, Stretch};
 use serde_json::{Map, Value, json};
 
 /// The member of a stretch's data with its state; no field of a register has this name.
 pub(super) const STATE: &str = "state";
 /// What events say that neither begin nor end a stretch.
 const OTHER: &str = "other";
-
-/// What was done, as an event tells it.
-pub(in crate::views) fn done(event: &RowEvent) -> Done {
-    let identity = Identity { source: event.source.clone(), id: event.id.clone() };
-    Done { acted_at: event.acted_at, place: event.place, seq: event.seq, event: identity }
-}
 
 impl RegisterView {
     /// What an event says of a stretch, and who says it.
@@ -35,9 +29,9 @@ impl RegisterView {
         data.insert(STATE.to_owned(), state.into());
         let until = self.register.valid_until.as_deref().and_then(|name| data.get(name));
         Stretch {
-            begun: done(event),
+            begun: event.done(),
             from: self.effective_at(event),
-            until: beside::ends(until),
+            until: stretches::ends(until),
             cut: None,
             reduced: Vec::new(),
             data,
@@ -61,7 +55,7 @@ impl RegisterView {
             let mut data = self.told(event);
             data.insert(STATE.to_owned(), state.into());
             row.stretches.end(Ending {
-                done: done(event),
+                done: event.done(),
                 effective_at: event.effective_at,
                 of: event.value("of").filter(|of| !of.is_null()).map(Identity::named),
                 leaves: None,

@@ -3,8 +3,8 @@ use super::*;
 use crate::catalog::Catalog;
 use crate::spec::time::{MICROS_PER_MINUTE, Timestamp};
 use crate::views::access::model_tests::{Draw, draws, event, facts, minute, row_at, source, text};
-use crate::views::beside;
 use crate::views::engine::{Opening, RowEvent, View, fold, testing};
+use crate::views::stretches;
 use daybook_models::times;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -117,10 +117,10 @@ proptest! {
         let folded = row_at(&roles, &events, Timestamp::LAST).stretches;
         let (begun, ended): (Vec<_>, Vec<_>) = events.iter().partition(|event| event.ty == "role.assigned");
         let mut beginnings: Vec<_> = begun.iter().map(|event| roles.stretch(event, String::new())).collect();
-        let endings = ended.iter().map(|event| beside::Ending {
-            done: stretched::done(event),
+        let endings = ended.iter().map(|event| stretches::Ending {
+            done: event.done(),
             effective_at: event.effective_at,
-            of: event.value("of").map(beside::Identity::named),
+            of: event.value("of").map(stretches::Identity::named),
             leaves: None,
             data: serde_json::Map::new(),
         });
@@ -128,8 +128,8 @@ proptest! {
         let turned = turn % beginnings.len().max(1);
         beginnings.rotate_left(turned);
         endings.reverse();
-        let reckoned = beside::Stretches::reckon(beginnings, endings);
-        let of = |stretches: &beside::Stretches| {
+        let reckoned = stretches::Stretches::reckon(beginnings, endings);
+        let of = |stretches: &stretches::Stretches| {
             let mut all: Vec<_> = stretches.iter().map(|one| (one.begun.seq, one.from, one.end())).collect();
             all.sort_unstable();
             (all, stretches.ended_nothing())
@@ -399,8 +399,8 @@ fn what_is_beyond_the_bound_is_left_out_and_counted_and_what_holds_is_not() {
     let data = json!({"principal": "user:p", "role": "clerk", "valid_from": text(1)});
     events.push(event(200, "/hr", 1, "role.assigned", data));
     let row = row_at(&roles, &events, minute(5_000));
-    assert_eq!(row.stretches.iter().count(), beside::MAX_STRETCHES);
-    assert_eq!(row.value("stretches_left_out"), Some(&json!(201 - beside::MAX_STRETCHES)));
+    assert_eq!(row.stretches.iter().count(), stretches::MAX_STRETCHES);
+    assert_eq!(row.value("stretches_left_out"), Some(&json!(201 - stretches::MAX_STRETCHES)));
     assert_eq!((row.state.as_str(), row.valid_until), ("assigned", None));
     let mut ended = events.clone();
     Arc::make_mut(&mut ended[200].data)["valid_until"] = text(4_000).into();

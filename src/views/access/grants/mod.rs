@@ -5,9 +5,9 @@ use super::duties::{Acts, Duty, Kind, Reduced, Review};
 use super::told::short_name;
 use super::used::{held_against, used};
 use crate::spec::time::{MICROS_PER_SECOND, Timestamp};
-use crate::views::beside::{self, Cut, EARLY, Ending, Identity, Standing, Stretch};
 use crate::views::engine::{EXPIRED, OUT_OF_ORDER, Opening, Row, RowEvent, RowName, SCHEDULED, View};
 use crate::views::registers::stretched;
+use crate::views::stretches::{self, Cut, EARLY, Ending, Identity, Standing, Stretch};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -90,7 +90,7 @@ impl View for Grants {
     }
 
     fn effective_at(&self, event: &RowEvent) -> Timestamp {
-        let from = beside::begins(event.value("valid_from")).filter(|_| event.ty == GRANT);
+        let from = stretches::begins(event.value("valid_from")).filter(|_| event.ty == GRANT);
         from.unwrap_or(event.effective_at)
     }
 
@@ -254,9 +254,9 @@ fn granted(row: &mut Row, event: &RowEvent, from: Timestamp) {
     }
     data.insert("by".to_owned(), event.by.as_str().into());
     row.stretches.begin(Stretch {
-        begun: stretched::done(event),
+        begun: event.done(),
         from,
-        until: beside::ends(event.value("valid_until")),
+        until: stretches::ends(event.value("valid_until")),
         cut: None,
         reduced: Vec::new(),
         data,
@@ -271,7 +271,7 @@ fn ended(row: &mut Row, event: &RowEvent, leaves: Option<Vec<String>>) {
         data.extend(event.value(name).map(|value| (name.to_owned(), value.clone())));
     }
     row.stretches.end(Ending {
-        done: stretched::done(event),
+        done: event.done(),
         effective_at: event.effective_at,
         of: event.value("of").filter(|of| !of.is_null()).map(Identity::named),
         leaves,
@@ -292,8 +292,8 @@ fn reviewed(row: &mut Row, event: &RowEvent) {
         seq: event.seq,
         told: short_name(&[&event.source, &event.data.to_string()]),
         result: event.text("result").unwrap_or_default().to_owned(),
-        next_due_at: beside::ends(event.value("next_due_at")),
-        act_by: beside::ends(event.value("act_by")),
+        next_due_at: stretches::ends(event.value("next_due_at")),
+        act_by: stretches::ends(event.value("act_by")),
         shown: json!({"result": event.text("result"), "reason": event.text("reason"), "by": event.by}),
     };
     if acts.review(review, &event.source) {

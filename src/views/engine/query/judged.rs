@@ -5,13 +5,13 @@ use super::reading::Reading;
 use crate::spec::time::Timestamp;
 use crate::views::engine::corrections::Counts;
 use crate::views::engine::error::Result;
+use crate::views::engine::fold::advance;
 use crate::views::engine::judging::{Beside, Judge};
 use crate::views::engine::keys::Slot;
 use crate::views::engine::lists;
 use crate::views::engine::row::{Row, RowEvent};
 use crate::views::engine::slots::Projection;
 use crate::views::engine::stored::Stored;
-use crate::views::engine::view::advance;
 use std::sync::Arc;
 
 /// Entries of one list that are read for a judgement, the newest of them.

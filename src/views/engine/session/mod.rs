@@ -9,6 +9,7 @@ mod whose;
 use super::corrections::{CORRECTION, Corrections};
 use super::error::{EngineError, Result};
 use super::event::EventFeed;
+use super::fold::advance;
 use super::keys::{self, Slot};
 use super::lists::{Counted, Tail};
 use super::opening::Opening;
@@ -16,7 +17,7 @@ use super::row::RowEvent;
 use super::slots::{Member, Projection};
 use super::stored::{Kept, Placed, Stored, placed, read_stored, source_hash};
 use super::tally::Tallier;
-use super::view::{RowName, View, advance};
+use super::view::{RowName, STUB, View};
 use crate::catalog::Catalog;
 use crate::follow::Event;
 use crate::spec::time::Timestamp;
@@ -27,10 +28,6 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use whose::Whose;
-
-/// What an unknown alias is called until its row is known. No identifier begins so.
-pub(super) const STUB: &str = "?";
 
 /// One batch on its way into the store.
 pub(super) struct Session<'a> {
@@ -90,6 +87,13 @@ impl Working {
         self.listed.extend(self.view.lists(&self.stored.row));
         self.dense.extend(self.view.dense_lists(&self.stored.row));
     }
+}
+
+/// Which row an event is about.
+enum Whose {
+    Row(u64),
+    /// One that is not there yet, under this id.
+    Nobodys(String),
 }
 
 /// A tally in hand.
@@ -217,6 +221,7 @@ impl<'a> Session<'a> {
             let own = keys::alias_of_source(slot, &alias, &event.source);
             if self.find(own)?.is_none() {
                 self.named(own, number);
+                self.take_own(slot, view, number, &alias, event)?;
             }
             self.alias(slot, view, number, RowName::Alias(alias))?;
         }

@@ -1,11 +1,11 @@
 //! Other names of rows: learnt from one event, and used by others that may have come before it.
 
-use super::{STUB, Session};
+use super::Session;
 use crate::views::engine::error::Result;
 use crate::views::engine::keys::{self, Slot};
 use crate::views::engine::row::RowEvent;
-use crate::views::engine::stored::{SOURCE_BYTES, load};
-use crate::views::engine::view::{RowName, View};
+use crate::views::engine::stored::{SOURCE_BYTES, load, source_hash, source_of};
+use crate::views::engine::view::{RowName, STUB, View};
 use std::sync::Arc;
 
 /// Events of a row that are looked at to see who gave it a name first.
@@ -51,6 +51,50 @@ impl Session<'_> {
             }
         }
         self.named(key, number);
+        Ok(())
+    }
+
+    /// What a source had said by a name that others had given to another row is about its own row once it gives the name
+    /// itself.
+    pub(super) fn take_own(
+        &mut self,
+        slot: Slot,
+        view: &Arc<dyn View>,
+        number: u64,
+        alias: &str,
+        event: &RowEvent,
+    ) -> Result<()> {
+        let name = RowName::Alias(alias.to_owned());
+        let Some(other) = self.find(keys::name(slot, &name))?.filter(|other| *other != number) else {
+            return Ok(());
+        };
+        let stored = &self.working(slot, view, other)?.stored;
+        if stored.id.starts_with(STUB) {
+            return Ok(());
+        }
+        let corrected = stored.corrected.clone();
+        let mut own = Vec::new();
+        for (seq, kept) in self.events_of(slot, &**view, other)? {
+            if source_of(kept.as_deref()).is_some_and(|of| of != source_hash(&event.source)) {
+                continue;
+            }
+            let mut said = load(self.feed, self.catalog, seq, kept)?;
+            if said.source == event.source && view.row_of(&said.ty, &said.data).as_ref() == Some(&name) {
+                said.effective_at = view.effective_at(&said);
+                own.push(said);
+            }
+        }
+        if own.is_empty() {
+            return Ok(());
+        }
+        // There it tells from when on they are elsewhere.
+        self.keep(slot, &**view, other, event);
+        let before = self.working(slot, view, other)?;
+        before.stale = true;
+        before.stored.last_seq = before.stored.last_seq.max(event.seq);
+        for said in &own {
+            self.move_beside(slot, view, (other, number), said, &corrected)?;
+        }
         Ok(())
     }
 

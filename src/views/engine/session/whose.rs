@@ -3,13 +3,13 @@
 //! The first row of an id is that of the source whose opening was recorded first. An opening of another source begins a row
 //! of that source's own, unless it says the same; from then on the events of that source are about that row.
 
-use super::{Session, Working};
+use super::{Session, Whose, Working};
 use crate::store::Table;
 use crate::views::engine::error::Result;
 use crate::views::engine::keys::{self, Slot};
 use crate::views::engine::opening::Opening;
 use crate::views::engine::row::RowEvent;
-use crate::views::engine::stored::{SOURCE_BYTES, Stored, load, siblings_of, source_hash};
+use crate::views::engine::stored::{Stored, load, siblings_of, source_hash, source_of};
 use crate::views::engine::view::{RowName, View};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,13 +19,6 @@ use std::sync::Arc;
 /// Reason: each may be read from the log, some tens of microseconds. Beyond, what says the same has a row of its own, and
 /// is seen there.
 const MAX_OPENINGS: usize = 256;
-
-/// Which row an event is about.
-pub(super) enum Whose {
-    Row(u64),
-    /// One that is not there yet, under this id.
-    Nobodys(String),
-}
 
 impl Session<'_> {
     /// The row that an event is about, of those that have its id, of which `first` is the first one.
@@ -117,10 +110,7 @@ impl Session<'_> {
         // What came by another name follows whoever gave that name.
         let given: BTreeSet<String> =
             earlier.iter().flat_map(|other| view.aliases(&other.ty, &other.data)).collect();
-        for (_, other) in by_name.into_iter().filter(|(name, _)| given.contains(name)) {
-            self.events.insert(keys::event(slot, first, other.seq), None);
-            earlier.push(other);
-        }
+        earlier.extend(by_name.into_iter().filter(|(name, _)| given.contains(name)).map(|(_, other)| other));
         let corrected = {
             let first = self.working(slot, view, first)?;
             first.stored.siblings += 1;
@@ -128,14 +118,65 @@ impl Session<'_> {
             first.stored.last_seq = first.stored.last_seq.max(event.seq);
             first.stored.corrected.clone()
         };
-        for other in earlier {
-            self.join(slot, view, event.seq, &other)?;
-            self.carry_names(slot, view, (first, event.seq), &other)?;
-            let own: &mut Working = self.working(slot, view, event.seq)?;
-            own.stale = true;
-            own.stored.corrected.extend(corrected.iter().filter(|(seq, _)| *seq == other.seq));
+        for other in &earlier {
+            self.move_beside(slot, view, (first, event.seq), other, &corrected)?;
+        }
+        for other in self.called_by(slot, view, (first, event), &given)? {
+            self.move_beside(slot, view, (first, event.seq), &other, &corrected)?;
         }
         Ok(())
+    }
+
+    /// What an event says is about the `own` row from now on, with the names that it gave and the corrections of it. It
+    /// stays among the events of the first row too, which it was about before.
+    pub(super) fn move_beside(
+        &mut self,
+        slot: Slot,
+        view: &Arc<dyn View>,
+        (first, own): (u64, u64),
+        event: &RowEvent,
+        corrected: &[(u64, u64)],
+    ) -> Result<()> {
+        self.join(slot, view, own, event)?;
+        self.carry_names(slot, view, (first, own), event)?;
+        let own: &mut Working = self.working(slot, view, own)?;
+        own.stale = true;
+        own.stored.corrected.extend(corrected.iter().filter(|(seq, _)| *seq == event.seq));
+        Ok(())
+    }
+
+    /// Events of other sources that came to the `first` row by one of these names, which are now names of the row that the
+    /// event begins; their own sources did not give the name to anything.
+    fn called_by(
+        &mut self,
+        slot: Slot,
+        view: &Arc<dyn View>,
+        (first, event): (u64, &RowEvent),
+        given: &BTreeSet<String>,
+    ) -> Result<Vec<RowEvent>> {
+        let mut moved = BTreeSet::new();
+        for name in given {
+            if self.find(keys::name(slot, &RowName::Alias(name.clone())))? == Some(event.seq) {
+                moved.insert(name.as_str());
+            }
+        }
+        let mut called = Vec::new();
+        if moved.is_empty() {
+            return Ok(called);
+        }
+        for (seq, kept) in self.events_of(slot, &**view, first)? {
+            let mut other = load(self.feed, self.catalog, seq, kept)?;
+            let Some(RowName::Alias(name)) = view.row_of(&other.ty, &other.data) else { continue };
+            let own = self.find(keys::alias_of_source(slot, &name, &other.source))?;
+            if other.source != event.source && own.is_none() && moved.contains(name.as_str()) {
+                other.effective_at = view.effective_at(&other);
+                called.push(other);
+            }
+        }
+        if !called.is_empty() {
+            self.working(slot, view, first)?.stale = true;
+        }
+        Ok(called)
     }
 
     /// The rows of other sources beside a row: hash of the source, and number.
@@ -144,10 +185,4 @@ impl Session<'_> {
         siblings.extend(self.siblings.get(&(slot, first)).into_iter().flatten());
         Ok(siblings)
     }
-}
-
-/// The hash of an event's source, where it is kept beside it.
-fn source_of(kept: Option<&[u8]>) -> Option<u64> {
-    let bytes: [u8; SOURCE_BYTES] = kept?.try_into().ok()?;
-    Some(u64::from_be_bytes(bytes)).filter(|source| *source != 0)
 }
