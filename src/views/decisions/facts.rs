@@ -5,7 +5,7 @@
 //! answer, is decided by the order of recording, so none is forgotten when another one comes.
 
 use crate::spec::time::Timestamp;
-use crate::views::engine::{Row, RowEvent, digest, micros};
+use crate::views::engine::{Row, RowEvent, micros, told_digest};
 use crate::views::told;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -118,7 +118,7 @@ impl Facts {
             done: event.acted_at,
             from: opened.map_or(event.acted_at, |opened| event.acted_at.max(opened)),
             effective: event.effective_at,
-            digest: digest(&event.data),
+            digest: told_digest(&event.data),
             again: 0,
             shown,
         };

@@ -119,13 +119,13 @@ impl Gathering<'_> {
             return false;
         };
         // It is here for the names that it gives.
-        if id != self.stored.id {
+        let source = source_hash(&event.source);
+        if id != self.stored.id || (self.stored.beside.is_some() && self.stored.source != Some(source)) {
             return true;
         }
         if self.siblings.is_empty() || self.view.opening(&event.ty) != Opening::None {
             return false;
         }
-        let source = source_hash(&event.source);
         self.siblings.iter().any(|(of, number)| *of == source && *number < known)
     }
 

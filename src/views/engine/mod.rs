@@ -54,7 +54,7 @@ pub use history::{Change, History};
 pub use judging::{Beside, Judge};
 pub use keys::DateKind;
 pub use lists::{Counted, EntryLists};
-pub(in crate::views) use opening::digest;
+pub(in crate::views) use opening::told_digest;
 pub use opening::{CONFLICTS, Opening};
 pub use order::arrange;
 pub use others::ModelDay;

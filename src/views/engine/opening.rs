@@ -60,7 +60,7 @@ pub(super) fn admits(opening: Opening, row: &mut Row, event: &RowEvent) -> bool 
     if row.source.is_none() {
         row.source = Some(event.source.clone());
         if opening.is_once() {
-            row.memo.insert(OPENING.to_owned(), vec![digest(&event.data)].into());
+            row.memo.insert(OPENING.to_owned(), vec![told_digest(&event.data)].into());
         }
         return true;
     }
@@ -71,7 +71,7 @@ pub(super) fn admits(opening: Opening, row: &mut Row, event: &RowEvent) -> bool 
         Opening::None | Opening::Beside | Opening::Rounds => false,
     };
     if told_again {
-        let says = Value::from(digest(&event.data));
+        let says = Value::from(told_digest(&event.data));
         let said = row.memo.entry(OPENING).or_insert_with(|| Value::Array(Vec::new()));
         let same = said.as_array().is_some_and(|said| said.contains(&says));
         if let Some(said) = said.as_array_mut().filter(|said| !same && said.len() < MAX_LISTED) {
@@ -100,7 +100,7 @@ fn note(row: &mut Row, event: &RowEvent, same: bool) {
 }
 
 /// A short name for what an event says. Recorded members are in one order, so that equal data have equal texts.
-pub(in crate::views) fn digest(data: &Value) -> u64 {
+pub(in crate::views) fn told_digest(data: &Value) -> u64 {
     let hash: [u8; 32] = Sha256::digest(data.to_string()).into();
     // 32 bytes have a first 8; half of them are enough for a number that JSON readers keep.
     hash.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes) >> 12)

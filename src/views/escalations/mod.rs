@@ -13,7 +13,7 @@ mod shown;
 #[cfg(test)]
 mod tests;
 
-use super::engine::{Opening, Row, RowEvent, RowName, View, digest};
+use super::engine::{Opening, Row, RowEvent, RowName, View, told_digest};
 use act::Act;
 use course::Course;
 use serde_json::Value;
@@ -82,7 +82,7 @@ impl View for Escalations {
             course.told(&act, event.early_by);
         } else {
             let own = row.source.as_deref() == Some(&event.source);
-            course.opened(&act, digest(&event.data), own);
+            course.opened(&act, told_digest(&event.data), own);
         }
         shown::show(row, &course);
         course.keep(row);

@@ -5,7 +5,7 @@
 //! tells several times the first one recorded stands.
 
 use super::period::{Period, period_of};
-use crate::views::engine::{Row, RowEvent, RowName, View, digest};
+use crate::views::engine::{Row, RowEvent, RowName, View, told_digest};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -130,7 +130,7 @@ fn tallied(event: &RowEvent) -> Map<String, Value> {
     tally.insert("source".to_owned(), event.source.as_str().into());
     tally.insert("entry".to_owned(), event.seq.into());
     tally.insert("place".to_owned(), event.place.into());
-    tally.insert("digest".to_owned(), digest(&event.data).into());
+    tally.insert("digest".to_owned(), told_digest(&event.data).into());
     tally
 }
 

@@ -1,15 +1,18 @@
 //! Grants: granted → revoked or expired. A grant may be given several times, one after the other or side by side: each is a
 //! stretch with its own terms.
 
+mod terms;
+
 use super::duties::{Acts, Duty, Kind, Reduced, Review};
 use super::told::short_name;
 use super::used::{held_against, used};
-use crate::spec::time::{MICROS_PER_SECOND, Timestamp};
+use crate::spec::time::Timestamp;
 use crate::views::engine::{EXPIRED, OUT_OF_ORDER, Opening, Row, RowEvent, RowName, SCHEDULED, View};
 use crate::views::registers::stretched;
-use crate::views::stretches::{self, Cut, EARLY, Ending, Identity, Standing, Stretch};
+use crate::views::stretches::{self, EARLY, Ending, Identity, Standing, Stretch};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use terms::{TERMS, revoked, terms, texts};
 
 /// The view of grants.
 pub struct Grants;
@@ -19,24 +22,6 @@ const UNOPENED: &str = "unopened";
 const GRANT: &str = "access.granted";
 const GRANTED: &str = "granted";
 const REVOKED: &str = "revoked";
-
-/// What a grant is: all of its own fields.
-const TERMS: [&str; 14] = [
-    "request",
-    "resource",
-    "grantee",
-    "operations",
-    "purpose",
-    "legal_basis",
-    "valid_from",
-    "valid_until",
-    "approval",
-    "grantee_unit",
-    "owner_unit",
-    "agreement",
-    "art9_basis",
-    "emergency",
-];
 
 /// What follows from the stretch that speaks for a grant, and from the moment.
 const OF_A_STRETCH: [&str; 15] = [
@@ -241,11 +226,6 @@ fn remember(row: &mut Row, acts: &Acts) {
     row.memo.insert(ACTS.to_owned(), serde_json::to_value(acts).unwrap_or_default());
 }
 
-fn texts(list: Option<&Value>) -> Vec<String> {
-    let items = list.and_then(Value::as_array).into_iter().flatten();
-    items.filter_map(|item| item.as_str().map(str::to_owned)).collect()
-}
-
 /// One more stretch, with its own terms.
 fn granted(row: &mut Row, event: &RowEvent, from: Timestamp) {
     let mut data = Map::new();
@@ -343,42 +323,6 @@ fn settle(row: &mut Row, at: Timestamp) {
     row.ended = standing == Standing::Cut && row.due_at.is_none();
     row.ended_at = stretch.cut.as_ref().map(|cut| cut.at).filter(|_| standing == Standing::Cut);
     held_against(row);
-}
-
-/// The terms of the stretch that speaks for the grant.
-fn terms(row: &mut Row, stretch: &Stretch, at: Timestamp) {
-    for name in TERMS {
-        row.fields.extend(stretch.data.get(name).map(|value| (name.to_owned(), value.clone())));
-    }
-    let operations = texts(stretch.data.get("operations"));
-    let left = stretch.left_of(operations.clone(), at);
-    if left != operations {
-        row.set("operations_granted", operations);
-        row.set("operations", left);
-    }
-    let by = stretch.data.get("by").and_then(Value::as_str).map(str::to_owned);
-    row.fields.extend(by.clone().map(|by| ("granted_by".to_owned(), by.into())));
-    row.owner = by;
-    row.set_time("granted_at", stretch.begun.acted_at);
-    let across = row.text("grantee_unit") != row.text("owner_unit");
-    let without = across && row.text("agreement").is_none();
-    row.set("across_units", across);
-    row.set("without_agreement", without);
-}
-
-fn revoked(cut: &Cut) -> Value {
-    let mut revoked = Map::new();
-    for name in ["by", "reason"] {
-        revoked.insert(name.to_owned(), cut.data.get(name).cloned().unwrap_or_default());
-    }
-    revoked.insert("at".to_owned(), cut.at.to_string().into());
-    let enforced = cut.data.get("enforced_at");
-    if let Some(time) = enforced.and_then(|enforced| Timestamp::recorded(enforced.as_str()?)) {
-        revoked.insert("enforced_at".to_owned(), enforced.cloned().unwrap_or_default());
-        let seconds = time.since(cut.at) / MICROS_PER_SECOND;
-        revoked.insert("seconds_to_enforce".to_owned(), seconds.into());
-    }
-    Value::Object(revoked)
 }
 
 /// Reviews, and what is to be done.
