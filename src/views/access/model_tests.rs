@@ -420,7 +420,7 @@ fn what_a_review_decided_is_due_until_it_is_done() {
 #[test]
 fn an_emergency_grant_is_looked_at_within_three_days_also_when_it_is_over() {
     let short = granted(0, 0, json!({"emergency": true, "valid_until": text(60)}));
-    let due = row_at(&Grants, &[short.clone()], minute(4 * 24 * 60)).due_at;
+    let due = row_at(&Grants, std::slice::from_ref(&short), minute(4 * 24 * 60)).due_at;
     assert_eq!(due, Some(minute(3 * 24 * 60)));
     let review = json!({"grant": "G", "result": "keep", "reason": "r", "next_due_at": text(1_000_000)});
     let looked = event(1, "/a", 90, "access.reviewed", review);
@@ -434,7 +434,7 @@ fn a_count_beyond_what_is_kept_exactly_is_clamped_and_marked() {
         "operation": "read", "purpose": "risk", "outcome": "allowed", "from": text(1), "to": text(2), "count": 1e20,
     });
     let big = event(0, "/a", 2, "access.used", data.clone());
-    let row = row_at(&Uses, &[big.clone()], minute(9));
+    let row = row_at(&Uses, std::slice::from_ref(&big), minute(9));
     assert_eq!(
         (row.value("count"), row.value("irregular")),
         (Some(&json!(1_u64 << 53)), Some(&json!(["count"])))

@@ -162,8 +162,9 @@ impl Facts {
                     fact.shown.get("result").and_then(Value::as_str) == Some(result)
                 };
                 let first = reviews.clone().find(|(_, fact)| !is(fact, "referred")).map(|(place, _)| place);
-                let last = reviews.clone().filter(|(_, fact)| is(fact, "overridden")).map(|(place, _)| place);
-                let last = last.last();
+                let mut last =
+                    reviews.clone().filter(|(_, fact)| is(fact, "overridden")).map(|(place, _)| place);
+                let last = last.next_back();
                 let idle = reviews
                     .map(|(place, _)| place)
                     .find(|place| Some(*place) != first && Some(*place) != last);

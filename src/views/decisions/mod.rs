@@ -178,7 +178,7 @@ impl View for Decisions {
         let (model, version) = row.text("model").zip(row.text("version"))?;
         let items = |name: &str| row.value(name).and_then(Value::as_array).into_iter().flatten();
         let result = |item: &Value| item.get("result").and_then(Value::as_str).map(str::to_owned);
-        let review = items("reviews").filter(|review| !is_referral(review)).last().map(|review| {
+        let review = items("reviews").rfind(|review| !is_referral(review)).map(|review| {
             let overridden = result(review).as_deref() == Some("overridden");
             let seconds = review.get("seconds").and_then(Value::as_u64);
             (if overridden { Review::Overridden } else { Review::Confirmed }, seconds)

@@ -70,6 +70,9 @@ fn history(draws: &[Draw]) -> Vec<Event> {
     recorded(draws.iter().copied().map(event).collect())
 }
 
+/// Id, due date, answer and its result, how often it was told and answered again.
+type SeenContest = (String, Option<Timestamp>, Option<u64>, Option<String>, u64, u64);
+
 /// What is compared of a row.
 #[derive(Debug, PartialEq)]
 struct Seen {
@@ -78,8 +81,7 @@ struct Seen {
     state: String,
     due: Option<Timestamp>,
     outcomes: [Option<Value>; 2],
-    /// Id, due date, answer, how often it was told and answered again.
-    contests: Vec<(String, Option<Timestamp>, Option<u64>, Option<String>, u64, u64)>,
+    contests: Vec<SeenContest>,
     reviews: Vec<(u64, u64)>,
     referrals: Vec<u64>,
     notices: Vec<String>,

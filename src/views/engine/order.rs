@@ -52,7 +52,7 @@ fn by_rounds(view: &dyn View, events: &mut Vec<RowEvent>) {
     let Some(source) = events.iter().filter(|event| opens(event)).min_by_key(recorded) else { return };
     let source = source.source.clone();
     let opens = |event: &RowEvent| opens(event) && event.source == source;
-    let earliest = events.iter().position(|event| opens(event)).unwrap_or(0);
+    let earliest = events.iter().position(opens).unwrap_or(0);
     let Some(opened) = events.get(earliest).map(|event| event.acted_at) else { return };
     // An end that counts although it was told before the first opening ends the round that this one opens.
     let ends_at_once = |event: &RowEvent| {
