@@ -1,11 +1,12 @@
 //! `/v1/controls`: what the organisation has to be able to show, and what the ledger holds of it.
 //!
-//! Here is what was recorded: how much evidence, which was the last, to how many rows a control applies. Whether a control
-//! is kept is judged elsewhere, and nothing here may look as if it were.
+//! Here is what was recorded: how much evidence, which was the last, to how many rows a control applies, and for which of
+//! them it is due or overdue. Whether one is violated is judged elsewhere.
 
 use super::answering::answer;
-use super::control_shown::{ControlDetail, ControlList, EvidenceList, MemberList};
+use super::control_shown::{ControlDetail, ControlList, EvidenceList};
 use super::filters::RowsQuery;
+use super::member_shown::MemberList;
 use super::moment::MomentQuery;
 use crate::answers::controls;
 use crate::answers::parameters::Parameters;

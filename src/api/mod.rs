@@ -23,6 +23,7 @@ mod health;
 mod keys;
 mod links;
 mod log;
+mod member_shown;
 mod metrics;
 mod moment;
 pub mod post;

@@ -207,14 +207,41 @@ fn a_member_shows_its_own_evidence() {
     let link = one["evidence"]["link"].as_str().unwrap();
     assert_eq!(numbers(&all(&ledger, link)), [seq]);
     assert!(all(&ledger, two["evidence"]["link"].as_str().unwrap()).is_empty());
-    // 92 days from when the last evidence was recorded.
+    // Each is due by itself: 92 days after its own evidence took effect, or after it was registered.
     let control = ask(&ledger, "/v1/controls/PM-6");
     let time = |text: &Value| chrono::DateTime::parse_from_rfc3339(text.as_str().unwrap()).unwrap();
+    let due = |item: &Value| time(&item["evidence"]["due_by"]);
+    let cadence = chrono::TimeDelta::days(92);
     assert_eq!(control["cadence"], "P92D");
+    assert_eq!(due(one) - time(&one["evidence"]["last"]["effective_at"]), cadence);
+    assert_eq!(due(two) - time(&two["opened_at"]), cadence);
+    assert_eq!(time(&control["due_by"]), due(one).min(due(two)));
     assert_eq!(
-        time(&control["due_by"]) - time(&control["evidence"]["last"]["time"]),
-        chrono::TimeDelta::days(92)
+        control["standing"],
+        json!({"worst": "not-yet-due", "states": {"not-yet-due": 1, "satisfied": 1}, "complete": true})
     );
+    let states = |at: &chrono::DateTime<chrono::FixedOffset>| {
+        let at = at.format("%Y-%m-%dT%H:%M:%S%.6fZ");
+        let control = ask(&ledger, &format!("/v1/controls/PM-6?at={at}"));
+        let list = ask(&ledger, &format!("/v1/controls?at={at}"));
+        let listed = list["items"].as_array().unwrap().iter().find(|item| item["id"] == "PM-6").unwrap();
+        assert_eq!(listed["standing"], control["standing"]);
+        assert_eq!(listed["due_by"], control["due_by"]);
+        let members = ask(&ledger, &format!("/v1/controls/PM-6/members?at={at}&sort=opened"));
+        let states = members["items"].as_array().unwrap().iter();
+        states.map(|item| item["evidence"]["state"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let late = due(one).max(due(two));
+    assert_eq!(states(&late), ["overdue", "never-evidenced"]);
+    // A waiver is of one member, from now on, until a day.
+    let until = late + chrono::TimeDelta::days(1);
+    let waiver = json!({"control": "PM-6", "member": "model:two", "reason": "It is switched off.",
+        "until": until.format("%Y-%m-%dT%H:%M:%SZ").to_string(), "approval": "APR-1"});
+    let waived = ledger.record(&event("w-1", "control.waived", "governance", waiver));
+    let members = ask(&ledger, &format!("/v1/controls/PM-6/members?min_seq={waived}&sort=opened"));
+    assert_eq!(members["items"][1]["evidence"]["waived_by"], waived);
+    assert_eq!(states(&late), ["overdue", "waived"]);
+    assert_eq!(states(&(until + chrono::TimeDelta::seconds(1))), ["overdue", "never-evidenced"]);
 
     // Ids with a slash and a colon are addresses like any other.
     for row in items {

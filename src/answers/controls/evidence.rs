@@ -16,13 +16,12 @@ pub fn list(
     id: &str,
     parameters: &Parameters,
 ) -> Result<Answer<Page<ShownEvidence>>, AnswerError> {
-    let catalog = inquiry.catalog();
-    let control = declared(&catalog, id)?;
+    let asked = Asked::new(inquiry, &parameters.moment)?;
+    let control = declared(&asked.catalog, id)?;
     let member = parameters.get("member");
     let limit = parameters.limit()?;
     let identity = format!("evidence {id} {member:?} {:?}", parameters.moment.as_of);
     let at = parameters.get("cursor").map(|text| cursor::decode(&identity, text)).transpose()?;
-    let asked = Asked::new(inquiry, &catalog, &parameters.moment)?;
     let range = resumed((0, asked.moment.when.known), true, at, inquiry.store().size())?;
     let way = match member {
         Some(member) => Way::to(control, member, is_by_row(&asked, control)?),
@@ -92,7 +91,7 @@ impl Way {
 /// # Errors
 /// The views do not answer.
 pub fn is_by_row(asked: &Asked<'_>, control: &Control) -> Result<bool, AnswerError> {
-    Ok(asked.count(control)? > MAX_WALKED as u64 && is_spoken_of(asked.catalog, control))
+    Ok(asked.count(control)? > MAX_WALKED as u64 && is_spoken_of(&asked.catalog, control))
 }
 
 /// Whether each event that names a row as evidence is on the list of the row's id too: the field that names it is the
