@@ -14,6 +14,7 @@ mod control_shown;
 mod controls;
 mod corrections;
 mod decisions;
+#[allow(clippy::indexing_slicing, reason = "it is made of JSON that is indexed by name")]
 mod description;
 mod event_view;
 mod events;
