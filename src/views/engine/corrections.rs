@@ -9,7 +9,7 @@ use super::error::{EngineError, Result};
 use super::event::EventFeed;
 use super::keys;
 use crate::follow::Event;
-use crate::store::{Batch, Store, Table};
+use crate::store::{Batch, Reader, Table};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -134,12 +134,12 @@ pub(super) enum Counts {
 
 /// Corrections as the store has them, and those of the batch in hand.
 pub(super) struct Corrections<'a> {
-    store: &'a dyn Store,
+    store: &'a dyn Reader,
     fresh: HashMap<Vec<u8>, Vec<u8>>,
 }
 
 impl<'a> Corrections<'a> {
-    pub(super) fn new(store: &'a dyn Store) -> Corrections<'a> {
+    pub(super) fn new(store: &'a dyn Reader) -> Corrections<'a> {
         Corrections { store, fresh: HashMap::new() }
     }
 
@@ -311,7 +311,7 @@ fn named(correction: &Event, member: &str, feed: &dyn EventFeed) -> Result<Optio
 }
 
 /// All entries that a correction with an effect speaks of, ascending: targets, and what stands or stood in their place.
-pub(super) fn spoken_of(store: &dyn Store) -> Result<Vec<u64>> {
+pub(super) fn spoken_of(store: &dyn Reader) -> Result<Vec<u64>> {
     let mut found = Vec::new();
     for (from, to) in [keys::all_corrections(), keys::all_replacements()] {
         store.scan(Table::Meta, &from, &to, false, &mut |key, _| {

@@ -73,7 +73,7 @@ impl Engine {
         let reading = self.reading(view)?;
         let Some(number) = reading.number_of(id, source, when)? else { return Ok(None) };
         let Some(stored) = reading.stored(number)?.filter(|stored| stored.id == id) else { return Ok(None) };
-        let siblings = siblings_of(&*self.store, reading.slot, number, &stored)?;
+        let siblings = siblings_of(reading.store(), reading.slot, number, &stored)?;
         let gathered = reading.gathered(number, &stored, &siblings, when)?;
         let gone = gathered.gone.into_iter().filter(|(event, _)| event.effective_at <= when.at);
         let mut events: Vec<(RowEvent, Option<u64>)> = gone.map(|(event, by)| (event, Some(by))).collect();

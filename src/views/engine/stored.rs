@@ -9,7 +9,7 @@ use super::row::{Assurance, Row, RowEvent};
 use super::view::View;
 use crate::catalog::Catalog;
 use crate::spec::time::Timestamp;
-use crate::store::{Store, Table};
+use crate::store::{Reader, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -204,7 +204,7 @@ pub(super) fn read_stored(record: &[u8]) -> Result<Stored> {
 
 /// The rows of other sources beside a row, as the store has them: hash of the source, and number.
 pub(super) fn siblings_of(
-    store: &dyn Store,
+    store: &dyn Reader,
     slot: Slot,
     first: u64,
     stored: &Stored,
@@ -221,14 +221,14 @@ pub(super) fn siblings_of(
 }
 
 /// The entry of a view's turn, as the store has it.
-pub(super) fn turn_of(store: &dyn Store, slot: Slot, view: &dyn View) -> Result<Option<u64>> {
+pub(super) fn turn_of(store: &dyn Reader, slot: Slot, view: &dyn View) -> Result<Option<u64>> {
     if view.turn().is_none() {
         return Ok(None);
     }
     Ok(store.get(Table::Meta, &keys::turn(slot))?.and_then(|record| keys::number_of(&record)))
 }
 
-pub(super) fn read_count(store: &dyn Store, key: &[u8]) -> Result<u64> {
+pub(super) fn read_count(store: &dyn Reader, key: &[u8]) -> Result<u64> {
     Ok(store.get(Table::Meta, key)?.and_then(|record| keys::number_of(&record)).unwrap_or(0))
 }
 

@@ -1,6 +1,7 @@
 //! The engine against a plain model: random histories, in random batches, with late events, corrections of corrections,
 //! names that are known late, stops in between and newer versions; every question of every moment.
 
+use super::query::Reading;
 use super::*;
 use crate::catalog::Catalog;
 use crate::follow::testing::ENGINES;
@@ -763,4 +764,41 @@ fn lists_keep_what_they_had_when_the_store_is_closed_within_a_bundle() {
             assert_eq!(listed, expected, "{name}, closed at {closed_at}");
         }
     }
+}
+
+#[test]
+fn a_long_question_keeps_nobody_waiting_and_sees_one_state() {
+    let bench = Bench::new(EngineKind::Fjall);
+    let steps: Vec<_> = (0..40_u8).map(|n| (5, n % 5, 0, 0, n % 3, 10, 12)).collect();
+    let events = history(&steps);
+    bench.feed.0.lock().unwrap().extend(events[..4].iter().cloned());
+    let (engine, _) = bench.open(&toys(1));
+    let engine = Arc::new(engine);
+    bench.catch_up(&engine, 8);
+    let when = When { known: 40, at: START.saturating_add(1_000 * HOUR) };
+    let rows = |reading: &Reading<'_>| reading.list(&Ask::all(when, 100)).unwrap().rows.len();
+    // Somebody asks, and goes on asking.
+    let reading = engine.reading("toys").unwrap();
+    assert_eq!(rows(&reading), 4);
+    let (done, hears) = std::sync::mpsc::channel();
+    bench.feed.0.lock().unwrap().extend(events[4..].iter().cloned());
+    let (feed, writer) = (bench.feed.clone(), engine.clone());
+    std::thread::spawn(move || {
+        while writer.applied() < feed.committed() {
+            let mut next = Vec::new();
+            feed.read(writer.applied(), up_to(8), &mut next).unwrap();
+            writer.apply(&next).unwrap();
+        }
+        done.send(()).unwrap();
+    });
+    hears.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
+    assert_eq!((engine.applied(), rows(&reading)), (40, 4));
+    let log = |reading: &Reading<'_>| {
+        let found = reading.found(reading.number("t0").unwrap().unwrap(), when).unwrap().unwrap();
+        found.row.value("log").cloned()
+    };
+    assert_eq!(log(&reading), Some(json!([0])));
+    let after = engine.reading("toys").unwrap();
+    assert_eq!(rows(&after), 5);
+    assert_eq!(log(&after), Some(json!([0, 5, 10, 15, 20, 25, 30, 35])));
 }

@@ -32,7 +32,7 @@ impl Reading<'_> {
         let from = keys::dates_to(self.slot, DateKind::Ahead, at);
         let to = keys::dates_to(self.slot, DateKind::Ahead, Timestamp::LAST);
         let mut numbers = BTreeSet::new();
-        self.engine.store.scan(Table::Terms, &from, &to, false, &mut |key, _| {
+        self.store().scan(Table::Terms, &from, &to, false, &mut |key, _| {
             numbers.extend(keys::number_of(key));
             ControlFlow::Continue(())
         })?;
@@ -49,14 +49,14 @@ impl Reading<'_> {
         let today = at.day();
         let mut count = 0;
         let (from, to) = (keys::days(self.slot, kind, Day::FIRST), keys::days(self.slot, kind, today));
-        self.engine.store.scan(Table::Meta, &from, &to, false, &mut |_, value| {
+        self.store().scan(Table::Meta, &from, &to, false, &mut |_, value| {
             count += keys::number_of(value).unwrap_or(0);
             ControlFlow::Continue(())
         })?;
         let from = keys::date(self.slot, kind, today.start(), 0);
         let to = keys::dates_to(self.slot, kind, at);
         let mut numbers = Vec::new();
-        self.engine.store.scan(Table::Terms, &from, &to, false, &mut |key, _| {
+        self.store().scan(Table::Terms, &from, &to, false, &mut |key, _| {
             numbers.extend(keys::number_of(key));
             ControlFlow::Continue(())
         })?;
@@ -88,7 +88,7 @@ impl Reading<'_> {
     pub(super) fn counts(&self, facet: &str, at: Timestamp) -> Result<Vec<(String, u64)>> {
         let (from, to, start) = keys::counts(self.slot, facet);
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-        self.engine.store.scan(Table::Meta, &from, &to, false, &mut |key, value| {
+        self.store().scan(Table::Meta, &from, &to, false, &mut |key, value| {
             let name = key.get(start..).unwrap_or_default();
             let name = String::from_utf8_lossy(name).into_owned();
             counts.insert(name, keys::number_of(value).unwrap_or(0));

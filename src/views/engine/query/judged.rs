@@ -4,13 +4,12 @@ use super::asked::{Found, Scheduled, When};
 use super::reading::Reading;
 use crate::spec::time::Timestamp;
 use crate::views::engine::corrections::Counts;
-use crate::views::engine::error::Result;
+use crate::views::engine::error::{EngineError, Result};
 use crate::views::engine::fold::advance;
 use crate::views::engine::judging::{Beside, Judge};
 use crate::views::engine::keys::Slot;
 use crate::views::engine::lists;
 use crate::views::engine::row::{Row, RowEvent};
-use crate::views::engine::slots::Projection;
 use crate::views::engine::stored::Stored;
 use std::sync::Arc;
 
@@ -42,14 +41,14 @@ impl Aside<'_> {
         newest_first: bool,
         limit: usize,
     ) -> Result<Vec<u64>> {
-        lists::entries(&*self.reading.engine.store, self.slot, &[list], range, newest_first, limit)
+        lists::entries(self.reading.store(), self.slot, &[list], range, newest_first, limit)
     }
 
     fn read(&self, field: &'static str, value: &str) -> Result<Arc<[RowEvent]>> {
         let mut seqs = self.entries((field, value), (0, self.known), true, MAX_BESIDE)?;
         seqs.reverse();
         let corrections = self.reading.corrections();
-        let (feed, catalog) = (&*self.reading.engine.feed, &self.reading.state.catalog);
+        let (feed, catalog) = (&*self.reading.engine.feed, &self.reading.catalog);
         let mut events = Vec::with_capacity(seqs.len());
         for seq in seqs {
             let counts = corrections.counts(seq, self.known)?;
@@ -128,11 +127,7 @@ impl Reading<'_> {
         row: &Row,
         When { known, at }: When,
     ) -> Result<Option<Row>> {
-        let name = judge.lists();
-        let lists =
-            |projection: &Projection| projection.name() == name && matches!(projection, Projection::Lists(_));
-        let member = self.state.members.iter().find(|member| lists(&member.projection));
-        let slot = member.map(|member| member.slot).ok_or_else(|| self.engine.absent(&self.state, name))?;
+        let slot = self.lists.ok_or_else(|| EngineError::NoSuchView(judge.lists().to_owned()))?;
         judge.judge(row, at, &Aside { reading: self, slot, known: known.min(self.applied) })
     }
 

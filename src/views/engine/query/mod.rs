@@ -9,4 +9,7 @@ mod reading;
 mod remembered;
 mod source;
 
+#[cfg(test)]
+pub(in crate::views::engine) use reading::Reading;
+
 pub use asked::{Ask, EXPIRED, Found, Page, Place, SCHEDULED, Scheduled, Sort, When};

@@ -74,7 +74,7 @@ impl Engine {
         let reading = self.reading(view)?;
         let Some(number) = reading.number_of(id, source, when)? else { return Ok(None) };
         let Some(stored) = reading.stored(number)?.filter(|_| number < when.known) else { return Ok(None) };
-        let siblings = siblings_of(&*self.store, reading.slot, number, &stored)?;
+        let siblings = siblings_of(reading.store(), reading.slot, number, &stored)?;
         let gathered = reading.gathered(number, &stored, &siblings, when)?;
         if !gathered.events.is_empty() || !gathered.later.is_empty() {
             return Ok(None);
@@ -158,7 +158,7 @@ impl Reading<'_> {
         }
     }
 
-    pub(super) fn list(&self, ask: &Ask) -> Result<Page> {
+    pub(in crate::views::engine) fn list(&self, ask: &Ask) -> Result<Page> {
         let mut page = Page { rows: Vec::new(), next: None, applied: self.applied };
         let mut source = Source::of(self, ask)?;
         let mut scanned = 0;

@@ -2,15 +2,16 @@
 
 use super::asked::{Found, SCHEDULED, Scheduled, When};
 use super::remembered::Remembered;
-use crate::store::Table;
+use crate::catalog::Catalog;
+use crate::store::{Reader, Table};
 use crate::views::engine::corrections::Corrections;
 use crate::views::engine::error::{EngineError, Result};
 use crate::views::engine::fold::advance;
 use crate::views::engine::gather::{Gathered, Gathering};
 use crate::views::engine::keys::{self, Slot};
 use crate::views::engine::row::{Row, RowEvent};
-use crate::views::engine::slots::Projection;
-use crate::views::engine::state::{Engine, State};
+use crate::views::engine::slots::{Member, Projection};
+use crate::views::engine::state::{Engine, State, Still};
 use crate::views::engine::stored::{Placed, Stored, placed, read_stored, siblings_of, source_hash, turn_of};
 use crate::views::engine::view::{RowName, STUB, View};
 use std::collections::BTreeMap;
@@ -25,7 +26,11 @@ const MAX_SOURCES: usize = 64;
 /// One view, held still while it is asked.
 pub(in crate::views::engine) struct Reading<'a> {
     pub(in crate::views::engine) engine: &'a Engine,
-    pub(in crate::views::engine) state: std::sync::RwLockReadGuard<'a, State>,
+    still: Still<'a>,
+    /// By which rows are folded.
+    pub(in crate::views::engine) catalog: Arc<Catalog>,
+    /// Where the lists stand that the view's judge looks at.
+    pub(super) lists: Option<Slot>,
     pub(in crate::views::engine) slot: Slot,
     pub(in crate::views::engine) view: Arc<dyn View>,
     pub(in crate::views::engine) applied: u64,
@@ -41,16 +46,22 @@ impl Engine {
     /// There is none; or it is being built and has no older version.
     pub(in crate::views::engine) fn reading(&self, name: &str) -> Result<Reading<'_>> {
         self.check()?;
-        let state = self.state();
-        let applied = self.applied();
-        let member = state.members.iter().find(|member| member.projection.name() == name);
-        match member.map(|member| (member.slot, member.rows, member.projection.clone())) {
-            Some((slot, rows, Projection::Rows(view))) => {
-                let remembered = Remembered::default();
-                Ok(Reading { engine: self, state, slot, view, applied, rows, remembered })
-            }
-            _ => Err(self.absent(&state, name)),
-        }
+        let (still, seen) = self.still(|state| {
+            let member = state.members.iter().find(|member| member.projection.name() == name);
+            let Some((member, Projection::Rows(view))) = member.map(|member| (member, &member.projection))
+            else {
+                return Err(self.absent(state, name));
+            };
+            let is_asked = |member: &&Member| {
+                view.judge().is_some_and(|judge| judge.lists() == member.projection.name())
+                    && matches!(member.projection, Projection::Lists(_))
+            };
+            let lists = state.members.iter().find(is_asked).map(|member| member.slot);
+            Ok((member.slot, member.rows, view.clone(), lists, state.catalog.clone(), self.applied()))
+        });
+        let (slot, rows, view, lists, catalog, applied) = seen?;
+        let remembered = Remembered::default();
+        Ok(Reading { engine: self, still, catalog, lists, slot, view, applied, rows, remembered })
     }
 
     pub(in crate::views::engine) fn absent(&self, state: &State, name: &str) -> EngineError {
@@ -67,6 +78,11 @@ impl Engine {
 }
 
 impl Reading<'_> {
+    /// What is asked.
+    pub(in crate::views::engine) fn store(&self) -> &dyn Reader {
+        self.still.store()
+    }
+
     /// The number of the row of this id.
     pub(in crate::views::engine) fn number(&self, id: &str) -> Result<Option<u64>> {
         let name = match id.strip_prefix(STUB) {
@@ -74,7 +90,7 @@ impl Reading<'_> {
             None => RowName::Id(id.to_owned()),
         };
         let key = keys::name(self.slot, &name);
-        Ok(self.engine.store.get(Table::Ids, &key)?.and_then(|record| keys::number_of(&record)))
+        Ok(self.store().get(Table::Ids, &key)?.and_then(|record| keys::number_of(&record)))
     }
 
     /// The numbers of all rows of this id, the first one recorded first.
@@ -82,7 +98,7 @@ impl Reading<'_> {
         let Some(first) = self.number(id)? else { return Ok(Vec::new()) };
         let mut numbers = vec![first];
         if let Some(stored) = self.stored(first)? {
-            let siblings = siblings_of(&*self.engine.store, self.slot, first, &stored)?;
+            let siblings = siblings_of(self.store(), self.slot, first, &stored)?;
             numbers.extend(siblings.into_iter().map(|(_, number)| number).take(MAX_SOURCES));
         }
         numbers.retain(|number| *number < known);
@@ -99,7 +115,7 @@ impl Reading<'_> {
         let Some(first) = self.number(id)? else { return Ok(None) };
         if let Some(source) = source {
             let own = keys::name_of_source(self.slot, id, source);
-            let own = self.engine.store.get(Table::Ids, &own)?.and_then(|record| keys::number_of(&record));
+            let own = self.store().get(Table::Ids, &own)?.and_then(|record| keys::number_of(&record));
             if own.is_some() {
                 return Ok(own);
             }
@@ -118,7 +134,7 @@ impl Reading<'_> {
     }
 
     pub(in crate::views::engine) fn stored(&self, number: u64) -> Result<Option<Stored>> {
-        let record = self.engine.store.get(Table::Rows, &keys::row(self.slot, number))?;
+        let record = self.store().get(Table::Rows, &keys::row(self.slot, number))?;
         record.map(|record| read_stored(&record)).transpose()
     }
 
@@ -132,7 +148,7 @@ impl Reading<'_> {
         if number >= when.known {
             return Ok(None);
         }
-        let siblings = siblings_of(&*self.engine.store, self.slot, number, &stored)?;
+        let siblings = siblings_of(self.store(), self.slot, number, &stored)?;
         let others = siblings.iter().filter(|(_, number)| *number < when.known).count() as u64;
         let others = others + u64::from(stored.beside.is_some());
         if let Some(judge) = self.view.judge() {
@@ -201,7 +217,7 @@ impl Reading<'_> {
     }
 
     pub(in crate::views::engine) fn corrections(&self) -> Corrections<'_> {
-        Corrections::new(&*self.engine.store)
+        Corrections::new(self.store())
     }
 
     pub(in crate::views::engine) fn gathered(
@@ -216,10 +232,10 @@ impl Reading<'_> {
             view: &*self.view,
             stored,
             siblings,
-            turn: turn_of(&*self.engine.store, self.slot, &*self.view)?,
+            turn: turn_of(self.store(), self.slot, &*self.view)?,
             corrections: &corrections,
             feed: &*self.engine.feed,
-            catalog: &self.state.catalog,
+            catalog: &self.catalog,
         };
         gathering.gather(self.events(number)?, when)
     }
@@ -228,7 +244,7 @@ impl Reading<'_> {
     fn events(&self, number: u64) -> Result<Vec<Placed>> {
         let mut found = BTreeMap::new();
         let (from, to) = keys::events(self.slot, number);
-        self.engine.store.scan(Table::Events, &from, &to, false, &mut |key, value| {
+        self.store().scan(Table::Events, &from, &to, false, &mut |key, value| {
             found.insert(key.to_vec(), Some(value.to_vec()));
             ControlFlow::Continue(())
         })?;

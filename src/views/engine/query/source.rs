@@ -111,7 +111,7 @@ impl Source {
 
     /// The next candidates after a place; none at the end.
     pub(super) fn next(&mut self, reading: &Reading<'_>, after: Option<Place>) -> Result<Vec<Place>> {
-        let store = &*reading.engine.store;
+        let store = reading.store();
         let mut places = Vec::new();
         match self {
             Source::Numbers { table, from, to, also, descending } => {
