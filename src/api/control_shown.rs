@@ -49,14 +49,14 @@ pub struct ControlView {
     /// How it stands, member by member. In the list of all controls absent where that is much to look at: the control
     /// itself tells it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub standing: Option<StandingView>,
+    pub standing: Option<ControlStanding>,
     /// Where more is.
     pub links: ControlLinks,
 }
 
 /// How a control stands for all its members; one without a population for the organisation.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct StandingView {
+pub struct ControlStanding {
     /// The worst state of any: `never-evidenced` (no evidence ever, and the first due date has passed), `overdue`,
     /// `not-yet-due` (no evidence yet), `waived` or `satisfied`. Absent without members.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -277,7 +277,7 @@ impl ControlView {
             evidence: EvidenceCount { count, last: recent.first().cloned() },
             cadence: due::cadence_text(&declared.cadence),
             due_by: standing.as_ref().and_then(|standing| standing.due_by).map(text),
-            standing: standing.map(StandingView::of),
+            standing: standing.map(ControlStanding::of),
             id: declared.id,
             title: declared.title,
             domain: declared.domain,
@@ -288,9 +288,9 @@ impl ControlView {
     }
 }
 
-impl StandingView {
-    fn of(summary: Summary) -> StandingView {
-        StandingView {
+impl ControlStanding {
+    fn of(summary: Summary) -> ControlStanding {
+        ControlStanding {
             worst: summary.worst().map(|state| state.word()),
             states: summary.states.iter().map(|(state, count)| (state.word(), *count)).collect(),
             complete: summary.complete,

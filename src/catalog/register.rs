@@ -85,6 +85,12 @@ impl Register {
         Some(parts?.join(KEY_JOINER))
     }
 
+    /// The types of event that make a row where it is not there.
+    pub fn openers(&self) -> impl Iterator<Item = &str> {
+        let opens = self.events.iter().filter(|(_, reaction)| reaction.opens.is_some());
+        opens.map(|(ty, _)| ty.as_str())
+    }
+
     /// The row that an event makes where it is not there, and the member of `data` that begins its id; none if it makes none.
     pub fn opened_by(&self, event_type: &str, data: &Value) -> Option<(String, String)> {
         let reaction = self.events.get(event_type).filter(|reaction| reaction.opens.is_some())?;
