@@ -202,7 +202,7 @@ fn a_member_shows_its_own_evidence() {
     assert_eq!(items.len(), 2, "{members}");
     let (one, two) = (&items[0], &items[1]);
     assert_eq!((&one["id"], &two["id"]), (&json!("model/one"), &json!("model:two")));
-    assert_eq!((&one["evidence"]["count"], &two["evidence"]["count"]), (&json!(1), &json!(0)));
+    assert_eq!((&one["evidence"]["total"], &two["evidence"]["total"]), (&json!(1), &json!(0)));
     assert_eq!(one["evidence"]["last"]["seq"], seq);
     let link = one["evidence"]["link"].as_str().unwrap();
     assert_eq!(numbers(&all(&ledger, link)), [seq]);
@@ -216,6 +216,8 @@ fn a_member_shows_its_own_evidence() {
     assert_eq!(due(one) - time(&one["evidence"]["last"]["effective_at"]), cadence);
     assert_eq!(due(two) - time(&two["opened_at"]), cadence);
     assert_eq!(time(&control["due_by"]), due(one).min(due(two)));
+    let early = (due(one) - cadence).max(due(two) - cadence) + chrono::TimeDelta::hours(1);
+    let control = ask(&ledger, &format!("/v1/controls/PM-6?at={}", early.format("%Y-%m-%dT%H:%M:%SZ")));
     assert_eq!(
         control["standing"],
         json!({"worst": "not-yet-due", "states": {"not-yet-due": 1, "satisfied": 1}, "complete": true})
@@ -231,11 +233,12 @@ fn a_member_shows_its_own_evidence() {
         let states = members["items"].as_array().unwrap().iter();
         states.map(|item| item["evidence"]["state"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
+    assert_eq!(states(&early), ["satisfied", "not-yet-due"]);
     let late = due(one).max(due(two));
     assert_eq!(states(&late), ["overdue", "never-evidenced"]);
     // A waiver is of one member, from now on, until a day.
     let until = late + chrono::TimeDelta::days(1);
-    let waiver = json!({"control": "PM-6", "member": "model:two", "reason": "It is switched off.",
+    let waiver = json!({"by": "user:u-1005", "control": "PM-6", "member": "model:two", "reason": "It is switched off.",
         "until": until.format("%Y-%m-%dT%H:%M:%SZ").to_string(), "approval": "APR-1"});
     let waived = ledger.record(&event("w-1", "control.waived", "governance", waiver));
     let members = ask(&ledger, &format!("/v1/controls/PM-6/members?min_seq={waived}&sort=opened"));

@@ -4,7 +4,7 @@ use super::counting::{Asked, Counted, ShownEvidence};
 use super::evidence::{Way, is_by_row};
 use crate::answers::due;
 use crate::answers::error::AnswerError;
-use crate::answers::walk::{MAX_WALKED, walk};
+use crate::answers::walk::{MAX_WALKED, Walked, walk};
 use crate::catalog::{Cadence, Control};
 use crate::spec::time::Timestamp;
 use std::collections::HashMap;
@@ -25,6 +25,8 @@ pub struct MemberEvidence {
     pub last: Option<ShownEvidence>,
     /// The latest time by then from which any of them counts, those included that name no row.
     pub effective_at: Option<Timestamp>,
+    /// Whether all of them were looked at, those included that name no row.
+    pub all: bool,
 }
 
 /// Evidence of one control, row by row.
@@ -56,7 +58,12 @@ pub fn evidence_of(asked: &Asked<'_>, control: &Control, ids: &[String]) -> Resu
         of_type.any(|of| of.member.is_none())
     };
     let at = asked.moment.when.at;
-    if is_by_row(asked, control)? && control.evidence.iter().all(|evidence| evidence.member.is_some()) {
+    if is_by_row(asked, control)? {
+        let some_name_none = control.evidence.iter().any(|evidence| evidence.member.is_none());
+        let most = if some_name_none { MAX_WALKED_FOR_ONE } else { 0 };
+        let newest = listed(asked, control, most)?;
+        let all_unnamed = newest.next.is_none() || !some_name_none;
+        let unnamed: Vec<&ShownEvidence> = newest.items.iter().filter(names_none).collect();
         let mut rows = HashMap::new();
         for id in ids {
             let way = Way::to(control, id, true);
@@ -73,22 +80,15 @@ pub fn evidence_of(asked: &Asked<'_>, control: &Control, ids: &[String]) -> Resu
                 },
             )?;
             let found: Vec<&ShownEvidence> = walked.items.iter().collect();
-            rows.insert(id.clone(), counted(control, &found, &[], walked.next.is_none(), at));
+            let all = (walked.next.is_none(), all_unnamed);
+            rows.insert(id.clone(), counted(control, &found, &unnamed, all, at));
         }
-        let none = counted(control, &[], &[], false, at);
+        let none = counted(control, &[], &unnamed, (false, all_unnamed), at);
         return Ok(Evidenced { rows, of_all: none.clone(), unnamed: none });
     }
     // One walk for all of them: over the whole list, or over as much of it as can be walked.
-    let walked = walk(
-        asked.inquiry.deadline(),
-        range,
-        true,
-        usize::MAX,
-        MAX_WALKED,
-        |range, limit| asked.listed(control, range, limit),
-        |seq| asked.evidence(control, seq),
-    )?;
-    let all = walked.next.is_none();
+    let walked = listed(asked, control, MAX_WALKED)?;
+    let all = (walked.next.is_none(), true);
     let everything: Vec<&ShownEvidence> = walked.items.iter().collect();
     let unnamed: Vec<&ShownEvidence> = walked.items.iter().filter(names_none).collect();
     let mut of_rows: HashMap<&str, Vec<&ShownEvidence>> = HashMap::new();
@@ -108,12 +108,25 @@ pub fn evidence_of(asked: &Asked<'_>, control: &Control, ids: &[String]) -> Resu
     })
 }
 
+/// The evidence of a control that was recorded last, of at most so many entries.
+fn listed(asked: &Asked<'_>, control: &Control, most: usize) -> Result<Walked<ShownEvidence>, AnswerError> {
+    walk(
+        asked.inquiry.deadline(),
+        (0, asked.moment.when.known),
+        true,
+        usize::MAX,
+        most,
+        |range, limit| asked.listed(control, range, limit),
+        |seq| asked.evidence(control, seq),
+    )
+}
+
 /// What the evidence that names a row comes to, and that which names none.
 fn counted(
     control: &Control,
     found: &[&ShownEvidence],
     unnamed: &[&ShownEvidence],
-    all: bool,
+    (all, all_unnamed): (bool, bool),
     at: Timestamp,
 ) -> MemberEvidence {
     let number = |count: usize| {
@@ -133,5 +146,6 @@ fn counted(
         total: number(found.len()),
         last: found.first().map(|last| (*last).clone()),
         effective_at: effective.filter(|effective| *effective <= at).max(),
+        all: all && all_unnamed,
     }
 }

@@ -9,7 +9,7 @@
 //! A violation is a finding, and findings are made elsewhere: no member is said to be violated here. A control of the
 //! cadence `per-event` has no due dates.
 
-use super::counting::{Asked, Counted, filters};
+use super::counting::{Asked, filters};
 use super::gathered::{MemberEvidence, evidence_of};
 use crate::answers::due;
 use crate::answers::error::AnswerError;
@@ -171,13 +171,12 @@ impl Waivers {
             let state = if evidence.effective_at.is_some() { State::Satisfied } else { State::NotYetDue };
             return stands(state, None);
         };
-        let all = matches!(evidence.total, Counted::Exactly(_));
         // What lies beyond the last year is never due.
         let due_by = due::after(evidence.effective_at.unwrap_or(opened_at), span);
         let has_passed = due_by.is_some_and(|due| due <= at);
         match (evidence.effective_at, has_passed) {
             (Some(_), false) => stands(State::Satisfied, due_by),
-            _ if !all => None,
+            _ if !evidence.all => None,
             (Some(_), true) => stands(State::Overdue, due_by),
             (None, true) => stands(State::NeverEvidenced, due_by),
             (None, false) => stands(State::NotYetDue, due_by),
@@ -222,6 +221,7 @@ pub fn summary(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answers::controls::counting::Counted;
     use crate::catalog::{Catalog, Span};
 
     fn time(text: &str) -> Timestamp {
@@ -230,7 +230,7 @@ mod tests {
 
     fn with(effective_at: Option<&str>) -> MemberEvidence {
         let count = Counted::Exactly(u64::from(effective_at.is_some()));
-        MemberEvidence { count, total: count, last: None, effective_at: effective_at.map(time) }
+        MemberEvidence { count, total: count, last: None, effective_at: effective_at.map(time), all: true }
     }
 
     #[test]
@@ -285,7 +285,7 @@ mod tests {
         let catalog = Catalog::embedded().unwrap();
         let control = catalog.control("PM-6").unwrap();
         let none = Counted::AtLeast(0);
-        let some = MemberEvidence { count: none, total: none, last: None, effective_at: None };
+        let some = MemberEvidence { count: none, total: none, last: None, effective_at: None, all: false };
         let opened = time("2020-01-01T00:00:00Z");
         let standing =
             Waivers(Vec::new()).standing(control, Some("m"), opened, &some, time("2026-01-01T00:00:00Z"));
