@@ -241,7 +241,8 @@ fn a_member_shows_its_own_evidence() {
     let waiver = json!({"by": "user:u-1005", "control": "PM-6", "member": "model:two", "reason": "It is switched off.",
         "until": until.format("%Y-%m-%dT%H:%M:%SZ").to_string(), "approval": "APR-1"});
     let waived = ledger.record(&event("w-1", "control.waived", "governance", waiver));
-    let members = ask(&ledger, &format!("/v1/controls/PM-6/members?min_seq={waived}&sort=opened"));
+    let at = late.format("%Y-%m-%dT%H:%M:%S%.6fZ");
+    let members = ask(&ledger, &format!("/v1/controls/PM-6/members?min_seq={waived}&sort=opened&at={at}"));
     assert_eq!(members["items"][1]["evidence"]["waived_by"], waived);
     assert_eq!(states(&late), ["overdue", "waived"]);
     assert_eq!(states(&(until + chrono::TimeDelta::seconds(1))), ["overdue", "never-evidenced"]);

@@ -13,6 +13,7 @@ use super::counting::{Asked, filters};
 use super::gathered::{MemberEvidence, evidence_of};
 use crate::answers::due;
 use crate::answers::error::AnswerError;
+use crate::answers::moment::patience;
 use crate::answers::walk::{MAX_WALKED, indexed, walk};
 use crate::catalog::{Cadence, Control};
 use crate::index::Filter;
@@ -114,10 +115,14 @@ impl Waivers {
     pub fn of(asked: &Asked<'_>) -> Result<Waivers, AnswerError> {
         let when = asked.moment.when;
         let index = asked.inquiry.index()?;
+        if !index.wait_applied(when.known, patience(asked.inquiry)) {
+            let detail = format!("the index has {} of {} entries", index.applied(), when.known);
+            return Err(AnswerError::Starting(detail));
+        }
         let filter = Filter { ty: Some(WAIVED), ..Filter::default() };
         let walked = walk(
             asked.inquiry.deadline(),
-            (0, when.known.min(index.applied())),
+            (0, when.known),
             true,
             usize::MAX,
             MAX_WALKED,
