@@ -3,7 +3,7 @@
 
 use super::cursor;
 use super::error::AnswerError;
-use super::moment::{AskedMoment, Moment, time};
+use super::moment::{AskedMoment, Held, Moment, time};
 use crate::spec::encoding::from_decimal;
 use crate::spec::time::MICROS_PER_DAY;
 use crate::views::engine::{Ask, CONFLICT, EXPIRED, OF_ALL, Sort, View, When};
@@ -91,6 +91,16 @@ impl Parameters {
             }
         }
         Ok(parameters)
+    }
+
+    /// The same question for a part of its list: so many rows, after a cursor, as of the moment at which it is held.
+    #[must_use]
+    pub fn part(&self, limit: usize, cursor: Option<&str>, held: Option<Held>) -> Parameters {
+        let others = self.pairs.iter().filter(|(name, _)| !matches!(name.as_str(), "limit" | "cursor"));
+        let mut pairs: Vec<(String, String)> = others.cloned().collect();
+        pairs.push(("limit".to_owned(), limit.to_string()));
+        pairs.extend(cursor.map(|cursor| ("cursor".to_owned(), cursor.to_owned())));
+        Parameters { moment: AskedMoment { held, ..self.moment.clone() }, pairs }
     }
 
     /// A parameter's text.

@@ -149,7 +149,8 @@ pub fn timeline(
 fn both(inquiry: &Inquiry<'_>, asked: &AskedMoment) -> Result<(Moment, u64), AnswerError> {
     let index = inquiry.index()?;
     let moment = moment(inquiry, asked)?;
-    let of_past = asked.as_of.as_ref().map(|_| moment.when.known);
+    let is_past = asked.as_of.is_some() || asked.held.is_some();
+    let of_past = is_past.then_some(moment.when.known);
     let needed = asked.min_seq.map(|seq| seq.saturating_add(1)).into_iter().chain(of_past).max().unwrap_or(0);
     if !index.wait_applied(needed, patience(inquiry)) {
         let detail = format!("the index has {} of {needed} entries", index.applied());

@@ -1,11 +1,12 @@
 //! Corrections: what each of them does.
 
-use super::answering::answer;
 use super::filters::PageQuery;
 use super::links;
+use super::listing::{Listing, list};
 use super::moment::{MomentQuery, MomentView, text};
+use super::table::Columns;
+use crate::answers::Page;
 use crate::answers::corrections::{self, Correction, word_of};
-use crate::answers::{Inquiry, Page};
 use crate::api::problems::OfQuestions;
 use crate::views::engine::CorrectionStanding as Standing;
 use crate::web::auth::Reader;
@@ -80,6 +81,29 @@ pub struct CorrectionItem {
     pub event: String,
 }
 
+/// What a table of corrections has.
+const COLUMNS: &[&str] = &[
+    "seq",
+    "standing",
+    "standing_by",
+    "why_without",
+    "target.source",
+    "target.id",
+    "replacement.source",
+    "replacement.id",
+    "entry",
+    "takes_back",
+    "replaced_by",
+    "reason",
+    "by",
+    "actor",
+    "source",
+    "id",
+    "at",
+    "recorded_at",
+    "event",
+];
+
 /// A page of corrections.
 #[derive(Serialize, ToSchema)]
 pub struct CorrectionList {
@@ -133,16 +157,25 @@ impl CorrectionList {
 
 /// Corrections, the newest first: what each does, and which have no effect.
 #[utoipa::path(tag = "compliance", params(CorrectionsQuery, MomentQuery, PageQuery), responses(
-    (status = 200, description = "A page of corrections", body = CorrectionList),
+    (status = 200, description = "A page of corrections", content((CorrectionList = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
 #[get("/corrections")]
 pub async fn list_corrections(
     service: web::Data<Service>,
     reader: Reader,
+    form: Listing,
     query: Query<Both<CorrectionsQuery, Both<MomentQuery, PageQuery>>>,
 ) -> Result<HttpResponse, Problem> {
     let parameters = query.into_inner();
-    let question = move |inquiry: &Inquiry<'_>| corrections::list(inquiry, &parameters);
-    answer(service, reader, question, CorrectionList::of).await
+    list(
+        service,
+        reader,
+        form,
+        parameters,
+        |_| Ok(Columns::of(COLUMNS)),
+        corrections::list,
+        CorrectionList::of,
+    )
+    .await
 }

@@ -22,6 +22,7 @@ mod filters;
 mod health;
 mod keys;
 mod links;
+mod listing;
 mod log;
 mod metrics;
 mod moment;
@@ -36,6 +37,7 @@ mod sources;
 mod standing;
 mod statistics;
 pub mod stream;
+mod table;
 mod timeline;
 
 pub use routes::routes;

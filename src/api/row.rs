@@ -214,6 +214,21 @@ pub struct ChangeView {
     pub event: String,
 }
 
+/// What a table of changes has.
+pub const CHANGE: &[&str] = &[
+    "seq",
+    "type",
+    "effective_at",
+    "happened_at",
+    "by",
+    "assurance",
+    "late",
+    "corrected_by",
+    "state",
+    "changed",
+    "event",
+];
+
 /// A row's history.
 #[derive(Serialize, ToSchema)]
 pub struct HistoryView {
@@ -242,6 +257,9 @@ pub struct CountsView {
     /// As of when it holds.
     pub as_of: MomentView,
 }
+
+/// What a table of counts has.
+pub const COUNT: &[&str] = &["value", "count"];
 
 /// How many rows have a value.
 #[derive(Serialize, ToSchema)]

@@ -5,7 +5,9 @@
 use super::answering::answer;
 use super::filters::MinSeqQuery;
 use super::links;
+use super::listing::{Listing, list};
 use super::moment::text;
+use super::table::Columns;
 use crate::answers::reconciliation::Reconciliation;
 use crate::answers::{Page, sources};
 use crate::api::problems::OfQuestions;
@@ -27,7 +29,7 @@ struct SourcesQuery {
     /// `true`: only sources that lack numbers, or whose last reconciliation differs from what the ledger has. `false`: only
     /// others.
     incomplete: Option<bool>,
-    /// 1 to 500; 50 if not given.
+    /// 1 to 500; 50 if not given. Of CSV: so many rows in all, also more than 500; all of them if not given.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
     /// From an earlier answer's `next`.
@@ -144,6 +146,29 @@ pub struct GapView {
     pub to: u64,
 }
 
+/// What a table of sources has.
+const COLUMNS: &[&str] = &[
+    "source",
+    "events",
+    "first.seq",
+    "first.time",
+    "first.link",
+    "last.seq",
+    "last.time",
+    "last.link",
+    "numbered",
+    "repeated",
+    "unreadable",
+    "lowest",
+    "highest",
+    "missing",
+    "gaps",
+    "shortened",
+    "reconciliations",
+    "incomplete",
+    "link",
+];
+
 /// A page of sources.
 #[derive(Serialize, ToSchema)]
 pub struct SourceList {
@@ -207,20 +232,23 @@ impl SourceList {
 ///
 /// Also sources that posted nothing, where somebody says that they did. Everything is as of now.
 #[utoipa::path(tag = "compliance", params(SourcesQuery), responses(
-    (status = 200, description = "A page of sources", body = SourceList),
+    (status = 200, description = "A page of sources", content((SourceList = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
 #[get("/sources")]
 pub async fn list_sources(
     service: web::Data<Service>,
     reader: Reader,
+    form: Listing,
     query: Query<SourcesQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let parameters = query.into_inner();
-    answer(
+    list(
         service,
         reader,
-        move |inquiry| sources::list(inquiry, &parameters),
+        form,
+        query.into_inner(),
+        |_| Ok(Columns::of(COLUMNS)),
+        sources::list,
         |page, _| SourceList::of(page),
     )
     .await

@@ -1,7 +1,8 @@
 //! Statistics of decisions.
 
-use super::answering::answer;
+use super::listing::{Listing, list};
 use super::moment::{MomentQuery, MomentView};
+use super::table::Columns;
 use crate::answers::statistics;
 use crate::api::problems::OfQuestions;
 use crate::web::auth::Reader;
@@ -63,6 +64,36 @@ pub struct StatsRow {
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub counts: Option<Counts>,
 }
+
+/// What a table of groups has.
+const COLUMNS: &[&str] = &[
+    "model",
+    "version",
+    "day",
+    "outcome",
+    "decisions",
+    "share",
+    "outcomes",
+    "automated",
+    "adverse",
+    "significant",
+    "review_required",
+    "reviewed",
+    "confirmed",
+    "overridden",
+    "referred",
+    "unreviewed",
+    "override_share",
+    "unreviewed_share",
+    "median_review_seconds",
+    "contested",
+    "contests",
+    "contests_open",
+    "upheld",
+    "reversed",
+    "adverse_without_notice",
+    "contested_without_explanation",
+];
 
 /// What is counted of a group beside its size.
 #[derive(Serialize, ToSchema)]
@@ -179,20 +210,23 @@ impl Counts {
 
 /// How decisions turned out: counts and rates by model, version, outcome and day; overridden, unreviewed, contested.
 #[utoipa::path(tag = "compliance", params(StatsQuery, MomentQuery), responses(
-    (status = 200, description = "Statistics", body = StatsView),
+    (status = 200, description = "Statistics", content((StatsView = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
 #[get("/decisions/stats")]
 pub async fn stats(
     service: web::Data<Service>,
     reader: Reader,
+    form: Listing,
     query: Query<Both<StatsQuery, MomentQuery>>,
 ) -> Result<HttpResponse, Problem> {
-    let parameters = query.into_inner();
-    answer(
+    list(
         service,
         reader,
-        move |inquiry| statistics::decisions(inquiry, &parameters),
+        form,
+        query.into_inner(),
+        |_| Ok(Columns::of(COLUMNS)),
+        statistics::decisions,
         |found, as_of| StatsView {
             by: found.by,
             items: found.items.into_iter().map(StatsRow::of).collect(),

@@ -1,10 +1,11 @@
 //! `/v1/subjects/{subject}/timeline`: everything that speaks of an id, in all families, in the order of the ledger.
 
-use super::answering::answer;
 use super::events::Order;
 use super::links;
+use super::listing::{Listing, list};
 use super::moment::{MomentQuery, MomentView, text};
 use super::row::Assurance;
+use super::table::Columns;
 use crate::answers::moment::AskedMoment;
 use crate::answers::timeline;
 use crate::api::problems::OfQuestions;
@@ -35,7 +36,7 @@ struct TimelineQuery {
     /// `event`: each item holds the whole CloudEvent.
     #[param(example = "event")]
     expand: Option<String>,
-    /// 1 to 500; 50 if not given.
+    /// 1 to 500; 50 if not given. Of CSV: so many rows in all, also more than 500; all of them if not given.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
     /// From an earlier answer's `next`.
@@ -116,6 +117,26 @@ pub struct TimelineItem {
     pub event: Option<Value>,
 }
 
+/// What a table of them has.
+const COLUMNS: &[&str] = &[
+    "seq",
+    "time",
+    "happened_at",
+    "effective_at",
+    "type",
+    "summary",
+    "family",
+    "entity",
+    "role",
+    "via",
+    "by",
+    "assurance",
+    "corrected_by",
+    "row",
+    "link",
+    "event",
+];
+
 /// A page of a timeline.
 #[derive(Serialize, ToSchema)]
 pub struct Timeline {
@@ -186,23 +207,27 @@ impl Timeline {
     ("subject" = String, Path, description = "The id; a slash in it as `%2F`", example = "LN-2026-0004"),
     TimelineQuery, MomentQuery,
 ), responses(
-    (status = 200, description = "A page of the timeline", body = Timeline),
+    (status = 200, description = "A page of the timeline", content((Timeline = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
 #[get("/subjects/{subject}/timeline")]
 pub async fn subject_timeline(
     service: web::Data<Service>,
     reader: Reader,
+    form: Listing,
     subject: web::Path<String>,
     query: Query<Both<TimelineQuery, MomentQuery>>,
 ) -> Result<HttpResponse, Problem> {
     let parameters = query.into_inner();
     let (id, moment) = (subject.to_string(), parameters.moment.clone());
-    answer(
+    list(
         service,
         reader,
-        move |inquiry| timeline::timeline(inquiry, &subject, &parameters),
-        move |page, as_of| Timeline::of(id, page, &moment, as_of),
+        form.of_events(),
+        parameters,
+        |_| Ok(Columns::of(COLUMNS)),
+        move |inquiry, parameters| timeline::timeline(inquiry, &subject, parameters),
+        move |page, as_of| Timeline::of(id.clone(), page, &moment, as_of),
     )
     .await
 }

@@ -43,6 +43,7 @@ mod stopping;
 mod strace;
 mod streaming;
 mod submitting;
+mod tables;
 mod tampering;
 mod telling;
 mod told;

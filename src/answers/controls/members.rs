@@ -7,7 +7,7 @@ use crate::answers::parameters::Parameters;
 use crate::answers::row::ShownRow;
 use crate::answers::walk::{MAX_WALKED, walk};
 use crate::answers::{Answer, Inquiry, Page, cursor};
-use crate::catalog::Control;
+use crate::catalog::{Control, Population};
 use std::collections::HashMap;
 
 /// Entries looked at for one row of a control whose list is long.
@@ -33,6 +33,21 @@ pub struct Member {
     pub evidence: MemberEvidence,
 }
 
+/// The register or view to whose rows a control applies.
+///
+/// # Errors
+/// There is no such control, or it applies to no rows.
+pub fn register(inquiry: &Inquiry<'_>, id: &str) -> Result<String, AnswerError> {
+    Ok(population(declared(&inquiry.catalog(), id)?)?.register.clone())
+}
+
+fn population(control: &Control) -> Result<&Population, AnswerError> {
+    control.population.as_ref().ok_or_else(|| {
+        let id = &control.id;
+        AnswerError::NotThere(format!("{id} applies to the organisation, not to rows of a register"))
+    })
+}
+
 /// A page of members.
 ///
 /// # Errors
@@ -44,9 +59,7 @@ pub fn list(
 ) -> Result<Answer<Page<Member>>, AnswerError> {
     let catalog = inquiry.catalog();
     let control = declared(&catalog, id)?;
-    let population = control.population.as_ref().ok_or_else(|| {
-        AnswerError::NotThere(format!("{id} applies to the organisation, not to rows of a register"))
-    })?;
+    let population = population(control)?;
     let asked = Asked::new(inquiry, &catalog, &parameters.moment)?;
     let moment = &asked.moment;
     let view = moment.view(&population.register)?;
