@@ -6,7 +6,8 @@ use super::error::AnswerError;
 use super::moment::{Held, MAX_WAIT, nothing_to_wait_for, patience, read_time};
 use super::parameters::Parameters;
 use super::walk::{indexed, resumed, walk};
-use super::{Desk, Inquiry, Page, cursor, parsed};
+use super::words::check_types;
+use super::{Desk, Inquiry, Page, Unheard, cursor, parsed};
 use crate::identity::Principal;
 use crate::index::{Filter, LogIndex};
 use crate::log::identity;
@@ -144,6 +145,7 @@ pub fn list<T>(
     let held = asked.held.map(|held| held.entries);
     wait_for(inquiry, held.and_then(|entries| entries.checked_sub(1)).or(asked.min_seq))?;
     let filter = &asked.filter;
+    check_types(inquiry.desk(), "type", &Vec::from_iter(filter.event_type.as_deref()))?;
     let index = if filter.is_empty() { None } else { Some(inquiry.index()?) };
     let applied = index.map_or_else(|| store.size(), LogIndex::applied);
     let from = asked.from.as_deref().map_or(Ok(0), |from| place(store, "from", from))?;
@@ -176,7 +178,29 @@ pub fn list<T>(
         },
     )?;
     let next = walked.next.map(|seq| cursor::encode(&identity, seq));
-    Ok(Entries { page: Page { items: walked.items, next }, applied })
+    let unheard = match index {
+        Some(index) if walked.items.is_empty() => unheard(index, filter, held.unwrap_or(u64::MAX))?,
+        _ => Unheard::new(),
+    };
+    Ok(Entries { page: Page { items: walked.items, next, unheard }, applied })
+}
+
+/// Of the names that entries were asked for, those of which there is no entry below this number.
+fn unheard(index: &LogIndex, filter: &EntryFilter, before: u64) -> Result<Unheard, AnswerError> {
+    let asked = [
+        ("source", &filter.source, Filter { source: filter.source.as_deref(), ..Filter::default() }),
+        ("subject", &filter.subject, Filter { subject: filter.subject.as_deref(), ..Filter::default() }),
+        ("actor", &filter.actor, Filter { actor: filter.actor.as_deref(), ..Filter::default() }),
+    ];
+    let mut unheard = Unheard::new();
+    for (parameter, name, alone) in asked {
+        if let Some(name) = name
+            && indexed(index, alone, (0, before), false, 1)?.is_empty()
+        {
+            unheard.insert(parameter.to_owned(), vec![name.clone()]);
+        }
+    }
+    Ok(unheard)
 }
 
 fn wait_for(inquiry: &Inquiry<'_>, min_seq: Option<u64>) -> Result<(), AnswerError> {
@@ -230,6 +254,7 @@ pub fn find<T>(
                       both";
         return Err(AnswerError::Parameter(detail.to_owned()));
     };
+    check_types(desk, "type", &Vec::from_iter(asked.filter.event_type.as_deref()))?;
     let places = [("from", &asked.from), ("to", &asked.to), ("cursor", &asked.cursor)];
     if let Some((name, _)) = places.iter().find(|(_, said)| said.is_some()) {
         let detail = format!("{name:?} does not go with \"id\": source and id name one entry; leave it out");
@@ -265,7 +290,7 @@ pub fn find<T>(
     if entry.attribute("id") != Some(id) || !asked.filter.matches(&entry) {
         return Err(not_there());
     }
-    let page = Page { items: vec![show(&entry, &bytes)], next: None };
+    let page = Page { items: vec![show(&entry, &bytes)], next: None, unheard: Unheard::new() };
     Ok(Entries { page, applied: index.applied() })
 }
 

@@ -6,13 +6,14 @@ use super::listing::{Listing, list};
 use super::moment::{MomentQuery, MomentView, text};
 use super::row::{RowList, RowView};
 use super::table::Columns;
-use crate::answers::{Inquiry, access};
+use crate::answers::{Inquiry, Page, access};
 use crate::api::problems::OfQuestions;
 use crate::web::auth::Reader;
 use crate::web::parameters::{Both, Query};
 use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 /// What to ask of grants.
@@ -123,6 +124,12 @@ pub struct ReachList {
     pub items: Vec<Reach>,
     /// Give it as `cursor` to go on; null at the end.
     pub next: Option<String>,
+    /// Whether the ledger had heard, by then, of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -204,6 +211,12 @@ pub struct UncoveredList {
     pub items: Vec<UncoveredView>,
     /// Give it as `cursor` to go on; null at the end.
     pub next: Option<String>,
+    /// Whether the ledger had heard, by then, of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -225,6 +238,14 @@ impl Reach {
             agreement: way.agreement,
             entry: links::entry(way.entry),
         }
+    }
+}
+
+impl ReachList {
+    fn of(page: Page<access::reach::Reach>, as_of: MomentView) -> ReachList {
+        let Page { items, next, unheard } = page;
+        let items = items.into_iter().map(Reach::of).collect();
+        ReachList { items, next, known: unheard.is_empty(), unknown: unheard, as_of }
     }
 }
 
@@ -268,19 +289,7 @@ pub async fn readers(
     query: Query<Both<ReadersQuery, MomentQuery>>,
 ) -> Result<HttpResponse, Problem> {
     let parameters = query.into_inner();
-    list(
-        service,
-        reader,
-        form,
-        parameters,
-        |_| Ok(Columns::of(WAY)),
-        access::readers,
-        |page, as_of| {
-            let items = page.items.into_iter().map(Reach::of).collect();
-            ReachList { items, next: page.next, as_of }
-        },
-    )
-    .await
+    list(service, reader, form, parameters, |_| Ok(Columns::of(WAY)), access::readers, ReachList::of).await
 }
 
 /// What a principal can reach: now, on a day, as known on another day; through its roles too.
@@ -296,19 +305,7 @@ pub async fn reach(
     query: Query<Both<ReachQuery, MomentQuery>>,
 ) -> Result<HttpResponse, Problem> {
     let parameters = query.into_inner();
-    list(
-        service,
-        reader,
-        form,
-        parameters,
-        |_| Ok(Columns::of(WAY)),
-        access::reach,
-        |ways, as_of| {
-            let items = ways.into_iter().map(Reach::of).collect();
-            ReachList { items, next: None, as_of }
-        },
-    )
-    .await
+    list(service, reader, form, parameters, |_| Ok(Columns::of(WAY)), access::reach, ReachList::of).await
 }
 
 /// Uses that grants do not cover at every one of their moments: nothing granted, granted for another purpose, over, or only
@@ -337,7 +334,9 @@ pub async fn uncovered(
             as_recorded: Cover::of(item.as_recorded),
             why: Uncovered::of(item.why),
         };
-        UncoveredList { items: page.items.into_iter().map(item).collect(), next: page.next, as_of }
+        let Page { items, next, unheard } = page;
+        let items = items.into_iter().map(item).collect();
+        UncoveredList { items, next, known: unheard.is_empty(), unknown: unheard, as_of }
     })
     .await
 }

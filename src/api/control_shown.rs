@@ -11,6 +11,7 @@ use crate::answers::{Page, due};
 use crate::catalog::{Evidence, Filter};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// A control, and what there is of evidence.
@@ -189,6 +190,12 @@ pub struct EvidenceList {
     pub items: Vec<EvidenceView>,
     /// Give it as `cursor` to go on; null at the end. A page may be short and have a next one.
     pub next: Option<String>,
+    /// Whether the ledger had heard, by then, of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -228,6 +235,12 @@ pub struct MemberList {
     pub items: Vec<MemberView>,
     /// Give it as `cursor` to go on; null at the end. A page may be short and have a next one.
     pub next: Option<String>,
+    /// Whether the ledger had heard, by then, of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -327,7 +340,9 @@ impl ControlDetail {
 impl EvidenceList {
     /// A page of evidence.
     pub fn of(page: Page<ShownEvidence>, as_of: MomentView) -> EvidenceList {
-        EvidenceList { items: page.items.into_iter().map(EvidenceView::of).collect(), next: page.next, as_of }
+        let Page { items, next, unheard } = page;
+        let items = items.into_iter().map(EvidenceView::of).collect();
+        EvidenceList { items, next, known: unheard.is_empty(), unknown: unheard, as_of }
     }
 }
 
@@ -349,6 +364,8 @@ impl MemberList {
             };
             MemberView { row: RowView::of(row), evidence }
         };
-        MemberList { items: page.items.into_iter().map(item).collect(), next: page.next, as_of }
+        let Page { items, next, unheard } = page;
+        let items = items.into_iter().map(item).collect();
+        MemberList { items, next, known: unheard.is_empty(), unknown: unheard, as_of }
     }
 }

@@ -15,6 +15,7 @@ use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 /// Which corrections.
@@ -111,6 +112,12 @@ pub struct CorrectionList {
     pub items: Vec<CorrectionItem>,
     /// Give it as `cursor` to go on; null at the end.
     pub next: Option<String>,
+    /// Whether the ledger had heard, by then, of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -147,11 +154,9 @@ impl CorrectionItem {
 
 impl CorrectionList {
     fn of(page: Page<Correction>, as_of: MomentView) -> CorrectionList {
-        CorrectionList {
-            items: page.items.into_iter().map(CorrectionItem::of).collect(),
-            next: page.next,
-            as_of,
-        }
+        let Page { items, next, unheard } = page;
+        let items = items.into_iter().map(CorrectionItem::of).collect();
+        CorrectionList { items, next, known: unheard.is_empty(), unknown: unheard, as_of }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::spec::json::Json;
 use crate::spec::merkle::leaf_hash;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// An entry as the API shows it.
@@ -41,6 +42,12 @@ pub struct EventList {
     pub items: Vec<EventView>,
     /// Give it as `cursor` to go on; null at the end.
     pub next: Option<String>,
+    /// Whether the ledger had heard of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
 }
 
 /// A receipt as JSON.

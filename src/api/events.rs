@@ -1,5 +1,6 @@
 //! Reading entries: one, its receipt, and lists.
 
+use crate::answers::Page;
 use crate::answers::deadline::Deadline;
 use crate::answers::entries::{self, Entries, EntriesAsked};
 use crate::answers::error::AnswerError;
@@ -140,7 +141,9 @@ pub async fn list_events(
         let part = move |service: &Service, parameters: &Parameters, deadline: Deadline| {
             let Entries { page, applied } = listed(service, &principal, parameters, deadline, entry_cells)?;
             let held = Held { entries: applied, at: service.clock.now() };
-            let shown = json!({"items": page.items, "next": page.next});
+            let known = page.unheard.is_empty();
+            let shown =
+                json!({"items": page.items, "next": page.next, "known": known, "unknown": page.unheard});
             Ok(Part::of(Columns::of(COLUMNS), &shown)?.held(held, applied))
         };
         return table(service, &actor, form.of_events(), query.into_inner(), part).await;
@@ -148,11 +151,14 @@ pub async fn list_events(
     let deadline = Deadline::default();
     let listed = web::block(move || listed(&service, &principal, &query, deadline, entry_json));
     let listed = listed.await.map_err(|error| Problem::internal(&error))??;
-    let body = format!(
-        "{{\"items\":[{}],\"next\":{}}}",
-        listed.page.items.join(","),
-        listed.page.next.map_or_else(|| "null".to_owned(), |next| format!("\"{next}\""))
-    );
+    let Page { items, next, unheard } = listed.page;
+    let next = next.map_or_else(|| "null".to_owned(), |next| format!("\"{next}\""));
+    let mut body =
+        format!("{{\"items\":[{}],\"known\":{},\"next\":{next}", items.join(","), unheard.is_empty());
+    if !unheard.is_empty() {
+        body.push_str(&format!(",\"unknown\":{}", json!(unheard)));
+    }
+    body.push('}');
     Ok(HttpResponse::Ok()
         .content_type("application/json")
         .insert_header((APPLIED_SEQ, listed.applied.to_string()))

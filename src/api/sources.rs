@@ -16,6 +16,7 @@ use crate::web::parameters::Query;
 use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 /// Which sources.
@@ -176,6 +177,12 @@ pub struct SourceList {
     pub items: Vec<SourceView>,
     /// Give it as `cursor` to go on; null at the end. A page may be short and have a next one.
     pub next: Option<String>,
+    /// Whether the ledger had heard of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
 }
 
 impl ReconciliationView {
@@ -224,7 +231,9 @@ impl SourceView {
 
 impl SourceList {
     fn of(page: Page<sources::Source>) -> SourceList {
-        SourceList { items: page.items.into_iter().map(SourceView::of).collect(), next: page.next }
+        let Page { items, next, unheard } = page;
+        let items = items.into_iter().map(SourceView::of).collect();
+        SourceList { items, next, known: unheard.is_empty(), unknown: unheard }
     }
 }
 

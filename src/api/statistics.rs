@@ -10,6 +10,7 @@ use crate::web::parameters::{Both, Query};
 use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 /// Which statistics.
@@ -161,6 +162,12 @@ pub struct StatsView {
     pub by: Vec<&'static str>,
     /// In the order of model, version, day and outcome.
     pub items: Vec<StatsRow>,
+    /// Whether the ledger had heard, by then, of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
     /// As of when they hold.
     pub as_of: MomentView,
 }
@@ -230,6 +237,8 @@ pub async fn stats(
         |found, as_of| StatsView {
             by: found.by,
             items: found.items.into_iter().map(StatsRow::of).collect(),
+            known: found.unheard.is_empty(),
+            unknown: found.unheard,
             as_of,
         },
     )

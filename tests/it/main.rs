@@ -25,6 +25,7 @@ mod imports;
 mod intake;
 mod listing;
 mod metrics;
+mod naming;
 mod old_answers;
 mod old_formats;
 mod operating;

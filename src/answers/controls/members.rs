@@ -3,6 +3,7 @@
 use super::counting::{Asked, Counted, ShownEvidence, declared, filters};
 use super::evidence::{Way, is_by_row};
 use crate::answers::error::AnswerError;
+use crate::answers::names::Listener;
 use crate::answers::parameters::Parameters;
 use crate::answers::row::ShownRow;
 use crate::answers::walk::{MAX_WALKED, walk};
@@ -63,7 +64,8 @@ pub fn list(
     let asked = Asked::new(inquiry, &catalog, &parameters.moment)?;
     let moment = &asked.moment;
     let view = moment.view(&population.register)?;
-    let (mut ask, identity) = parameters.ask(&*view, moment)?;
+    let (mut ask, identity) = parameters.ask(inquiry, &*view, moment)?;
+    let of_asker = ask.clone();
     ask.filters.extend(filters(&population.filter));
     let page = moment.engine.list(&population.register, &ask)?;
     let ids: Vec<String> = page.rows.iter().map(|found| found.id.clone()).collect();
@@ -76,7 +78,8 @@ pub fn list(
     };
     let items = page.rows.into_iter().map(item).collect();
     let next = page.next.map(|place| cursor::encode_place(&identity, place));
-    Ok(Answer { body: Page { items, next }, as_of: moment.as_of(), applied: page.applied })
+    let unheard = Listener::new(inquiry, moment).unheard_of(&*view, &of_asker, !ids.is_empty())?;
+    Ok(Answer { body: Page { items, next, unheard }, as_of: moment.as_of(), applied: page.applied })
 }
 
 /// How much evidence each of these rows has.
