@@ -2,9 +2,10 @@
 
 use super::error::AnswerError;
 use super::moment::{AskedMoment, moment};
+use super::names::Listener;
 use super::parameters::Parameters;
 use super::walk::{MAX_WALKED, indexed, resumed, walk};
-use super::{Answer, Inquiry, Page, cursor};
+use super::{Answer, Inquiry, Page, Unheard, cursor};
 use crate::index::Filter;
 use crate::spec::time::Timestamp;
 use crate::views::engine::{CORRECTION, Effect, Event};
@@ -73,7 +74,11 @@ pub fn list(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Pag
         },
     )?;
     let next = walked.next.map(|seq| cursor::encode(&identity, seq));
-    let body = Page { items: walked.items, next };
+    let mut unheard = Unheard::new();
+    if let Some(source) = source.as_deref().filter(|_| walked.items.is_empty()) {
+        unheard = Listener::new(inquiry, &moment).unheard("source", source, None)?;
+    }
+    let body = Page { items: walked.items, next, unheard };
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
 }
 

@@ -24,6 +24,7 @@ pub mod entries;
 pub mod error;
 pub mod fairness;
 pub mod moment;
+pub mod names;
 pub mod parameters;
 pub mod proofs;
 pub mod reconciliation;
@@ -35,6 +36,7 @@ pub mod standing;
 pub mod statistics;
 pub mod timeline;
 pub mod walk;
+pub mod words;
 
 #[cfg(test)]
 mod tests;
@@ -50,6 +52,7 @@ use crate::views::LogViews;
 use crate::views::engine::{Engine, Event};
 use deadline::Deadline;
 use error::AnswerError;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What answers are made from. Lent by whoever keeps a ledger open.
@@ -196,6 +199,9 @@ pub struct Answer<T> {
     pub applied: u64,
 }
 
+/// Of what was asked for, the names that the ledger had never heard of, by parameter.
+pub type Unheard = BTreeMap<String, Vec<String>>;
+
 /// A part of a list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page<T> {
@@ -203,4 +209,6 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// The cursor to go on with; none at the end. A page may be short and have a next one.
     pub next: Option<String>,
+    /// The names that were asked for and that the ledger had never heard of.
+    pub unheard: Unheard,
 }

@@ -16,6 +16,15 @@ pub const MAX_WAIT: Duration = Duration::from_secs(5);
 /// How far ahead of the time `as_of` may lie, in microseconds: the clocks of two systems differ by a little.
 const MAX_AHEAD: i64 = 5 * MICROS_PER_MINUTE;
 
+/// The moment of a list that is read in several parts: all of them answer as of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// How many entries are known.
+    pub entries: u64,
+    /// For which time it is answered.
+    pub at: Timestamp,
+}
+
 /// As of when, as it was asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AskedMoment {
@@ -26,6 +35,8 @@ pub struct AskedMoment {
     pub at: Option<String>,
     /// Wait until the views have this entry: read your own write.
     pub min_seq: Option<u64>,
+    /// At which moment it is held, whatever was asked: of the later parts of a list that is read in several.
+    pub held: Option<Held>,
 }
 
 /// The engine, and as of when it is asked.
@@ -81,6 +92,9 @@ impl Moment {
 /// # Errors
 /// A parameter is not of its form; there is nothing to wait for; the views do not answer.
 pub fn moment(inquiry: &Inquiry<'_>, asked: &AskedMoment) -> Result<Moment, AnswerError> {
+    if let Some(held) = asked.held {
+        return held_moment(inquiry, held);
+    }
     let store = inquiry.store();
     if let Some(seq) = asked.min_seq {
         wait_for(inquiry, seq)?;
@@ -131,6 +145,17 @@ pub fn moment(inquiry: &Inquiry<'_>, asked: &AskedMoment) -> Result<Moment, Answ
     let current = asked.as_of.is_none() && asked.at.is_none();
     let (deadline, catalog) = (inquiry.deadline(), inquiry.catalog().publications());
     Ok(Moment { engine, when, current, deadline, behind, final_, catalog })
+}
+
+/// The moment at which a list is held. What it says of itself was said with its first part.
+fn held_moment(inquiry: &Inquiry<'_>, held: Held) -> Result<Moment, AnswerError> {
+    if let Some(last) = held.entries.checked_sub(1) {
+        wait_for(inquiry, last)?;
+    }
+    let (engine, deadline) = (inquiry.engine()?, inquiry.deadline());
+    let catalog = inquiry.catalog().publications();
+    let when = When { known: held.entries, at: held.at };
+    Ok(Moment { engine, when, current: false, deadline, behind: 0, final_: true, catalog })
 }
 
 /// The moment of now, for questions that are not asked as of another day.

@@ -1,9 +1,11 @@
 //! What a question is asked with: names and texts, and which rows of a view they mean. Which names there are depends on the
 //! view, so they are read here one by one and not into a structure.
 
+use super::Inquiry;
 use super::cursor;
 use super::error::AnswerError;
-use super::moment::{AskedMoment, Moment, time};
+use super::moment::{AskedMoment, Held, Moment, time};
+use super::words::{self, LEVEL, no_word};
 use crate::spec::encoding::from_decimal;
 use crate::spec::time::MICROS_PER_DAY;
 use crate::views::engine::{Ask, CONFLICT, EXPIRED, OF_ALL, Sort, View, When};
@@ -19,9 +21,6 @@ const MAX_LIMIT: usize = 500;
 
 /// Values of one filter, at most.
 const MAX_VALUES: usize = 64;
-
-/// Of escalations: how high they have gone.
-const LEVEL: &str = "level";
 
 /// Of grants: nobody has looked at them for so many days.
 const UNREVIEWED: &str = "unreviewed_days";
@@ -93,6 +92,16 @@ impl Parameters {
         Ok(parameters)
     }
 
+    /// The same question for a part of its list: so many rows, after a cursor, as of the moment at which it is held.
+    #[must_use]
+    pub fn part(&self, limit: usize, cursor: Option<&str>, held: Option<Held>) -> Parameters {
+        let others = self.pairs.iter().filter(|(name, _)| !matches!(name.as_str(), "limit" | "cursor"));
+        let mut pairs: Vec<(String, String)> = others.cloned().collect();
+        pairs.push(("limit".to_owned(), limit.to_string()));
+        pairs.extend(cursor.map(|cursor| ("cursor".to_owned(), cursor.to_owned())));
+        Parameters { moment: AskedMoment { held, ..self.moment.clone() }, pairs }
+    }
+
     /// A parameter's text.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -130,7 +139,7 @@ impl Parameters {
     pub fn word<'w>(&self, name: &str, words: &[&'w str]) -> Result<Option<&'w str>, AnswerError> {
         let Some(text) = self.get(name) else { return Ok(None) };
         let word = words.iter().find(|word| **word == text);
-        word.map(|word| Some(*word)).ok_or_else(|| AnswerError::parameter(name, &words.join(" or ")))
+        word.map(|word| Some(*word)).ok_or_else(|| no_word(name, text, words))
     }
 
     /// A parameter that is true or false.
@@ -162,8 +171,18 @@ impl Parameters {
     ///
     /// # Errors
     /// A parameter is not of its form, or none that the view knows.
-    pub fn ask(&self, view: &dyn View, moment: &Moment) -> Result<(Ask, String), AnswerError> {
+    pub fn ask(
+        &self,
+        inquiry: &Inquiry<'_>,
+        view: &dyn View,
+        moment: &Moment,
+    ) -> Result<(Ask, String), AnswerError> {
         let (ask, identity) = self.read(view, moment.when)?;
+        for (name, values) in &ask.filters {
+            if let Some(known) = words::of_field(inquiry, view, name) {
+                words::check(name, values, &known)?;
+            }
+        }
         Ok((Ask { ends: Some(moment.deadline.moment()), ..ask }, identity))
     }
 
@@ -200,10 +219,7 @@ impl Parameters {
             filters.push((name.clone(), values));
         }
         let date = |name: &str| self.get(name).map(|text| time(name, text)).transpose();
-        let validity = self.get("validity").map(str::to_owned);
-        if validity.as_deref().is_some_and(|word| !matches!(word, "not-yet" | "in-force" | EXPIRED)) {
-            return Err(AnswerError::parameter("validity", "not-yet, in-force or expired"));
-        }
+        let validity = self.word("validity", &["not-yet", "in-force", EXPIRED])?.map(str::to_owned);
         let overdue = self.flag("overdue")?;
         let default = if overdue == Some(true) { "due" } else { "-opened" };
         let sort = self.get("sort").unwrap_or(default);

@@ -3,8 +3,10 @@
 use super::cursor;
 use super::error::AnswerError;
 use super::moment::{AskedMoment, Moment, moment};
+use super::names::Listener;
 use super::parameters::Parameters;
 use super::row::{Column, ShownRow, columns};
+use super::words::no_word;
 use super::{Answer, Inquiry, Page};
 use crate::views::engine::{CONFLICT, History};
 
@@ -24,11 +26,12 @@ pub struct Rows {
 pub fn list(inquiry: &Inquiry<'_>, name: &str, parameters: &Parameters) -> Result<Answer<Rows>, AnswerError> {
     let moment = moment(inquiry, &parameters.moment)?;
     let view = moment.view(name)?;
-    let (ask, identity) = parameters.ask(&*view, &moment)?;
+    let (ask, identity) = parameters.ask(inquiry, &*view, &moment)?;
     let page = moment.engine.list(name, &ask)?;
+    let unheard = Listener::new(inquiry, &moment).unheard_of(&*view, &ask, !page.rows.is_empty())?;
     let items = page.rows.into_iter().map(|found| ShownRow::of(&*view, found, moment.when.at)).collect();
     let next = page.next.map(|place| cursor::encode_place(&identity, place));
-    let body = Rows { columns: columns(&*view), page: Page { items, next } };
+    let body = Rows { columns: columns(&*view), page: Page { items, next, unheard } };
     Ok(Answer { body, as_of: moment.as_of(), applied: page.applied })
 }
 
@@ -100,7 +103,7 @@ pub fn counts(
     if !matches!(by, "state" | CONFLICT) && !fields.contains(&by) {
         let mut known = vec!["state", CONFLICT];
         known.extend(&fields);
-        return Err(AnswerError::parameter("by", &format!("one of {}", known.join(", "))));
+        return Err(no_word("by", by, &known));
     }
     if !moment.current {
         let detail = "counts are kept of now; to count as of another day, list the rows as of that day";

@@ -2,8 +2,11 @@
 
 use super::error::AnswerError;
 use super::moment::{Moment, moment, time};
+use super::names::Listener;
 use super::parameters::Parameters;
-use super::{Answer, Inquiry};
+use super::words::no_word;
+use super::{Answer, Inquiry, Unheard};
+use crate::catalog::KEY_JOINER;
 use crate::spec::time::Day;
 use crate::views::engine::ModelDay;
 use crate::views::stats::{Counter, DayStats};
@@ -115,6 +118,8 @@ pub struct Statistics {
     pub by: Vec<&'static str>,
     /// In the order of model, version, day and outcome.
     pub items: Vec<StatsRow>,
+    /// The names that were asked for and that the ledger had never heard of.
+    pub unheard: Unheard,
 }
 
 /// How decisions turned out. Counters are kept of now, by the day of the decision.
@@ -140,8 +145,35 @@ pub fn decisions(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answe
         let detail = format!("that would be {} groups; narrow it with model, from and to", items.len());
         return Err(AnswerError::Parameter(detail));
     }
-    let body = Statistics { by: names, items };
+    let unheard =
+        if items.is_empty() { unheard(inquiry, &moment, model, of_version)? } else { Unheard::new() };
+    let body = Statistics { by: names, items, unheard };
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
+}
+
+/// Of a model and a version, what nobody had heard of.
+fn unheard(
+    inquiry: &Inquiry<'_>,
+    moment: &Moment,
+    model: Option<&str>,
+    version: Option<&str>,
+) -> Result<Unheard, AnswerError> {
+    let listener = Listener::new(inquiry, moment);
+    let mut unheard = Unheard::new();
+    if let Some(model) = model {
+        unheard.extend(listener.unheard("model", model, Some((VIEW, "model")))?);
+    }
+    if let Some(version) = version {
+        let of_model = model.map(|model| format!("{model}{KEY_JOINER}{version}"));
+        let heard = match &of_model {
+            Some(of_model) => listener.has_heard_in(VIEW, "model_version", of_model)?,
+            None => listener.has_heard_in(VIEW, "version", version)?,
+        };
+        if !heard {
+            unheard.insert("version".to_owned(), vec![version.to_owned()]);
+        }
+    }
+    Ok(unheard)
 }
 
 /// The same counters as of another day, from the decisions as they stood then: in proportion to how many there were.
@@ -184,12 +216,7 @@ fn grouping(text: &str) -> Result<(Grouping, Vec<&'static str>), AnswerError> {
             "day" => ("day", &mut by.day),
             "outcome" => ("outcome", &mut by.outcome),
             "none" => continue,
-            _ => {
-                return Err(AnswerError::parameter(
-                    "by",
-                    "model, version, day, outcome or none, with commas",
-                ));
-            }
+            _ => return Err(no_word("by", word, &["model", "version", "day", "outcome", "none"])),
         };
         *place = true;
         names.push(name);

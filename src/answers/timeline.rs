@@ -8,10 +8,12 @@ use super::connected::{Connected, Entity, connected};
 use super::entries::place;
 use super::error::AnswerError;
 use super::moment::{AskedMoment, Moment, moment, patience};
+use super::names::Listener;
 use super::parameters::Parameters;
 use super::row::{CORE, RowRef};
 use super::walk::{MAX_WALKED, resumed, speaking_of, walk};
-use super::{Answer, Inquiry, Page, cursor, parsed};
+use super::words::check_types;
+use super::{Answer, Inquiry, Page, Unheard, cursor, parsed};
 use crate::catalog::{Catalog, to_value};
 use crate::spec::time::Timestamp;
 use crate::views::engine::{Assurance, Engine, Event, RowName, View};
@@ -81,7 +83,7 @@ pub struct Timeline {
     pub shortened: bool,
 }
 
-/// What speaks of an id. An id that nothing speaks of has an empty timeline.
+/// What speaks of an id. One that nothing speaks of has an empty timeline, and is named as never heard of.
 ///
 /// # Errors
 /// A parameter is wrong, or the views, the index or the log do not answer.
@@ -91,20 +93,13 @@ pub fn timeline(
     parameters: &Parameters,
 ) -> Result<Answer<Timeline>, AnswerError> {
     let limit = parameters.limit()?;
-    let newest_first = match parameters.get("order") {
-        None | Some("asc") => false,
-        Some("desc") => true,
-        Some(_) => return Err(AnswerError::parameter("order", "asc or desc")),
-    };
-    let expand = match parameters.get("expand") {
-        None => false,
-        Some("event") => true,
-        Some(_) => return Err(AnswerError::parameter("expand", "event")),
-    };
+    let newest_first = parameters.word("order", &["asc", "desc"])? == Some("desc");
+    let expand = parameters.word("expand", &["event"])?.is_some();
     let types: Option<Vec<&str>> = parameters.get("type").map(|types| types.split(',').collect());
     if types.as_ref().is_some_and(|types| types.len() > MAX_TYPES) {
         return Err(AnswerError::parameter("type", "1 to 64 types, with commas between them"));
     }
+    check_types(inquiry.desk(), "type", types.as_deref().unwrap_or_default())?;
     let (mut moment, cut) = both(inquiry, &parameters.moment)?;
     moment.when.known = cut.min(moment.when.known);
     let store = inquiry.store();
@@ -141,7 +136,11 @@ pub fn timeline(
         |seq| reader.mention(seq),
     )?;
     let next = walked.next.map(|seq| cursor::encode(&identity, seq));
-    let body = Timeline { page: Page { items: walked.items, next }, shortened };
+    let mut unheard = Unheard::new();
+    if walked.items.is_empty() && entities.is_empty() {
+        unheard = Listener::new(inquiry, &moment).unheard("subject", id, None)?;
+    }
+    let body = Timeline { page: Page { items: walked.items, next, unheard }, shortened };
     Ok(Answer { body, as_of: moment.as_of(), applied: cut })
 }
 
@@ -149,7 +148,8 @@ pub fn timeline(
 fn both(inquiry: &Inquiry<'_>, asked: &AskedMoment) -> Result<(Moment, u64), AnswerError> {
     let index = inquiry.index()?;
     let moment = moment(inquiry, asked)?;
-    let of_past = asked.as_of.as_ref().map(|_| moment.when.known);
+    let is_past = asked.as_of.is_some() || asked.held.is_some();
+    let of_past = is_past.then_some(moment.when.known);
     let needed = asked.min_seq.map(|seq| seq.saturating_add(1)).into_iter().chain(of_past).max().unwrap_or(0);
     if !index.wait_applied(needed, patience(inquiry)) {
         let detail = format!("the index has {} of {needed} entries", index.applied());

@@ -1,17 +1,19 @@
 //! Access across grants and roles: who can reach what, what somebody can reach, and what nothing covers.
 
-use super::answering::answer;
 use super::filters::{GrantFilters, PageQuery, UseFilters};
 use super::links;
+use super::listing::{Listing, list};
 use super::moment::{MomentQuery, MomentView, text};
 use super::row::{RowList, RowView};
-use crate::answers::access;
+use super::table::Columns;
+use crate::answers::{Inquiry, Page, access};
 use crate::api::problems::OfQuestions;
 use crate::web::auth::Reader;
 use crate::web::parameters::{Both, Query};
 use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 /// What to ask of grants.
@@ -29,7 +31,7 @@ pub struct ReadersQuery {
     pub environment: Option<String>,
     /// Only for this purpose.
     pub purpose: Option<String>,
-    /// 1 to 500 ways; 50 if not given. A grant to a role may open a few more.
+    /// 1 to 500 ways; 50 if not given. A grant to a role may open a few more. Of CSV: so many rows in all.
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<usize>,
     /// From an earlier answer's `next`.
@@ -95,6 +97,26 @@ pub struct Reach {
     pub entry: String,
 }
 
+/// What a table of ways has.
+const WAY: &[&str] = &[
+    "principal",
+    "resource",
+    "environment",
+    "operations",
+    "purpose",
+    "grant",
+    "through_role",
+    "valid_from",
+    "valid_until",
+    "granted_by",
+    "approval",
+    "agreement",
+    "entry",
+];
+
+/// What a table of uncovered uses has beside the use.
+const WHY_UNCOVERED: &[&str] = &["cover", "as_recorded", "why", "granted", "grant", "end", "gaps", "grants"];
+
 /// Ways by which somebody can reach something.
 #[derive(Serialize, ToSchema)]
 pub struct ReachList {
@@ -102,6 +124,12 @@ pub struct ReachList {
     pub items: Vec<Reach>,
     /// Give it as `cursor` to go on; null at the end.
     pub next: Option<String>,
+    /// Whether the ledger had heard, by then, of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -183,6 +211,12 @@ pub struct UncoveredList {
     pub items: Vec<UncoveredView>,
     /// Give it as `cursor` to go on; null at the end.
     pub next: Option<String>,
+    /// Whether the ledger had heard, by then, of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -204,6 +238,14 @@ impl Reach {
             agreement: way.agreement,
             entry: links::entry(way.entry),
         }
+    }
+}
+
+impl ReachList {
+    fn of(page: Page<access::reach::Reach>, as_of: MomentView) -> ReachList {
+        let Page { items, next, unheard } = page;
+        let items = items.into_iter().map(Reach::of).collect();
+        ReachList { items, next, known: unheard.is_empty(), unknown: unheard, as_of }
     }
 }
 
@@ -236,94 +278,82 @@ impl Uncovered {
 
 /// Who can reach a resource: now, on a day, as known on another day; through roles too.
 #[utoipa::path(tag = "compliance", params(ReadersQuery, MomentQuery), responses(
-    (status = 200, description = "The ways by which somebody can", body = ReachList),
+    (status = 200, description = "The ways by which somebody can", content((ReachList = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
 #[get("/access/readers")]
 pub async fn readers(
     service: web::Data<Service>,
     reader: Reader,
+    form: Listing,
     query: Query<Both<ReadersQuery, MomentQuery>>,
 ) -> Result<HttpResponse, Problem> {
     let parameters = query.into_inner();
-    answer(
-        service,
-        reader,
-        move |inquiry| access::readers(inquiry, &parameters),
-        |page, as_of| {
-            let items = page.items.into_iter().map(Reach::of).collect();
-            ReachList { items, next: page.next, as_of }
-        },
-    )
-    .await
+    list(service, reader, form, parameters, |_| Ok(Columns::of(WAY)), access::readers, ReachList::of).await
 }
 
 /// What a principal can reach: now, on a day, as known on another day; through its roles too.
 #[utoipa::path(tag = "compliance", params(ReachQuery, MomentQuery), responses(
-    (status = 200, description = "The ways by which it can", body = ReachList),
+    (status = 200, description = "The ways by which it can", content((ReachList = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
 #[get("/access/reach")]
 pub async fn reach(
     service: web::Data<Service>,
     reader: Reader,
+    form: Listing,
     query: Query<Both<ReachQuery, MomentQuery>>,
 ) -> Result<HttpResponse, Problem> {
     let parameters = query.into_inner();
-    answer(
-        service,
-        reader,
-        move |inquiry| access::reach(inquiry, &parameters),
-        |ways, as_of| {
-            let items = ways.into_iter().map(Reach::of).collect();
-            ReachList { items, next: None, as_of }
-        },
-    )
-    .await
+    list(service, reader, form, parameters, |_| Ok(Columns::of(WAY)), access::reach, ReachList::of).await
 }
 
 /// Uses that grants do not cover at every one of their moments: nothing granted, granted for another purpose, over, or only
 /// in part; and those that are covered only by what was recorded after them. Denied uses are listed apart: with
 /// `outcome=denied`.
 #[utoipa::path(tag = "compliance", params(UseFilters, MomentQuery, PageQuery), responses(
-    (status = 200, description = "Uses, and why nothing covers them", body = UncoveredList),
+    (status = 200, description = "Uses, and why nothing covers them", content((UncoveredList = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
 #[get("/access/uncovered")]
 pub async fn uncovered(
     service: web::Data<Service>,
     reader: Reader,
+    form: Listing,
     query: Query<Both<UseFilters, Both<MomentQuery, PageQuery>>>,
 ) -> Result<HttpResponse, Problem> {
     let parameters = query.into_inner();
-    answer(
-        service,
-        reader,
-        move |inquiry| access::uncovered(inquiry, &parameters),
-        |page, as_of| {
-            let item = |item: access::UncoveredUse| UncoveredView {
-                usage: RowView::of(item.usage),
-                cover: Cover::of(item.cover),
-                as_recorded: Cover::of(item.as_recorded),
-                why: Uncovered::of(item.why),
-            };
-            UncoveredList { items: page.items.into_iter().map(item).collect(), next: page.next, as_of }
-        },
-    )
+    let columns = |inquiry: &Inquiry<'_>| {
+        let uses = Columns::of_rows(&*inquiry.engine()?.view("access-uses")?);
+        Ok(uses.under("use").and(WHY_UNCOVERED))
+    };
+    list(service, reader, form, parameters, columns, access::uncovered, |page, as_of| {
+        let item = |item: access::UncoveredUse| UncoveredView {
+            usage: RowView::of(item.usage),
+            cover: Cover::of(item.cover),
+            as_recorded: Cover::of(item.as_recorded),
+            why: Uncovered::of(item.why),
+        };
+        let Page { items, next, unheard } = page;
+        let items = items.into_iter().map(item).collect();
+        UncoveredList { items, next, known: unheard.is_empty(), unknown: unheard, as_of }
+    })
     .await
 }
 
 /// Grants in force to people who held a role, and hold none any more.
 #[utoipa::path(tag = "compliance", params(GrantFilters, MomentQuery, PageQuery), responses(
-    (status = 200, description = "A page of grants", body = RowList),
+    (status = 200, description = "A page of grants", content((RowList = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
 #[get("/access/role-ended")]
 pub async fn role_ended(
     service: web::Data<Service>,
     reader: Reader,
+    form: Listing,
     query: Query<Both<GrantFilters, Both<MomentQuery, PageQuery>>>,
 ) -> Result<HttpResponse, Problem> {
     let parameters = query.into_inner();
-    answer(service, reader, move |inquiry| access::role_ended(inquiry, &parameters), RowList::of).await
+    let columns = |inquiry: &Inquiry<'_>| Ok(Columns::of_rows(&*inquiry.engine()?.view("access")?));
+    list(service, reader, form, parameters, columns, access::role_ended, RowList::of).await
 }

@@ -3,8 +3,11 @@
 use super::answering::answer;
 use super::filters::OneQuery;
 use super::links;
+use super::listing::{Listing, list};
 use super::moment::{MomentView, text};
 use super::row::RowView;
+use super::table::Columns;
+use crate::answers::parameters::Parameters;
 use crate::answers::{Inquiry, approvals};
 use crate::api::problems::OfQuestions;
 use crate::web::auth::Reader;
@@ -171,6 +174,9 @@ pub struct AfterView {
     pub event: String,
 }
 
+/// What a table of these has.
+const AFTER: &[&str] = &["seq", "type", "effective_at", "by", "same_version", "same_digest", "event"];
+
 /// What happened to what was approved.
 #[derive(Serialize, ToSchema)]
 pub struct AfterList {
@@ -213,18 +219,19 @@ impl AfterList {
 
 /// What changed after it was approved: entries about the approval's target that took effect after the decision.
 #[utoipa::path(tag = "compliance", operation_id = "after_approval", params(("id" = String, Path, description = "The approval", example = "APR-0005"), OneQuery), responses(
-    (status = 200, description = "What happened to its target", body = AfterList),
+    (status = 200, description = "What happened to its target", content((AfterList = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
 #[get("/approvals/{id}/after")]
 pub async fn after(
     service: web::Data<Service>,
     reader: Reader,
+    form: Listing,
     id: web::Path<String>,
     query: Query<OneQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let asked = query.into_inner();
-    let question =
-        move |inquiry: &Inquiry<'_>| approvals::after(inquiry, &id, asked.get("source"), &asked.moment);
-    answer(service, reader, question, AfterList::of).await
+    let question = move |inquiry: &Inquiry<'_>, asked: &Parameters| {
+        approvals::after(inquiry, &id, asked.get("source"), &asked.moment)
+    };
+    list(service, reader, form, query.into_inner(), |_| Ok(Columns::of(AFTER)), question, AfterList::of).await
 }

@@ -208,6 +208,12 @@ pub struct EvidenceList {
     pub items: Vec<EvidenceView>,
     /// Give it as `cursor` to go on; null at the end. A page may be short and have a next one.
     pub next: Option<String>,
+    /// Whether the ledger had heard, by then, of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -319,6 +325,8 @@ impl ControlDetail {
 impl EvidenceList {
     /// A page of evidence.
     pub fn of(page: Page<ShownEvidence>, as_of: MomentView) -> EvidenceList {
-        EvidenceList { items: page.items.into_iter().map(EvidenceView::of).collect(), next: page.next, as_of }
+        let Page { items, next, unheard } = page;
+        let items = items.into_iter().map(EvidenceView::of).collect();
+        EvidenceList { items, next, known: unheard.is_empty(), unknown: unheard, as_of }
     }
 }

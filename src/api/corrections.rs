@@ -1,11 +1,12 @@
 //! Corrections: what each of them does.
 
-use super::answering::answer;
 use super::filters::PageQuery;
 use super::links;
+use super::listing::{Listing, list};
 use super::moment::{MomentQuery, MomentView, text};
+use super::table::Columns;
+use crate::answers::Page;
 use crate::answers::corrections::{self, Correction, word_of};
-use crate::answers::{Inquiry, Page};
 use crate::api::problems::OfQuestions;
 use crate::views::engine::CorrectionStanding as Standing;
 use crate::web::auth::Reader;
@@ -14,6 +15,7 @@ use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 /// Which corrections.
@@ -80,6 +82,29 @@ pub struct CorrectionItem {
     pub event: String,
 }
 
+/// What a table of corrections has.
+const COLUMNS: &[&str] = &[
+    "seq",
+    "standing",
+    "standing_by",
+    "why_without",
+    "target.source",
+    "target.id",
+    "replacement.source",
+    "replacement.id",
+    "entry",
+    "takes_back",
+    "replaced_by",
+    "reason",
+    "by",
+    "actor",
+    "source",
+    "id",
+    "at",
+    "recorded_at",
+    "event",
+];
+
 /// A page of corrections.
 #[derive(Serialize, ToSchema)]
 pub struct CorrectionList {
@@ -87,6 +112,12 @@ pub struct CorrectionList {
     pub items: Vec<CorrectionItem>,
     /// Give it as `cursor` to go on; null at the end.
     pub next: Option<String>,
+    /// Whether the ledger had heard, by then, of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -123,26 +154,33 @@ impl CorrectionItem {
 
 impl CorrectionList {
     fn of(page: Page<Correction>, as_of: MomentView) -> CorrectionList {
-        CorrectionList {
-            items: page.items.into_iter().map(CorrectionItem::of).collect(),
-            next: page.next,
-            as_of,
-        }
+        let Page { items, next, unheard } = page;
+        let items = items.into_iter().map(CorrectionItem::of).collect();
+        CorrectionList { items, next, known: unheard.is_empty(), unknown: unheard, as_of }
     }
 }
 
 /// Corrections, the newest first: what each does, and which have no effect.
 #[utoipa::path(tag = "compliance", params(CorrectionsQuery, MomentQuery, PageQuery), responses(
-    (status = 200, description = "A page of corrections", body = CorrectionList),
+    (status = 200, description = "A page of corrections", content((CorrectionList = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
 #[get("/corrections")]
 pub async fn list_corrections(
     service: web::Data<Service>,
     reader: Reader,
+    form: Listing,
     query: Query<Both<CorrectionsQuery, Both<MomentQuery, PageQuery>>>,
 ) -> Result<HttpResponse, Problem> {
     let parameters = query.into_inner();
-    let question = move |inquiry: &Inquiry<'_>| corrections::list(inquiry, &parameters);
-    answer(service, reader, question, CorrectionList::of).await
+    list(
+        service,
+        reader,
+        form,
+        parameters,
+        |_| Ok(Columns::of(COLUMNS)),
+        corrections::list,
+        CorrectionList::of,
+    )
+    .await
 }

@@ -11,6 +11,7 @@ use crate::web::parameters::{Both, Query};
 use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 /// Whose fairness.
@@ -154,6 +155,12 @@ pub struct FairnessView {
     /// Tallies that contradict themselves: their period is none, or more were selected than assessed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub irregular: Vec<TallyLink>,
+    /// Whether the ledger had heard, by then, of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -230,6 +237,8 @@ impl FairnessView {
             overlapping: links(found.overlapping),
             partly: links(found.partly),
             irregular: links(found.irregular),
+            known: found.unheard.is_empty(),
+            unknown: found.unheard,
             as_of,
         }
     }

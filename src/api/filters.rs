@@ -49,7 +49,7 @@ pub struct RowsQuery {
     /// `opened` (the order of the ledger), `due` or `ends`; with a minus from the end. `-opened` if not given, `due` with
     /// `overdue=true`. Rows without the date are left out.
     pub sort: Option<String>,
-    /// 1 to 500; 50 if not given.
+    /// 1 to 500; 50 if not given. Of CSV: so many rows in all, also more than 500; all of them if not given.
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<usize>,
     /// From an earlier answer's `next`.
@@ -60,7 +60,7 @@ pub struct RowsQuery {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
-    /// 1 to 500; 50 if not given.
+    /// 1 to 500; 50 if not given. Of CSV: so many rows in all, also more than 500; all of them if not given.
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<usize>,
     /// From an earlier answer's `next`.

@@ -10,6 +10,7 @@ use crate::answers::controls::members::Member;
 use crate::answers::controls::standing::Standing;
 use crate::answers::moment::AskedMoment;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// A row that a control applies to, with its evidence.
@@ -68,6 +69,12 @@ pub struct MemberList {
     pub items: Vec<MemberView>,
     /// Give it as `cursor` to go on; null at the end. A page may be short and have a next one.
     pub next: Option<String>,
+    /// Whether the ledger had heard, by then, of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -97,6 +104,8 @@ impl MemberList {
             };
             MemberView { row: RowView::of(row), evidence }
         };
-        MemberList { items: page.items.into_iter().map(item).collect(), next: page.next, as_of }
+        let Page { items, next, unheard } = page;
+        let items = items.into_iter().map(item).collect();
+        MemberList { items, next, known: unheard.is_empty(), unknown: unheard, as_of }
     }
 }

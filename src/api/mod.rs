@@ -23,6 +23,7 @@ mod filters;
 mod health;
 mod keys;
 mod links;
+mod listing;
 mod log;
 mod member_shown;
 mod metrics;
@@ -38,6 +39,7 @@ mod sources;
 mod standing;
 mod statistics;
 pub mod stream;
+mod table;
 mod timeline;
 
 pub use routes::routes;

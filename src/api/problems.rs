@@ -31,6 +31,7 @@ const OF_QUESTIONS: &[Type] = &[
     Type::ViewsUnavailable,
     Type::IndexUnavailable,
     Type::Starting,
+    Type::Overloaded,
     Type::TookTooLong,
 ];
 
@@ -44,6 +45,7 @@ const OF_LISTS: &[Type] = &[
     Type::RateLimited,
     Type::IndexUnavailable,
     Type::Starting,
+    Type::Overloaded,
     Type::TookTooLong,
 ];
 

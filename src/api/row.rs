@@ -162,6 +162,12 @@ pub struct RowList {
     pub items: Vec<RowView>,
     /// Give it as `cursor` to go on; null at the end. A page may be short and have a next one.
     pub next: Option<String>,
+    /// Whether the ledger had heard, by then, of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -214,6 +220,21 @@ pub struct ChangeView {
     pub event: String,
 }
 
+/// What a table of changes has.
+pub const CHANGE: &[&str] = &[
+    "seq",
+    "type",
+    "effective_at",
+    "happened_at",
+    "by",
+    "assurance",
+    "late",
+    "corrected_by",
+    "state",
+    "changed",
+    "event",
+];
+
 /// A row's history.
 #[derive(Serialize, ToSchema)]
 pub struct HistoryView {
@@ -242,6 +263,9 @@ pub struct CountsView {
     /// As of when it holds.
     pub as_of: MomentView,
 }
+
+/// What a table of counts has.
+pub const COUNT: &[&str] = &["value", "count"];
 
 /// How many rows have a value.
 #[derive(Serialize, ToSchema)]
@@ -296,7 +320,9 @@ impl RowView {
 impl RowList {
     /// A page of rows as it is shown.
     pub fn of(page: Page<ShownRow>, as_of: MomentView) -> RowList {
-        RowList { items: page.items.into_iter().map(RowView::of).collect(), next: page.next, as_of }
+        let Page { items, next, unheard } = page;
+        let items = items.into_iter().map(RowView::of).collect();
+        RowList { items, next, known: unheard.is_empty(), unknown: unheard, as_of }
     }
 
     /// The same of rows whose columns are known: the API tells each row by its members.

@@ -1,7 +1,8 @@
 //! Statistics of decisions.
 
-use super::answering::answer;
+use super::listing::{Listing, list};
 use super::moment::{MomentQuery, MomentView};
+use super::table::Columns;
 use crate::answers::statistics;
 use crate::api::problems::OfQuestions;
 use crate::web::auth::Reader;
@@ -9,6 +10,7 @@ use crate::web::parameters::{Both, Query};
 use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 /// Which statistics.
@@ -63,6 +65,36 @@ pub struct StatsRow {
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub counts: Option<Counts>,
 }
+
+/// What a table of groups has.
+const COLUMNS: &[&str] = &[
+    "model",
+    "version",
+    "day",
+    "outcome",
+    "decisions",
+    "share",
+    "outcomes",
+    "automated",
+    "adverse",
+    "significant",
+    "review_required",
+    "reviewed",
+    "confirmed",
+    "overridden",
+    "referred",
+    "unreviewed",
+    "override_share",
+    "unreviewed_share",
+    "median_review_seconds",
+    "contested",
+    "contests",
+    "contests_open",
+    "upheld",
+    "reversed",
+    "adverse_without_notice",
+    "contested_without_explanation",
+];
 
 /// What is counted of a group beside its size.
 #[derive(Serialize, ToSchema)]
@@ -130,6 +162,12 @@ pub struct StatsView {
     pub by: Vec<&'static str>,
     /// In the order of model, version, day and outcome.
     pub items: Vec<StatsRow>,
+    /// Whether the ledger had heard, by then, of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
     /// As of when they hold.
     pub as_of: MomentView,
 }
@@ -179,23 +217,28 @@ impl Counts {
 
 /// How decisions turned out: counts and rates by model, version, outcome and day; overridden, unreviewed, contested.
 #[utoipa::path(tag = "compliance", params(StatsQuery, MomentQuery), responses(
-    (status = 200, description = "Statistics", body = StatsView),
+    (status = 200, description = "Statistics", content((StatsView = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
 #[get("/decisions/stats")]
 pub async fn stats(
     service: web::Data<Service>,
     reader: Reader,
+    form: Listing,
     query: Query<Both<StatsQuery, MomentQuery>>,
 ) -> Result<HttpResponse, Problem> {
-    let parameters = query.into_inner();
-    answer(
+    list(
         service,
         reader,
-        move |inquiry| statistics::decisions(inquiry, &parameters),
+        form,
+        query.into_inner(),
+        |_| Ok(Columns::of(COLUMNS)),
+        statistics::decisions,
         |found, as_of| StatsView {
             by: found.by,
             items: found.items.into_iter().map(StatsRow::of).collect(),
+            known: found.unheard.is_empty(),
+            unknown: found.unheard,
             as_of,
         },
     )

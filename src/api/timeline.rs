@@ -1,12 +1,13 @@
 //! `/v1/subjects/{subject}/timeline`: everything that speaks of an id, in all families, in the order of the ledger.
 
-use super::answering::answer;
 use super::events::Order;
 use super::links;
+use super::listing::{Listing, list};
 use super::moment::{MomentQuery, MomentView, text};
 use super::row::Assurance;
+use super::table::Columns;
 use crate::answers::moment::AskedMoment;
-use crate::answers::timeline;
+use crate::answers::{Page, timeline};
 use crate::api::problems::OfQuestions;
 use crate::web::auth::Reader;
 use crate::web::parameters::{Both, Query};
@@ -14,6 +15,7 @@ use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 /// Which entries of a timeline.
@@ -35,7 +37,7 @@ struct TimelineQuery {
     /// `event`: each item holds the whole CloudEvent.
     #[param(example = "event")]
     expand: Option<String>,
-    /// 1 to 500; 50 if not given.
+    /// 1 to 500; 50 if not given. Of CSV: so many rows in all, also more than 500; all of them if not given.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
     /// From an earlier answer's `next`.
@@ -116,6 +118,26 @@ pub struct TimelineItem {
     pub event: Option<Value>,
 }
 
+/// What a table of them has.
+const COLUMNS: &[&str] = &[
+    "seq",
+    "time",
+    "happened_at",
+    "effective_at",
+    "type",
+    "summary",
+    "family",
+    "entity",
+    "role",
+    "via",
+    "by",
+    "assurance",
+    "corrected_by",
+    "row",
+    "link",
+    "event",
+];
+
 /// A page of a timeline.
 #[derive(Serialize, ToSchema)]
 pub struct Timeline {
@@ -129,6 +151,12 @@ pub struct Timeline {
     /// More is connected with the id than is followed: ask for its decisions one by one.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub shortened: bool,
+    /// Whether the ledger had heard, by then, of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -172,37 +200,42 @@ impl TimelineItem {
 impl Timeline {
     fn of(subject: String, found: timeline::Timeline, moment: &AskedMoment, as_of: MomentView) -> Timeline {
         let timeline::Timeline { page, shortened } = found;
-        let items = page.items.into_iter().map(|mention| TimelineItem::of(mention, moment)).collect();
-        Timeline { subject, items, next: page.next, shortened, as_of }
+        let Page { items, next, unheard } = page;
+        let items = items.into_iter().map(|mention| TimelineItem::of(mention, moment)).collect();
+        Timeline { subject, items, next, shortened, known: unheard.is_empty(), unknown: unheard, as_of }
     }
 }
 
 /// Everything that speaks of an id, in all families: a case, a decision, a model, a data set, a person. Of a person also
 /// what the person did; of a case its decisions, their contests, and what was escalated of them.
 ///
-/// An id that nothing speaks of has an empty timeline. With `as_of`, what had been recorded by then, and what corrections
+/// An id that nothing speaks of has an empty timeline, and `known` is false. With `as_of`, what had been recorded by then, and what corrections
 /// had taken away by then; with `at`, only what had taken effect by that time.
 #[utoipa::path(tag = "compliance", params(
     ("subject" = String, Path, description = "The id; a slash in it as `%2F`", example = "LN-2026-0004"),
     TimelineQuery, MomentQuery,
 ), responses(
-    (status = 200, description = "A page of the timeline", body = Timeline),
+    (status = 200, description = "A page of the timeline", content((Timeline = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
 #[get("/subjects/{subject}/timeline")]
 pub async fn subject_timeline(
     service: web::Data<Service>,
     reader: Reader,
+    form: Listing,
     subject: web::Path<String>,
     query: Query<Both<TimelineQuery, MomentQuery>>,
 ) -> Result<HttpResponse, Problem> {
     let parameters = query.into_inner();
     let (id, moment) = (subject.to_string(), parameters.moment.clone());
-    answer(
+    list(
         service,
         reader,
-        move |inquiry| timeline::timeline(inquiry, &subject, &parameters),
-        move |page, as_of| Timeline::of(id, page, &moment, as_of),
+        form.of_events(),
+        parameters,
+        |_| Ok(Columns::of(COLUMNS)),
+        move |inquiry, parameters| timeline::timeline(inquiry, &subject, parameters),
+        move |page, as_of| Timeline::of(id.clone(), page, &moment, as_of),
     )
     .await
 }

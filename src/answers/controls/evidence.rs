@@ -2,9 +2,10 @@
 
 use super::counting::{Asked, ShownEvidence, declared};
 use crate::answers::error::AnswerError;
+use crate::answers::names::Listener;
 use crate::answers::parameters::Parameters;
 use crate::answers::walk::{MAX_WALKED, resumed, speaking_of, walk};
-use crate::answers::{Answer, Inquiry, Page, cursor};
+use crate::answers::{Answer, Inquiry, Page, Unheard, cursor};
 use crate::catalog::{Catalog, Control, KEY_JOINER};
 
 /// A page of evidence, the latest recorded first. What corrections took away is left out.
@@ -40,7 +41,12 @@ pub fn list(
         },
     )?;
     let next = walked.next.map(|seq| cursor::encode(&identity, seq));
-    let body = Page { items: walked.items, next };
+    let mut unheard = Unheard::new();
+    if let Some(member) = member.filter(|_| walked.items.is_empty()) {
+        let register = control.population.as_ref().map(|population| (population.register.as_str(), "id"));
+        unheard = Listener::new(inquiry, &asked.moment).unheard("member", member, register)?;
+    }
+    let body = Page { items: walked.items, next, unheard };
     Ok(Answer { body, as_of: asked.moment.as_of(), applied: asked.moment.engine.applied() })
 }
 

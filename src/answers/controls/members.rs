@@ -4,9 +4,11 @@ use super::counting::{Asked, declared, filters};
 use super::gathered::{MemberEvidence, evidence_of};
 use super::standing::{Standing, Waivers};
 use crate::answers::error::AnswerError;
+use crate::answers::names::Listener;
 use crate::answers::parameters::Parameters;
 use crate::answers::row::ShownRow;
 use crate::answers::{Answer, Inquiry, Page, cursor};
+use crate::catalog::{Control, Population};
 use crate::views::engine::Found;
 
 /// A row that a control applies to, with its evidence.
@@ -20,6 +22,21 @@ pub struct Member {
     pub standing: Option<Standing>,
 }
 
+/// The register or view to whose rows a control applies.
+///
+/// # Errors
+/// There is no such control, or it applies to no rows.
+pub fn register(inquiry: &Inquiry<'_>, id: &str) -> Result<String, AnswerError> {
+    Ok(population(declared(&inquiry.catalog(), id)?)?.register.clone())
+}
+
+fn population(control: &Control) -> Result<&Population, AnswerError> {
+    control.population.as_ref().ok_or_else(|| {
+        let id = &control.id;
+        AnswerError::NotThere(format!("{id} applies to the organisation, not to rows of a register"))
+    })
+}
+
 /// A page of members.
 ///
 /// # Errors
@@ -31,12 +48,11 @@ pub fn list(
 ) -> Result<Answer<Page<Member>>, AnswerError> {
     let asked = Asked::new(inquiry, &parameters.moment)?;
     let control = declared(&asked.catalog, id)?;
-    let population = control.population.as_ref().ok_or_else(|| {
-        AnswerError::NotThere(format!("{id} applies to the organisation, not to rows of a register"))
-    })?;
+    let population = population(control)?;
     let moment = &asked.moment;
     let view = moment.view(&population.register)?;
-    let (mut ask, identity) = parameters.ask(&*view, moment)?;
+    let (mut ask, identity) = parameters.ask(inquiry, &*view, moment)?;
+    let of_asker = ask.clone();
     ask.filters.extend(filters(&population.filter));
     let page = moment.engine.list(&population.register, &ask)?;
     let ids: Vec<String> = page.rows.iter().map(|found| found.id.clone()).collect();
@@ -51,5 +67,6 @@ pub fn list(
     };
     let items = page.rows.into_iter().map(item).collect();
     let next = page.next.map(|place| cursor::encode_place(&identity, place));
-    Ok(Answer { body: Page { items, next }, as_of: moment.as_of(), applied: page.applied })
+    let unheard = Listener::new(inquiry, moment).unheard_of(&*view, &of_asker, !ids.is_empty())?;
+    Ok(Answer { body: Page { items, next, unheard }, as_of: moment.as_of(), applied: page.applied })
 }

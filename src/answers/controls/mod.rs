@@ -11,11 +11,14 @@ pub mod standing;
 use super::error::AnswerError;
 use super::moment::AskedMoment;
 use super::parameters::Parameters;
+use super::row::CORE;
+use super::words::no_word;
 use super::{Answer, Inquiry};
 use crate::catalog::{Catalog, Control};
 use crate::spec::time::Timestamp;
 use counting::{Asked, ShownControl, declared};
 use standing::{Summary, Waivers, summary};
+use std::collections::BTreeSet;
 
 /// Members of one population that are counted one by one for the list of all controls.
 ///
@@ -68,7 +71,7 @@ pub fn list(
     let catalog = asked.catalog.clone();
     let waivers = Waivers::of(&asked)?;
     let domain = domain(&catalog, parameters)?;
-    let population = parameters.get("population");
+    let population = population(&catalog, parameters)?;
     let fits = |control: &&Control| {
         domain.is_none_or(|domain| control.domain == domain)
             && population.is_none_or(|name| {
@@ -91,10 +94,18 @@ fn domain<'a>(catalog: &Catalog, parameters: &'a Parameters) -> Result<Option<&'
     if catalog.controls().any(|control| control.domain == domain) {
         return Ok(Some(domain));
     }
-    let mut known: Vec<&str> = catalog.controls().map(|control| control.domain.as_str()).collect();
-    known.sort_unstable();
-    known.dedup();
-    Err(AnswerError::parameter("domain", &format!("one of {}", known.join(", "))))
+    let known: BTreeSet<&str> = catalog.controls().map(|control| control.domain.as_str()).collect();
+    Err(no_word("domain", domain, &Vec::from_iter(known)))
+}
+
+fn population<'a>(catalog: &Catalog, parameters: &'a Parameters) -> Result<Option<&'a str>, AnswerError> {
+    let Some(name) = parameters.get("population") else { return Ok(None) };
+    if CORE.contains(&name) || catalog.register(name).is_some() {
+        return Ok(Some(name));
+    }
+    let of_controls = catalog.controls().filter_map(|control| control.population.as_ref());
+    let known: BTreeSet<&str> = of_controls.map(|population| population.register.as_str()).collect();
+    Err(no_word("population", name, &Vec::from_iter(known)))
 }
 
 /// One control, with its latest evidence.

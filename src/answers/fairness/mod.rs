@@ -11,8 +11,10 @@ mod tests;
 
 use super::error::AnswerError;
 use super::moment::{moment, time};
+use super::names::Listener;
 use super::parameters::Parameters;
-use super::{Answer, Inquiry};
+use super::{Answer, Inquiry, Unheard};
+use crate::catalog::KEY_JOINER;
 use crate::spec::time::Timestamp;
 use crate::views::fairness::Group;
 use split::{Split, Sum};
@@ -123,6 +125,8 @@ pub struct Fairness {
     pub partly: Vec<TallyRef>,
     /// Tallies that contradict themselves: their period is none, or more were selected than assessed.
     pub irregular: Vec<TallyRef>,
+    /// The names that were asked for and that the ledger had never heard of.
+    pub unheard: Unheard,
 }
 
 /// From when, and until when.
@@ -136,10 +140,7 @@ pub fn of_model(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer
     let model = parameters.get("model").filter(|model| !model.is_empty());
     let model = model.ok_or_else(|| AnswerError::parameter("model", "a model, such as hire-rank"))?;
     let version = parameters.get("version");
-    let kind = parameters.get("kind").unwrap_or("tallied");
-    if !matches!(kind, "tallied" | "observed") {
-        return Err(AnswerError::parameter("kind", "tallied or observed"));
-    }
+    let kind = parameters.word("kind", &["tallied", "observed"])?.unwrap_or("tallied");
     let limit = |name: &str| parameters.get(name).map(|text| time(name, text)).transpose();
     let within = (limit("from")?, limit("to")?);
     let asked = attributes(parameters.get("attributes"))?;
@@ -163,7 +164,22 @@ pub fn of_model(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer
             None => break,
         }
     }
+    let mut unheard = Unheard::new();
+    if tallies.is_empty() {
+        let listener = Listener::new(inquiry, &moment);
+        unheard = listener.unheard("model", model, Some(("fairness", "model")))?;
+        if let Some(version) = version
+            && !listener.has_heard_in(
+                "fairness",
+                "model_version",
+                &format!("{model}{KEY_JOINER}{version}"),
+            )?
+        {
+            unheard.insert("version".to_owned(), vec![version.to_owned()]);
+        }
+    }
     let body = Fairness {
+        unheard,
         model: model.to_owned(),
         version: version.map(str::to_owned),
         ..report(stand(tallies), &asked, within)

@@ -3,3 +3,4 @@
 mod asking;
 mod judging;
 mod kit;
+mod parts;

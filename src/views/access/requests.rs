@@ -100,6 +100,11 @@ impl View for Requests {
         fields
     }
 
+    fn words(&self, field: &str) -> Option<Vec<String>> {
+        const STATES: &[&str] = &[UNOPENED, "requested", "granted", "rejected"];
+        (field == "state").then(|| STATES.iter().copied().map(str::to_owned).collect())
+    }
+
     fn counted_fields(&self) -> Vec<&str> {
         vec!["purpose"]
     }

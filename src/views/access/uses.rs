@@ -103,6 +103,11 @@ impl View for Uses {
         vec!["counts_differ"]
     }
 
+    fn words(&self, field: &str) -> Option<Vec<String>> {
+        const STATES: &[&str] = &[ALLOWED, DENIED];
+        (field == "state").then(|| STATES.iter().copied().map(str::to_owned).collect())
+    }
+
     fn counted_fields(&self) -> Vec<&str> {
         vec!["operation", "purpose", "outcome"]
     }

@@ -33,7 +33,7 @@ use entitled::ENTITLED;
 use serde_json::{Map, Value};
 use shown::texts;
 use standing::Shown;
-use states::GRANTED;
+use states::{ALL, GRANTED};
 use std::collections::BTreeSet;
 use told::{Act, Told};
 
@@ -149,6 +149,10 @@ impl View for Approvals {
 
     fn flags(&self) -> Vec<&'static str> {
         FLAGS.to_vec()
+    }
+
+    fn words(&self, field: &str) -> Option<Vec<String>> {
+        (field == "state").then(|| ALL.iter().copied().map(str::to_owned).collect())
     }
 
     fn counted_fields(&self) -> Vec<&str> {

@@ -23,6 +23,10 @@ pub(super) const REVOKED: &str = "revoked";
 /// Granted, and past its end.
 pub(super) const EXPIRED: &str = "expired";
 
+/// All of them.
+pub(super) const ALL: &[&str] =
+    &[UNOPENED, PENDING, PARTIAL, GRANTED_UNVERIFIED, GRANTED, REJECTED, WITHDRAWN, REVOKED, EXPIRED];
+
 /// The states in which an approval may be found once all of this has been done.
 ///
 /// Only what is simple is narrowed down: one opening, and nothing but votes in favour.

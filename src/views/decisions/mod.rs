@@ -18,7 +18,7 @@ use super::told;
 use crate::spec::time::{Day, Timestamp};
 use facts::{Facts, Kind};
 use serde_json::Value;
-use standing::{MADE, UNOPENED};
+use standing::{CONTESTED, MADE, UNOPENED};
 
 /// The view of decisions.
 pub struct Decisions;
@@ -149,6 +149,21 @@ impl View for Decisions {
             "contested_unexplained",
             "unreviewed",
         ]
+    }
+
+    fn words(&self, field: &str) -> Option<Vec<String>> {
+        const STATES: &[&str] = &[
+            UNOPENED,
+            MADE,
+            CONTESTED,
+            "confirmed",
+            "overridden",
+            "referred",
+            "upheld",
+            "reversed",
+            "resolved",
+        ];
+        (field == "state").then(|| STATES.iter().copied().map(str::to_owned).collect())
     }
 
     fn counted_fields(&self) -> Vec<&str> {

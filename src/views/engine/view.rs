@@ -142,6 +142,17 @@ pub trait View: Send + Sync {
         Vec::new()
     }
 
+    /// The words of which a field holds one, as the fold writes them; the state always, and what schemas list by themselves
+    /// not again. None: whatever events say.
+    fn words(&self, _field: &str) -> Option<Vec<String>> {
+        None
+    }
+
+    /// From where a field comes: types of event, and paths in their data.
+    fn places_of(&self, field: &str) -> Vec<(String, String)> {
+        self.types().into_iter().map(|event_type| (event_type, field.to_owned())).collect()
+    }
+
     /// The fields of [`View::facets`].
     fn counted_fields(&self) -> Vec<&str> {
         Vec::new()

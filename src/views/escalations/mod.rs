@@ -16,6 +16,7 @@ mod tests;
 use super::engine::{Opening, Row, RowEvent, RowName, View, told_digest};
 use act::Act;
 use course::Course;
+use round::State;
 use serde_json::Value;
 
 /// The view of escalations.
@@ -116,6 +117,11 @@ impl View for Escalations {
 
     fn flags(&self) -> Vec<&'static str> {
         vec!["closed_by_resolver", "missed", "missed_before", "unresolved"]
+    }
+
+    fn words(&self, field: &str) -> Option<Vec<String>> {
+        let states = State::ALL.into_iter().map(State::name).chain([UNOPENED]);
+        (field == "state").then(|| states.map(str::to_owned).collect())
     }
 
     fn counted_fields(&self) -> Vec<&str> {

@@ -34,6 +34,17 @@ pub(super) enum State {
 }
 
 impl State {
+    /// All of them.
+    pub(super) const ALL: [State; 7] = [
+        State::Opened,
+        State::Acknowledged,
+        State::Raised,
+        State::Lowered,
+        State::Resolved,
+        State::Closed,
+        State::Reopened,
+    ];
+
     pub(super) fn is_end(self) -> bool {
         matches!(self, State::Resolved | State::Closed)
     }

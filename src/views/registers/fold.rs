@@ -2,7 +2,7 @@
 
 use super::declared::{Kind, RegisterView};
 use super::{deployments, rounds, stretched};
-use crate::catalog::{KEY_JOINER, Moves};
+use crate::catalog::{KEY_JOINER, Moves, UNOPENED};
 use crate::spec::time::Timestamp;
 use crate::views::engine::{OUT_OF_ORDER, Opening, Row, RowEvent, RowName, View};
 use crate::views::stretches;
@@ -229,6 +229,16 @@ impl View for RegisterView {
             Kind::Beside => vec![OUT_OF_ORDER],
             Kind::Deployments => vec![deployments::OVER_ONE, OUT_OF_ORDER],
         }
+    }
+
+    fn words(&self, field: &str) -> Option<Vec<String>> {
+        let states = || self.register.states.iter().cloned().chain([UNOPENED.to_owned()]);
+        (field == "state").then(|| states().collect())
+    }
+
+    fn places_of(&self, field: &str) -> Vec<(String, String)> {
+        let places = self.register.sources_of(field);
+        places.map(|(event_type, path)| (event_type.to_owned(), path.to_owned())).collect()
     }
 
     fn counted_fields(&self) -> Vec<&str> {

@@ -178,6 +178,11 @@ impl View for Grants {
         ]
     }
 
+    fn words(&self, field: &str) -> Option<Vec<String>> {
+        const STATES: &[&str] = &[UNOPENED, GRANTED, REVOKED, EXPIRED];
+        (field == "state").then(|| STATES.iter().copied().map(str::to_owned).collect())
+    }
+
     fn counted_fields(&self) -> Vec<&str> {
         vec![
             "resource_kind",
