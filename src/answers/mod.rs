@@ -17,6 +17,7 @@ pub mod catalogue;
 mod connected;
 pub mod controls;
 pub mod corrections;
+pub mod courses;
 pub mod cursor;
 pub mod deadline;
 pub mod decisions;

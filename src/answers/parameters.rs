@@ -158,6 +158,14 @@ impl Parameters {
             .ok_or_else(|| AnswerError::parameter("limit", "a number from 1 to 500"))
     }
 
+    /// The values of which one has to fit in a field of a view; none if it was not asked for.
+    ///
+    /// # Errors
+    /// They are not of their form.
+    pub fn filter(&self, view: &dyn View, name: &str) -> Result<Option<Vec<String>>, AnswerError> {
+        self.get(name).map(|text| values(view, name, text)).transpose()
+    }
+
     /// The question to a view, which ends when the moment does. Which query a cursor belongs to is in the second.
     ///
     /// # Errors
@@ -184,20 +192,7 @@ impl Parameters {
                 known.extend(fields.iter().map(AsRef::<str>::as_ref).chain(own).chain(OF_MOMENTS));
                 return Err(unknown(name, &known));
             }
-            let values: Vec<String> = value.split(',').map(str::to_owned).collect();
-            if values.len() > MAX_VALUES || values.iter().any(String::is_empty) {
-                return Err(AnswerError::parameter(name, "1 to 64 values, with commas between them"));
-            }
-            if (name == CONFLICT || view.flags().contains(&name.as_str()))
-                && !matches!(value.as_str(), "true" | "false")
-            {
-                return Err(AnswerError::parameter(name, "true or false"));
-            }
-            let level = |value: &String| number(value).is_some_and(|level| (1..=9).contains(&level));
-            if name == LEVEL && !values.iter().all(level) {
-                return Err(AnswerError::parameter(name, "a number from 1 to 9"));
-            }
-            filters.push((name.clone(), values));
+            filters.push((name.clone(), values(view, name, value)?));
         }
         let date = |name: &str| self.get(name).map(|text| time(name, text)).transpose();
         let validity = self.get("validity").map(str::to_owned);
@@ -247,6 +242,22 @@ impl Parameters {
         ask.after = self.get("cursor").map(|text| cursor::decode_place(&identity, text)).transpose()?;
         Ok((ask, identity))
     }
+}
+
+/// The values of a filter, with commas between them.
+fn values(view: &dyn View, name: &str, text: &str) -> Result<Vec<String>, AnswerError> {
+    let values: Vec<String> = text.split(',').map(str::to_owned).collect();
+    if values.len() > MAX_VALUES || values.iter().any(String::is_empty) {
+        return Err(AnswerError::parameter(name, "1 to 64 values, with commas between them"));
+    }
+    if (name == CONFLICT || view.flags().contains(&name)) && !matches!(text, "true" | "false") {
+        return Err(AnswerError::parameter(name, "true or false"));
+    }
+    let level = |value: &String| number(value).is_some_and(|level| (1..=9).contains(&level));
+    if name == LEVEL && !values.iter().all(level) {
+        return Err(AnswerError::parameter(name, "a number from 1 to 9"));
+    }
+    Ok(values)
 }
 
 /// A number in its one spelling: a client that keeps answers by their address keeps each once.

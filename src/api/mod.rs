@@ -13,6 +13,7 @@ mod clock;
 mod control_shown;
 mod controls;
 mod corrections;
+mod courses;
 mod decisions;
 mod description;
 mod event_view;

@@ -16,6 +16,7 @@ mod cataloguing;
 mod checking;
 mod clock;
 mod commands;
+mod courses;
 mod crashing;
 mod describing;
 mod disk_full;

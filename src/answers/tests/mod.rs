@@ -2,4 +2,4 @@
 
 mod asking;
 mod judging;
-mod kit;
+pub(super) mod kit;
