@@ -133,6 +133,14 @@ impl Parameters {
         word.map(|word| Some(*word)).ok_or_else(|| AnswerError::parameter(name, &words.join(" or ")))
     }
 
+    /// Whether the newest entries come first: `order`, or as it is if that is not given.
+    ///
+    /// # Errors
+    /// It is neither `asc` nor `desc`.
+    pub fn newest_first(&self, default: bool) -> Result<bool, AnswerError> {
+        Ok(self.word("order", &["asc", "desc"])?.map_or(default, |word| word == "desc"))
+    }
+
     /// A parameter that is true or false.
     ///
     /// # Errors
@@ -200,20 +208,8 @@ impl Parameters {
             return Err(AnswerError::parameter("validity", "not-yet, in-force or expired"));
         }
         let overdue = self.flag("overdue")?;
-        let default = if overdue == Some(true) { "due" } else { "-opened" };
-        let sort = self.get("sort").unwrap_or(default);
-        let (descending, word) = sort.strip_prefix('-').map_or((false, sort), |word| (true, word));
-        let sort = match word {
-            "opened" => Sort::Opened,
-            "due" => Sort::Due,
-            "ends" => Sort::Until,
-            _ => {
-                return Err(AnswerError::parameter(
-                    "sort",
-                    "opened, due or ends, with a minus for descending",
-                ));
-            }
-        };
+        let default = if overdue == Some(true) { "due" } else { "-recorded" };
+        let (sort, descending) = sort(self.get("sort").unwrap_or(default))?;
         let mut ask = Ask {
             filters,
             overdue,
@@ -242,6 +238,26 @@ impl Parameters {
         ask.after = self.get("cursor").map(|text| cursor::decode_place(&identity, text)).transpose()?;
         Ok((ask, identity))
     }
+}
+
+/// The orders of a list, by name.
+const SORTS: [(&str, Sort); 6] = [
+    ("recorded", Sort::Recorded),
+    ("opened", Sort::Opened),
+    ("changed", Sort::Changed),
+    ("ended", Sort::Ended),
+    ("due", Sort::Due),
+    ("ends", Sort::Until),
+];
+
+/// In which order, and whether from its end.
+fn sort(text: &str) -> Result<(Sort, bool), AnswerError> {
+    let (descending, word) = text.strip_prefix('-').map_or((false, text), |word| (true, word));
+    let sort = SORTS.iter().find(|(name, _)| *name == word).map(|(_, sort)| (*sort, descending));
+    let names = SORTS.map(|(name, _)| name).join(", ");
+    sort.ok_or_else(|| {
+        AnswerError::parameter("sort", &format!("one of {names}, with a minus for descending"))
+    })
 }
 
 /// The values of a filter, with commas between them.

@@ -91,11 +91,7 @@ pub fn timeline(
     parameters: &Parameters,
 ) -> Result<Answer<Timeline>, AnswerError> {
     let limit = parameters.limit()?;
-    let newest_first = match parameters.get("order") {
-        None | Some("asc") => false,
-        Some("desc") => true,
-        Some(_) => return Err(AnswerError::parameter("order", "asc or desc")),
-    };
+    let newest_first = parameters.newest_first(false)?;
     let expand = match parameters.get("expand") {
         None => false,
         Some("event") => true,

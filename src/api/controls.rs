@@ -5,7 +5,7 @@
 
 use super::answering::answer;
 use super::control_shown::{ControlDetail, ControlList, EvidenceList, MemberList};
-use super::filters::RowsQuery;
+use super::filters::{NewestFirstQuery, RowsQuery};
 use super::moment::MomentQuery;
 use crate::answers::controls;
 use crate::answers::parameters::Parameters;
@@ -92,8 +92,8 @@ pub async fn get_control(
     .await
 }
 
-/// The evidence of a control, the latest recorded first. What corrections took away is left out.
-#[utoipa::path(tag = "compliance", params(("id" = String, Path, description = "The control", example = "ER-4"), EvidenceQuery, MomentQuery), responses(
+/// The evidence of a control, the latest recorded first, or as asked for. What corrections took away is left out.
+#[utoipa::path(tag = "compliance", params(("id" = String, Path, description = "The control", example = "ER-4"), EvidenceQuery, NewestFirstQuery, MomentQuery), responses(
     (status = 200, description = "A page of evidence", body = EvidenceList),
     OfQuestions,
 ))]
@@ -102,7 +102,7 @@ pub async fn list_control_evidence(
     service: web::Data<Service>,
     reader: Reader,
     id: web::Path<String>,
-    query: Query<Both<EvidenceQuery, MomentQuery>>,
+    query: Query<Both<EvidenceQuery, Both<NewestFirstQuery, MomentQuery>>>,
 ) -> Result<HttpResponse, Problem> {
     let parameters = query.into_inner();
     answer(

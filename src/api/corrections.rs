@@ -1,7 +1,7 @@
 //! Corrections: what each of them does.
 
 use super::answering::answer;
-use super::filters::PageQuery;
+use super::filters::{NewestFirstQuery, PageQuery};
 use super::links;
 use super::moment::{MomentQuery, MomentView, text};
 use crate::answers::corrections::{self, Correction, word_of};
@@ -83,7 +83,7 @@ pub struct CorrectionItem {
 /// A page of corrections.
 #[derive(Serialize, ToSchema)]
 pub struct CorrectionList {
-    /// The newest first.
+    /// The newest first, or as asked for.
     pub items: Vec<CorrectionItem>,
     /// Give it as `cursor` to go on; null at the end.
     pub next: Option<String>,
@@ -131,8 +131,8 @@ impl CorrectionList {
     }
 }
 
-/// Corrections, the newest first: what each does, and which have no effect.
-#[utoipa::path(tag = "compliance", params(CorrectionsQuery, MomentQuery, PageQuery), responses(
+/// Corrections: what each does, and which have no effect.
+#[utoipa::path(tag = "compliance", params(CorrectionsQuery, MomentQuery, NewestFirstQuery, PageQuery), responses(
     (status = 200, description = "A page of corrections", body = CorrectionList),
     OfQuestions,
 ))]
@@ -140,7 +140,7 @@ impl CorrectionList {
 pub async fn list_corrections(
     service: web::Data<Service>,
     reader: Reader,
-    query: Query<Both<CorrectionsQuery, Both<MomentQuery, PageQuery>>>,
+    query: Query<Both<CorrectionsQuery, Both<MomentQuery, Both<NewestFirstQuery, PageQuery>>>>,
 ) -> Result<HttpResponse, Problem> {
     let parameters = query.into_inner();
     let question = move |inquiry: &Inquiry<'_>| corrections::list(inquiry, &parameters);

@@ -4,6 +4,7 @@ use crate::answers::deadline::Deadline;
 use crate::answers::entries::{self, EntriesAsked};
 use crate::api::answering::APPLIED_SEQ;
 use crate::api::event_view::{EventList, EventView, ReceiptView, entry_json, event_json};
+use crate::api::filters::Order;
 use crate::api::problems::{OfCallers, OfLists, OrNotThere};
 use crate::web::accept;
 use crate::web::auth::{Caller, Reader, ReceiptReader};
@@ -43,15 +44,6 @@ pub struct ListQuery {
     pub cursor: Option<String>,
     /// Wait (at most 5 s) until the index has this entry: read your own write.
     pub min_seq: Option<u64>,
-}
-
-/// Oldest or newest first.
-#[derive(utoipa::ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[allow(dead_code, reason = "declares the words of a parameter")]
-pub enum Order {
-    Asc,
-    Desc,
 }
 
 /// One entry.

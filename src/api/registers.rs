@@ -1,7 +1,7 @@
 //! `/v1/registers`: every other family, each a register of the catalogue.
 
 use super::answering::answer;
-use super::filters::{CountsQuery, OneQuery, RowsQuery};
+use super::filters::{CountsQuery, HistoryQuery, OneQuery, RowsQuery};
 use super::links;
 use super::moment::MomentQuery;
 use super::row::{CountsView, HistoryView, RowDetail, RowList};
@@ -158,7 +158,7 @@ pub async fn get_register_row(
 #[utoipa::path(tag = "compliance", operation_id = "history_of_register_row", params(
     ("name" = String, Path, description = "The register", example = "models"),
     ("id" = String, Path, description = "The row's id", example = "credit-line"),
-    OneQuery,
+    HistoryQuery,
 ), responses(
     (status = 200, description = "The row's history, by effective time", body = HistoryView),
     OfQuestions,
@@ -168,12 +168,12 @@ pub async fn history_of_register_row(
     service: web::Data<Service>,
     reader: Reader,
     path: web::Path<(String, String)>,
-    query: Query<OneQuery>,
+    query: Query<HistoryQuery>,
 ) -> Result<HttpResponse, Problem> {
     let asked = query.into_inner();
     let question = move |inquiry: &Inquiry<'_>| {
         registers::known(inquiry, &path.0)?;
-        rows::history(inquiry, &path.0, &path.1, asked.get("source"), &asked.moment)
+        rows::history(inquiry, &path.0, &path.1, &asked)
     };
     answer(service, reader, question, HistoryView::of).await
 }

@@ -6,8 +6,8 @@
 use crate::api::description::{Description, not_there};
 use crate::api::{
     access, approvals, catalog as catalogue, clock, controls, corrections, courses, decisions, events,
-    fairness, health, keys, log, metrics, post, proofs, registers, rows, sources, standing, statistics,
-    stream, timeline,
+    fairness, filters, health, keys, log, metrics, post, proofs, registers, rows, sources, standing,
+    statistics, stream, timeline,
 };
 use crate::catalog::Catalog;
 use crate::web::Service;
@@ -38,7 +38,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
         (name = "administrators", description = "Keys and clock"),
         (name = "operators", description = "Is it alive, is it ready"),
     ),
-    components(schemas(post::RecordedBatch, Problem, ProblemItem, events::Order)),
+    components(schemas(post::RecordedBatch, Problem, ProblemItem, filters::Order)),
     modifiers(&BearerToken),
     security(("token" = [])),
 )]

@@ -217,7 +217,7 @@ pub struct ChangeView {
 /// A row's history.
 #[derive(Serialize, ToSchema)]
 pub struct HistoryView {
-    /// By effective time.
+    /// By effective time, or from its end.
     pub items: Vec<ChangeView>,
     /// Whether there were more events than are shown at once, and the earliest are left out.
     pub shortened: bool,

@@ -3,8 +3,8 @@
 
 use super::answering::answer;
 use super::filters::{
-    ApprovalFilters, CountsQuery, DecisionFilters, EscalationFilters, GrantFilters, OneQuery, RequestFilters,
-    RowsQuery, UseFilters,
+    ApprovalFilters, CountsQuery, DecisionFilters, EscalationFilters, GrantFilters, HistoryQuery, OneQuery,
+    RequestFilters, RowsQuery, UseFilters,
 };
 use super::moment::MomentQuery;
 use super::problems::OfQuestions;
@@ -97,11 +97,9 @@ impl<F: IntoParams + 'static> HttpServiceFactory for RowsOf<F> {
         let history = move |service: web::Data<Service>,
                             reader: Reader,
                             id: web::Path<String>,
-                            query: Query<OneQuery>| {
+                            query: Query<HistoryQuery>| {
             let asked = query.into_inner();
-            let question = move |inquiry: &Inquiry<'_>| {
-                rows::history(inquiry, view, &id, asked.get("source"), &asked.moment)
-            };
+            let question = move |inquiry: &Inquiry<'_>| rows::history(inquiry, view, &id, &asked);
             answer(service, reader, question, HistoryView::of)
         };
         let one = move |service: web::Data<Service>,
@@ -139,11 +137,8 @@ impl<F: IntoParams> OpenApiFactory for RowsOf<F> {
         let in_query = || Some(ParameterIn::Query);
         let name = self.view.replace('-', "_");
         let what = self.what;
-        let of_row = || {
-            let mut parameters = vec![id()];
-            parameters.extend(OneQuery::into_params(in_query));
-            parameters
-        };
+        let of_row =
+            |asked: Vec<Parameter>| -> Vec<Parameter> { std::iter::once(id()).chain(asked).collect() };
         let list = operation(
             format!("list_{name}"),
             format!("{what}: the rows that fit"),
@@ -159,13 +154,13 @@ impl<F: IntoParams> OpenApiFactory for RowsOf<F> {
         let history = operation(
             format!("history_of_{name}"),
             format!("{what}: what made one row what it is, entry by entry"),
-            of_row(),
+            of_row(HistoryQuery::into_params(in_query)),
             ("The row's history, by effective time", &HistoryView::name()),
         );
         let one = operation(
             format!("get_{name}"),
             format!("{what}: one row"),
-            of_row(),
+            of_row(OneQuery::into_params(in_query)),
             ("The row", &RowDetail::name()),
         );
         let mut paths = Paths::new();

@@ -1,7 +1,7 @@
 //! `/v1/subjects/{subject}/timeline`: everything that speaks of an id, in all families, in the order of the ledger.
 
 use super::answering::answer;
-use super::events::Order;
+use super::filters::Order;
 use super::links;
 use super::moment::{MomentQuery, MomentView, text};
 use super::row::Assurance;

@@ -81,7 +81,7 @@ fn evidence_of(
             true,
             usize::MAX,
             MAX_WALKED,
-            |range, limit| asked.listed(control, range, limit),
+            |range, limit| asked.listed(control, range, true, limit),
             |seq| asked.evidence(control, seq),
         )?;
         let mut of_rows: HashMap<&str, Vec<&ShownEvidence>> = HashMap::new();
@@ -108,7 +108,7 @@ fn evidence_of(
             true,
             usize::MAX,
             MAX_WALKED_FOR_ONE,
-            |range, limit| way.candidates(asked, control, range, limit),
+            |range, limit| way.candidates(asked, control, range, true, limit),
             |seq| {
                 let shown = asked.evidence(control, seq)?;
                 Ok(shown.filter(|shown| shown.members.iter().any(|member| member == id)))
