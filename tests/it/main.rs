@@ -41,6 +41,7 @@ mod rotating;
 mod rotting;
 mod schema_fuzz;
 mod side_by_side;
+mod small_groups;
 mod stopping;
 mod strace;
 mod streaming;
