@@ -41,7 +41,7 @@ pub struct Correction {
     pub effect: Effect,
 }
 
-/// Corrections, the newest first, as of a moment.
+/// Corrections as of a moment, the newest first unless they are asked for in the order of the ledger.
 ///
 /// # Errors
 /// A parameter is wrong, or the views, the index or the log do not answer.
@@ -51,17 +51,19 @@ pub fn list(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Pag
     let standing = parameters.word("standing", &STANDINGS)?;
     let source = parameters.text("source");
     let (limit, known) = (parameters.limit()?, moment.when.known);
-    let identity = format!("corrections {standing:?} {source:?} {:?} {:?}", asked.as_of, asked.at);
+    let newest_first = parameters.newest_first(true)?;
+    let identity =
+        format!("corrections {newest_first} {standing:?} {source:?} {:?} {:?}", asked.as_of, asked.at);
     let resume = parameters.get("cursor").map(|text| cursor::decode(&identity, text)).transpose()?;
     let index = inquiry.index()?;
     let filter = Filter { ty: Some(CORRECTION), source: source.as_deref(), ..Filter::default() };
     let walked = walk(
         inquiry.deadline(),
-        resumed((0, known), true, resume, inquiry.store().size())?,
-        true,
+        resumed((0, known), newest_first, resume, inquiry.store().size())?,
+        newest_first,
         limit,
         MAX_WALKED,
-        |range, limit| indexed(index, filter, range, true, limit),
+        |range, limit| indexed(index, filter, range, newest_first, limit),
         |seq| {
             let event = inquiry.event(seq)?;
             // The index answers by hashes; the entry itself decides.

@@ -110,7 +110,7 @@ impl EntriesAsked {
             id: parameters.text("id"),
             from: parameters.text("from"),
             to: parameters.text("to"),
-            newest_first: parameters.word("order", &["asc", "desc"])? == Some("desc"),
+            newest_first: parameters.newest_first(false)?,
             limit: Some(parameters.limit()?),
             cursor: parameters.text("cursor"),
             min_seq: parameters.moment.min_seq,

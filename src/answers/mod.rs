@@ -16,6 +16,7 @@ pub mod catalogue;
 mod connected;
 pub mod controls;
 pub mod corrections;
+pub mod courses;
 pub mod cursor;
 pub mod deadline;
 pub mod decisions;
@@ -43,7 +44,7 @@ mod tests;
 
 use crate::catalog::{Catalog, CatalogHistory};
 use crate::clock::Clock;
-use crate::identity::Principal;
+use crate::identity::{Principal, Role};
 use crate::index::LogIndex;
 use crate::log::store::Store;
 use crate::spec::entry::Entry;
@@ -90,7 +91,7 @@ impl<'a> Desk<'a> {
     /// It may read only what it posted itself.
     pub fn inquiry(self, by: &Principal, deadline: Deadline) -> Result<Inquiry<'a>, AnswerError> {
         must_read_all(by)?;
-        Ok(Inquiry { desk: self, deadline })
+        Ok(Inquiry { desk: self, deadline, sees_small_groups: by.has(Role::SpecialCategories) })
     }
 }
 
@@ -99,6 +100,7 @@ impl<'a> Desk<'a> {
 pub struct Inquiry<'a> {
     desk: Desk<'a>,
     deadline: Deadline,
+    sees_small_groups: bool,
 }
 
 impl<'a> Inquiry<'a> {
@@ -112,6 +114,12 @@ impl<'a> Inquiry<'a> {
     #[must_use]
     pub fn deadline(&self) -> Deadline {
         self.deadline
+    }
+
+    /// Whether whoever asks may be told numbers of so few that somebody could be meant.
+    #[must_use]
+    pub fn sees_small_groups(&self) -> bool {
+        self.sees_small_groups
     }
 
     /// The entries.

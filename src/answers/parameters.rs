@@ -142,6 +142,14 @@ impl Parameters {
         word.map(|word| Some(*word)).ok_or_else(|| no_word(name, text, words))
     }
 
+    /// Whether the newest entries come first: `order`, or as it is if that is not given.
+    ///
+    /// # Errors
+    /// It is neither `asc` nor `desc`.
+    pub fn newest_first(&self, default: bool) -> Result<bool, AnswerError> {
+        Ok(self.word("order", &["asc", "desc"])?.map_or(default, |word| word == "desc"))
+    }
+
     /// A parameter that is true or false.
     ///
     /// # Errors
@@ -165,6 +173,14 @@ impl Parameters {
         limit
             .filter(|limit| (1..=MAX_LIMIT).contains(limit))
             .ok_or_else(|| AnswerError::parameter("limit", "a number from 1 to 500"))
+    }
+
+    /// The values of which one has to fit in a field of a view; none if it was not asked for.
+    ///
+    /// # Errors
+    /// They are not of their form.
+    pub fn filter(&self, view: &dyn View, name: &str) -> Result<Option<Vec<String>>, AnswerError> {
+        self.get(name).map(|text| values(view, name, text)).transpose()
     }
 
     /// The question to a view, which ends when the moment does. Which query a cursor belongs to is in the second.
@@ -203,38 +219,13 @@ impl Parameters {
                 known.extend(fields.iter().map(AsRef::<str>::as_ref).chain(own).chain(OF_MOMENTS));
                 return Err(unknown(name, &known));
             }
-            let values: Vec<String> = value.split(',').map(str::to_owned).collect();
-            if values.len() > MAX_VALUES || values.iter().any(String::is_empty) {
-                return Err(AnswerError::parameter(name, "1 to 64 values, with commas between them"));
-            }
-            if (name == CONFLICT || view.flags().contains(&name.as_str()))
-                && !matches!(value.as_str(), "true" | "false")
-            {
-                return Err(AnswerError::parameter(name, "true or false"));
-            }
-            let level = |value: &String| number(value).is_some_and(|level| (1..=9).contains(&level));
-            if name == LEVEL && !values.iter().all(level) {
-                return Err(AnswerError::parameter(name, "a number from 1 to 9"));
-            }
-            filters.push((name.clone(), values));
+            filters.push((name.clone(), values(view, name, value)?));
         }
         let date = |name: &str| self.get(name).map(|text| time(name, text)).transpose();
         let validity = self.word("validity", &["not-yet", "in-force", EXPIRED])?.map(str::to_owned);
         let overdue = self.flag("overdue")?;
-        let default = if overdue == Some(true) { "due" } else { "-opened" };
-        let sort = self.get("sort").unwrap_or(default);
-        let (descending, word) = sort.strip_prefix('-').map_or((false, sort), |word| (true, word));
-        let sort = match word {
-            "opened" => Sort::Opened,
-            "due" => Sort::Due,
-            "ends" => Sort::Until,
-            _ => {
-                return Err(AnswerError::parameter(
-                    "sort",
-                    "opened, due or ends, with a minus for descending",
-                ));
-            }
-        };
+        let default = if overdue == Some(true) { "due" } else { "-recorded" };
+        let (sort, descending) = sort(self.get("sort").unwrap_or(default))?;
         let mut ask = Ask {
             filters,
             overdue,
@@ -263,6 +254,42 @@ impl Parameters {
         ask.after = self.get("cursor").map(|text| cursor::decode_place(&identity, text)).transpose()?;
         Ok((ask, identity))
     }
+}
+
+/// The orders of a list, by name.
+const SORTS: [(&str, Sort); 6] = [
+    ("recorded", Sort::Recorded),
+    ("opened", Sort::Opened),
+    ("changed", Sort::Changed),
+    ("ended", Sort::Ended),
+    ("due", Sort::Due),
+    ("ends", Sort::Until),
+];
+
+/// In which order, and whether from its end.
+fn sort(text: &str) -> Result<(Sort, bool), AnswerError> {
+    let (descending, word) = text.strip_prefix('-').map_or((false, text), |word| (true, word));
+    let sort = SORTS.iter().find(|(name, _)| *name == word).map(|(_, sort)| (*sort, descending));
+    let names = SORTS.map(|(name, _)| name).join(", ");
+    sort.ok_or_else(|| {
+        AnswerError::parameter("sort", &format!("one of {names}, with a minus for descending"))
+    })
+}
+
+/// The values of a filter, with commas between them.
+fn values(view: &dyn View, name: &str, text: &str) -> Result<Vec<String>, AnswerError> {
+    let values: Vec<String> = text.split(',').map(str::to_owned).collect();
+    if values.len() > MAX_VALUES || values.iter().any(String::is_empty) {
+        return Err(AnswerError::parameter(name, "1 to 64 values, with commas between them"));
+    }
+    if (name == CONFLICT || view.flags().contains(&name)) && !matches!(text, "true" | "false") {
+        return Err(AnswerError::parameter(name, "true or false"));
+    }
+    let level = |value: &String| number(value).is_some_and(|level| (1..=9).contains(&level));
+    if name == LEVEL && !values.iter().all(level) {
+        return Err(AnswerError::parameter(name, "a number from 1 to 9"));
+    }
+    Ok(values)
 }
 
 /// A number in its one spelling: a client that keeps answers by their address keeps each once.

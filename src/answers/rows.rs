@@ -56,7 +56,7 @@ pub fn one(
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
 }
 
-/// What made a row what it is, by effective time.
+/// What made a row what it is, by effective time; the last of it first, if it is asked for so.
 ///
 /// # Errors
 /// There is no such row, a parameter is wrong, or the views do not answer.
@@ -64,12 +64,16 @@ pub fn history(
     inquiry: &Inquiry<'_>,
     name: &str,
     id: &str,
-    source: Option<&str>,
-    asked: &AskedMoment,
+    parameters: &Parameters,
 ) -> Result<Answer<History>, AnswerError> {
-    let moment = moment(inquiry, asked)?;
+    let newest_first = parameters.newest_first(false)?;
+    let moment = moment(inquiry, &parameters.moment)?;
+    let source = parameters.get("source");
     let body = moment.engine.history_of(name, id, source, moment.when)?;
-    let body = body.map_or_else(|| Err(absent(&moment, name, id, source)), Ok)?;
+    let mut body = body.map_or_else(|| Err(absent(&moment, name, id, source)), Ok)?;
+    if newest_first {
+        body.changes.reverse();
+    }
     let applied = body.applied;
     Ok(Answer { body, as_of: moment.as_of(), applied })
 }

@@ -93,7 +93,7 @@ pub fn timeline(
     parameters: &Parameters,
 ) -> Result<Answer<Timeline>, AnswerError> {
     let limit = parameters.limit()?;
-    let newest_first = parameters.word("order", &["asc", "desc"])? == Some("desc");
+    let newest_first = parameters.newest_first(false)?;
     let expand = parameters.word("expand", &["event"])?.is_some();
     let types: Option<Vec<&str>> = parameters.get("type").map(|types| types.split(',').collect());
     if types.as_ref().is_some_and(|types| types.len() > MAX_TYPES) {

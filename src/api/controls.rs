@@ -5,7 +5,7 @@
 
 use super::answering::answer;
 use super::control_shown::{ControlDetail, ControlList, EvidenceList};
-use super::filters::RowsQuery;
+use super::filters::{NewestFirstQuery, RowsQuery};
 use super::listing::{Listing, list};
 use super::member_shown::MemberList;
 use super::moment::MomentQuery;
@@ -155,8 +155,8 @@ pub async fn get_control(
     .await
 }
 
-/// The evidence of a control, the latest recorded first. What corrections took away is left out.
-#[utoipa::path(tag = "compliance", params(("id" = String, Path, description = "The control", example = "ER-4"), EvidenceQuery, MomentQuery), responses(
+/// The evidence of a control, the latest recorded first, or as asked for. What corrections took away is left out.
+#[utoipa::path(tag = "compliance", params(("id" = String, Path, description = "The control", example = "ER-4"), EvidenceQuery, NewestFirstQuery, MomentQuery), responses(
     (status = 200, description = "A page of evidence", content((EvidenceList = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
@@ -166,7 +166,7 @@ pub async fn list_control_evidence(
     reader: Reader,
     form: Listing,
     id: web::Path<String>,
-    query: Query<Both<EvidenceQuery, MomentQuery>>,
+    query: Query<Both<EvidenceQuery, Both<NewestFirstQuery, MomentQuery>>>,
 ) -> Result<HttpResponse, Problem> {
     let question =
         move |inquiry: &Inquiry<'_>, asked: &Parameters| controls::evidence::list(inquiry, &id, asked);

@@ -1,6 +1,6 @@
 //! Corrections: what each of them does.
 
-use super::filters::PageQuery;
+use super::filters::{NewestFirstQuery, PageQuery};
 use super::links;
 use super::listing::{Listing, list};
 use super::moment::{MomentQuery, MomentView, text};
@@ -108,7 +108,7 @@ const COLUMNS: &[&str] = &[
 /// A page of corrections.
 #[derive(Serialize, ToSchema)]
 pub struct CorrectionList {
-    /// The newest first.
+    /// The newest first, or as asked for.
     pub items: Vec<CorrectionItem>,
     /// Give it as `cursor` to go on; null at the end.
     pub next: Option<String>,
@@ -160,8 +160,8 @@ impl CorrectionList {
     }
 }
 
-/// Corrections, the newest first: what each does, and which have no effect.
-#[utoipa::path(tag = "compliance", params(CorrectionsQuery, MomentQuery, PageQuery), responses(
+/// Corrections: what each does, and which have no effect.
+#[utoipa::path(tag = "compliance", params(CorrectionsQuery, MomentQuery, NewestFirstQuery, PageQuery), responses(
     (status = 200, description = "A page of corrections", content((CorrectionList = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
@@ -170,7 +170,7 @@ pub async fn list_corrections(
     service: web::Data<Service>,
     reader: Reader,
     form: Listing,
-    query: Query<Both<CorrectionsQuery, Both<MomentQuery, PageQuery>>>,
+    query: Query<Both<CorrectionsQuery, Both<MomentQuery, Both<NewestFirstQuery, PageQuery>>>>,
 ) -> Result<HttpResponse, Problem> {
     let parameters = query.into_inner();
     list(

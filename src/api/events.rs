@@ -10,6 +10,7 @@ use crate::api::answering::APPLIED_SEQ;
 use crate::api::event_view::{
     COLUMNS, EventList, EventView, ReceiptView, entry_cells, entry_json, event_json,
 };
+use crate::api::filters::Order;
 use crate::api::listing::{Listing, Part, table};
 use crate::api::problems::{OfCallers, OfLists, OrNotThere};
 use crate::api::table::Columns;
@@ -57,15 +58,6 @@ pub struct ListQuery {
     pub cursor: Option<String>,
     /// Wait (at most 5 s) until the index has this entry: read your own write.
     pub min_seq: Option<u64>,
-}
-
-/// Oldest or newest first.
-#[derive(utoipa::ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[allow(dead_code, reason = "declares the words of a parameter")]
-pub enum Order {
-    Asc,
-    Desc,
 }
 
 /// One entry.

@@ -44,12 +44,17 @@ pub struct GroupRow {
     /// Attributes and values.
     #[schema(value_type = Object, example = json!({"sex": "female"}))]
     pub group: Group,
-    /// How many were assessed.
+    /// How many were assessed; null, as all that follows, where that is withheld: see `withheld_below`.
     #[schema(example = 412)]
-    pub n: u64,
+    pub n: Option<u64>,
+    /// It is withheld because there are fewer than so many. A group without it is withheld so that the small ones cannot be
+    /// reckoned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 10)]
+    pub n_below: Option<u64>,
     /// How many of them were selected.
     #[schema(example = 122)]
-    pub selected: u64,
+    pub selected: Option<u64>,
     /// Selected of those assessed; null if nobody was assessed.
     #[schema(example = 0.296)]
     pub selection_rate: Option<f64>,
@@ -67,9 +72,9 @@ pub struct GroupRow {
     pub share: Option<f64>,
     /// Under 2 % of all whose group is known: its ratio says little, and it is not taken for the highest while there are
     /// other groups.
-    pub small: bool,
+    pub small: Option<bool>,
     /// The impact ratio is under four fifths: an indicator to look closer, not a verdict.
-    pub below_four_fifths: bool,
+    pub below_four_fifths: Option<bool>,
 }
 
 /// The groups of one attribute, or of several together, as one source tells of one population.
@@ -90,24 +95,30 @@ pub struct Question {
     /// How many tallies are added up.
     #[schema(example = 1)]
     pub tallies: usize,
+    /// Some of the people are in groups of fewer than so many, which only the role `special-categories` sees. The numbers of
+    /// such groups are null, and those of one group beside them; of an intersection, and where there is no such group, all
+    /// numbers are. Ratios are held against the groups that are told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 10)]
+    pub withheld_below: Option<u64>,
     /// Everybody in them: those of a known group, those of none, and those who are not told by these attributes.
     #[schema(example = 898)]
-    pub total: u64,
+    pub total: Option<u64>,
     /// All whose group is known.
     #[schema(example = 867)]
-    pub known: u64,
+    pub known: Option<u64>,
     /// Those whose group is not known.
     #[schema(example = 31)]
-    pub unknown: u64,
+    pub unknown: Option<u64>,
     /// Those who are not told by these attributes.
     #[schema(example = 0)]
-    pub not_told: u64,
+    pub not_told: Option<u64>,
     /// Of those not told, how many only a stated total knows of.
     #[serde(skip_serializing_if = "is_none")]
-    pub only_in_total: u64,
+    pub only_in_total: Option<u64>,
     /// How many are told beyond the totals that are stated: the tallies contradict themselves.
     #[serde(skip_serializing_if = "is_none")]
-    pub beyond_total: u64,
+    pub beyond_total: Option<u64>,
     /// A tally tells the same people in several ways, by sex and by ethnicity say: each counts once.
     #[serde(skip_serializing_if = "is_not")]
     pub several_ways: bool,
@@ -122,8 +133,8 @@ pub struct Question {
     pub groups: Vec<GroupRow>,
 }
 
-fn is_none(number: &u64) -> bool {
-    *number == 0
+fn is_none(number: &Option<u64>) -> bool {
+    number.is_none_or(|number| number == 0)
 }
 
 fn is_not(flag: &bool) -> bool {
@@ -185,6 +196,7 @@ impl GroupRow {
         GroupRow {
             group: row.group,
             n: row.n,
+            n_below: row.n_below,
             selected: row.selected,
             selection_rate: row.selection_rate,
             impact_ratio: row.impact_ratio,
@@ -205,6 +217,7 @@ impl Question {
             environment: question.environment,
             population: question.population,
             tallies: question.tallies,
+            withheld_below: question.withheld_below,
             total: question.total,
             known: question.known,
             unknown: question.unknown,
@@ -245,6 +258,9 @@ impl FairnessView {
 }
 
 /// Selection rates and impact ratios by group and by intersection, from tallies.
+///
+/// Who has not the role `special-categories` is not told the numbers of groups under ten persons, nor anything from which they
+/// could be reckoned. Which attributes are asked for makes no difference: asking for one after the other gives no more.
 #[utoipa::path(tag = "compliance", params(FairnessQuery, MomentQuery), responses(
     (status = 200, description = "Impact ratios", body = FairnessView),
     OfQuestions,

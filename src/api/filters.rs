@@ -46,14 +46,40 @@ pub struct RowsQuery {
     pub ended_from: Option<String>,
     /// Rows that ended before this time.
     pub ended_to: Option<String>,
-    /// `opened` (the order of the ledger), `due` or `ends`; with a minus from the end. `-opened` if not given, `due` with
-    /// `overdue=true`. Rows without the date are left out.
+    /// `recorded` (the order in which rows came to the ledger), `opened`, `changed`, `ended` (by valid time), `due` or `ends`;
+    /// with a minus from the end. `-recorded` if not given, `due` with `overdue=true`. Rows without the date are left out.
+    /// Where more rows fit than are sorted for one answer (100,000, of 200,000 that are looked at), it is refused: narrow
+    /// them with filters.
     pub sort: Option<String>,
     /// 1 to 500; 50 if not given. Of CSV: so many rows in all, also more than 500; all of them if not given.
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<usize>,
     /// From an earlier answer's `next`.
     pub cursor: Option<String>,
+}
+
+/// Oldest or newest first.
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum Order {
+    Asc,
+    Desc,
+}
+
+/// In which order entries come.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct NewestFirstQuery {
+    /// `desc` (default) or `asc`: the order in which they were recorded.
+    pub order: Option<Order>,
+}
+
+/// In which order the events of a row come.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct HistoryOrder {
+    /// `asc` (default) or `desc`: by effective time.
+    pub order: Option<Order>,
 }
 
 /// Which page of a list.
@@ -89,6 +115,9 @@ pub struct SourceQuery {
 
 /// One row, as of a moment.
 pub type OneQuery = Both<SourceQuery, MomentQuery>;
+
+/// What made one row what it is, as of a moment.
+pub type HistoryQuery = Both<HistoryOrder, OneQuery>;
 
 /// What the answer has to know of.
 #[derive(IntoParams)]

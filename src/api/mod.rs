@@ -13,6 +13,7 @@ mod clock;
 mod control_shown;
 mod controls;
 mod corrections;
+mod courses;
 mod decisions;
 #[allow(clippy::indexing_slicing, reason = "it is made of JSON that is indexed by name")]
 mod description;

@@ -1,7 +1,7 @@
 //! `/v1/registers`: every other family, each a register of the catalogue.
 
 use super::answering::answer;
-use super::filters::{CountsQuery, OneQuery, RowsQuery};
+use super::filters::{CountsQuery, HistoryQuery, OneQuery, RowsQuery};
 use super::links;
 use super::listing::{Listing, list};
 use super::moment::MomentQuery;
@@ -174,7 +174,7 @@ pub async fn get_register_row(
 #[utoipa::path(tag = "compliance", operation_id = "history_of_register_row", params(
     ("name" = String, Path, description = "The register", example = "models"),
     ("id" = String, Path, description = "The row's id", example = "credit-line"),
-    OneQuery,
+    HistoryQuery,
 ), responses(
     (status = 200, description = "The row's history, by effective time", content((HistoryView = "application/json"), (String = "text/csv"))),
     OfQuestions,
@@ -185,11 +185,11 @@ pub async fn history_of_register_row(
     reader: Reader,
     form: Listing,
     path: web::Path<(String, String)>,
-    query: Query<OneQuery>,
+    query: Query<HistoryQuery>,
 ) -> Result<HttpResponse, Problem> {
     let question = move |inquiry: &Inquiry<'_>, asked: &Parameters| {
         registers::known(inquiry, &path.0)?;
-        rows::history(inquiry, &path.0, &path.1, asked.get("source"), &asked.moment)
+        rows::history(inquiry, &path.0, &path.1, &asked)
     };
     let columns = |_: &Inquiry<'_>| Ok(Columns::of(CHANGE));
     list(service, reader, form, query.into_inner(), columns, question, HistoryView::of).await

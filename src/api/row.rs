@@ -238,7 +238,7 @@ pub const CHANGE: &[&str] = &[
 /// A row's history.
 #[derive(Serialize, ToSchema)]
 pub struct HistoryView {
-    /// By effective time.
+    /// By effective time, or from its end.
     pub items: Vec<ChangeView>,
     /// Whether there were more events than are shown at once, and the earliest are left out.
     pub shortened: bool,

@@ -3,8 +3,8 @@
 
 use super::answering::answer;
 use super::filters::{
-    ApprovalFilters, CountsQuery, DecisionFilters, EscalationFilters, GrantFilters, OneQuery, RequestFilters,
-    RowsQuery, UseFilters,
+    ApprovalFilters, CountsQuery, DecisionFilters, EscalationFilters, GrantFilters, HistoryQuery, OneQuery,
+    RequestFilters, RowsQuery, UseFilters,
 };
 use super::listing::{Listing, list};
 use super::moment::MomentQuery;
@@ -110,10 +110,9 @@ impl<F: IntoParams + 'static> HttpServiceFactory for RowsOf<F> {
                             reader: Reader,
                             form: Listing,
                             id: web::Path<String>,
-                            query: Query<OneQuery>| {
-            let question = move |inquiry: &Inquiry<'_>, asked: &Parameters| {
-                rows::history(inquiry, view, &id, asked.get("source"), &asked.moment)
-            };
+                            query: Query<HistoryQuery>| {
+            let question =
+                move |inquiry: &Inquiry<'_>, asked: &Parameters| rows::history(inquiry, view, &id, asked);
             let columns = |_: &Inquiry<'_>| Ok(Columns::of(CHANGE));
             list(service, reader, form, query.into_inner(), columns, question, HistoryView::of)
         };
@@ -152,11 +151,8 @@ impl<F: IntoParams> OpenApiFactory for RowsOf<F> {
         let in_query = || Some(ParameterIn::Query);
         let name = self.view.replace('-', "_");
         let what = self.what;
-        let of_row = || {
-            let mut parameters = vec![id()];
-            parameters.extend(OneQuery::into_params(in_query));
-            parameters
-        };
+        let of_row =
+            |asked: Vec<Parameter>| -> Vec<Parameter> { std::iter::once(id()).chain(asked).collect() };
         let list = operation(
             format!("list_{name}"),
             format!("{what}: the rows that fit"),
@@ -174,14 +170,14 @@ impl<F: IntoParams> OpenApiFactory for RowsOf<F> {
         let history = operation(
             format!("history_of_{name}"),
             format!("{what}: what made one row what it is, entry by entry"),
-            of_row(),
+            of_row(HistoryQuery::into_params(in_query)),
             ("The row's history, by effective time", &HistoryView::name()),
             true,
         );
         let one = operation(
             format!("get_{name}"),
             format!("{what}: one row"),
-            of_row(),
+            of_row(OneQuery::into_params(in_query)),
             ("The row", &RowDetail::name()),
             false,
         );

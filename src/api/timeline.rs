@@ -1,6 +1,6 @@
 //! `/v1/subjects/{subject}/timeline`: everything that speaks of an id, in all families, in the order of the ledger.
 
-use super::events::Order;
+use super::filters::Order;
 use super::links;
 use super::listing::{Listing, list};
 use super::moment::{MomentQuery, MomentView, text};

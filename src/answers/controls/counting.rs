@@ -174,7 +174,7 @@ impl<'a> Asked<'a> {
         Ok(count)
     }
 
-    /// The candidates of a control's own list in a range, the newest first.
+    /// The candidates of a control's own list in a range.
     ///
     /// # Errors
     /// The views do not answer.
@@ -182,10 +182,11 @@ impl<'a> Asked<'a> {
         &self,
         control: &Control,
         range: (u64, u64),
+        newest_first: bool,
         limit: usize,
     ) -> Result<Vec<u64>, AnswerError> {
         let list = (CONTROL, control.id.as_str());
-        Ok(self.moment.engine.entries(EVIDENCE, &[list], range, true, limit)?)
+        Ok(self.moment.engine.entries(EVIDENCE, &[list], range, newest_first, limit)?)
     }
 
     /// An entry as evidence of a control; none if it is none, or does not count.
@@ -216,7 +217,7 @@ impl<'a> Asked<'a> {
             true,
             limit,
             MAX_WALKED,
-            |range, limit| self.listed(control, range, limit),
+            |range, limit| self.listed(control, range, true, limit),
             |seq| self.evidence(control, seq),
         )?;
         Ok(walked.items)

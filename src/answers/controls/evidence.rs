@@ -8,7 +8,8 @@ use crate::answers::walk::{MAX_WALKED, resumed, speaking_of, walk};
 use crate::answers::{Answer, Inquiry, Page, Unheard, cursor};
 use crate::catalog::{Catalog, Control, KEY_JOINER};
 
-/// A page of evidence, the latest recorded first. What corrections took away is left out.
+/// A page of evidence, the latest recorded first unless it is asked for in the order of the ledger. What corrections took
+/// away is left out.
 ///
 /// # Errors
 /// There is no such control, a parameter is wrong, or the views do not answer.
@@ -21,9 +22,10 @@ pub fn list(
     let control = declared(&asked.catalog, id)?;
     let member = parameters.get("member");
     let limit = parameters.limit()?;
-    let identity = format!("evidence {id} {member:?} {:?}", parameters.moment.as_of);
+    let newest_first = parameters.newest_first(true)?;
+    let identity = format!("evidence {newest_first} {id} {member:?} {:?}", parameters.moment.as_of);
     let at = parameters.get("cursor").map(|text| cursor::decode(&identity, text)).transpose()?;
-    let range = resumed((0, asked.moment.when.known), true, at, inquiry.store().size())?;
+    let range = resumed((0, asked.moment.when.known), newest_first, at, inquiry.store().size())?;
     let way = match member {
         Some(member) => Way::to(control, member, is_by_row(&asked, control)?),
         None => Way::Listed,
@@ -31,10 +33,10 @@ pub fn list(
     let walked = walk(
         inquiry.deadline(),
         range,
-        true,
+        newest_first,
         limit,
         MAX_WALKED,
-        |range, limit| way.candidates(&asked, control, range, limit),
+        |range, limit| way.candidates(&asked, control, range, newest_first, limit),
         |seq| {
             let shown = asked.evidence(control, seq)?;
             Ok(shown.filter(|shown| member.is_none_or(|id| shown.members.iter().any(|member| member == id))))
@@ -71,7 +73,7 @@ impl Way {
         Way::Speaking(id.to_owned())
     }
 
-    /// Candidates in a range, the newest first.
+    /// Candidates in a range.
     ///
     /// # Errors
     /// The views or the index do not answer.
@@ -80,12 +82,14 @@ impl Way {
         asked: &Asked<'_>,
         control: &Control,
         range: (u64, u64),
+        newest_first: bool,
         limit: usize,
     ) -> Result<Vec<u64>, AnswerError> {
         match self {
-            Way::Listed => asked.listed(control, range, limit),
+            Way::Listed => asked.listed(control, range, newest_first, limit),
             Way::Speaking(id) => {
-                speaking_of(asked.inquiry, &asked.moment.engine, &[id.as_str()], range, true, limit)
+                let (inquiry, engine) = (asked.inquiry, &asked.moment.engine);
+                speaking_of(inquiry, engine, &[id.as_str()], range, newest_first, limit)
             }
         }
     }

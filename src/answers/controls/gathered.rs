@@ -73,7 +73,7 @@ pub fn evidence_of(asked: &Asked<'_>, control: &Control, ids: &[String]) -> Resu
                 true,
                 usize::MAX,
                 MAX_WALKED_FOR_ONE,
-                |range, limit| way.candidates(asked, control, range, limit),
+                |range, limit| way.candidates(asked, control, range, true, limit),
                 |seq| {
                     let shown = asked.evidence(control, seq)?;
                     Ok(shown.filter(|shown| shown.members.iter().any(|member| member == id)))
@@ -116,7 +116,7 @@ fn listed(asked: &Asked<'_>, control: &Control, most: usize) -> Result<Walked<Sh
         true,
         usize::MAX,
         most,
-        |range, limit| asked.listed(control, range, limit),
+        |range, limit| asked.listed(control, range, true, limit),
         |seq| asked.evidence(control, seq),
     )
 }

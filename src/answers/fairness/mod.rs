@@ -2,12 +2,15 @@
 //!
 //! [`tally`] says which tallies stand, [`split`] into which groups they put people. Figures of several sources,
 //! environments or populations are never added up: two sources may tell of the same people. Those of several versions are,
-//! unless one is asked for.
+//! unless one is asked for. [`withheld`] says what is told to those who may not see small groups.
 
 mod split;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod withheld;
+#[cfg(test)]
+mod withheld_tests;
 
 use super::error::AnswerError;
 use super::moment::{moment, time};
@@ -20,7 +23,8 @@ use crate::views::fairness::Group;
 use split::{Split, Sum};
 use std::collections::{BTreeMap, BTreeSet};
 pub use tally::TallyStanding;
-use tally::{Tally, of_row, overlap, stand};
+use tally::{People, Tally, of_row, overlap, stand};
+use withheld::{FEWEST, Withheld, is_small};
 
 /// The usual indicator: four fifths.
 const FOUR_FIFTHS: f64 = 0.8;
@@ -30,10 +34,12 @@ const FOUR_FIFTHS: f64 = 0.8;
 pub struct GroupRow {
     /// Attributes and values.
     pub group: Group,
-    /// How many were assessed.
-    pub n: u64,
+    /// How many were assessed; none, as all that follows, where that is withheld.
+    pub n: Option<u64>,
+    /// It is withheld, because there are fewer than so many.
+    pub n_below: Option<u64>,
     /// How many of them were selected.
-    pub selected: u64,
+    pub selected: Option<u64>,
     /// Selected of those assessed; none if nobody was assessed.
     pub selection_rate: Option<f64>,
     /// The selection rate over the highest of a group that is not small, or of all where all are small; none if there is
@@ -47,9 +53,9 @@ pub struct GroupRow {
     pub share: Option<f64>,
     /// Under 2 % of all whose group is known: its ratio says little, and it is not taken for the highest while there are
     /// other groups.
-    pub small: bool,
+    pub small: Option<bool>,
     /// The impact ratio is under four fifths: an indicator to look closer, not a verdict.
-    pub below_four_fifths: bool,
+    pub below_four_fifths: Option<bool>,
 }
 
 /// The groups of one attribute, or of several together, as one source tells of one population.
@@ -65,18 +71,21 @@ pub struct Question {
     pub population: Option<String>,
     /// How many tallies are added up.
     pub tallies: usize,
-    /// Everybody in them.
-    pub total: u64,
+    /// Numbers are withheld, because some of the people are in groups of fewer than so many: ratios are held against the
+    /// groups that are told.
+    pub withheld_below: Option<u64>,
+    /// Everybody in them; none, as all numbers that follow, where they are withheld.
+    pub total: Option<u64>,
     /// All whose group is known.
-    pub known: u64,
+    pub known: Option<u64>,
     /// Those whose group is not known.
-    pub unknown: u64,
+    pub unknown: Option<u64>,
     /// Those who are not told by these attributes.
-    pub not_told: u64,
+    pub not_told: Option<u64>,
     /// Of those not told, how many only a stated total knows of.
-    pub only_in_total: u64,
+    pub only_in_total: Option<u64>,
     /// How many are told beyond the totals that are stated.
-    pub beyond_total: u64,
+    pub beyond_total: Option<u64>,
     /// A tally tells the same people in several ways, by sex and by ethnicity say: each counts once.
     pub several_ways: bool,
     /// The unknown share of all; none if there is nobody.
@@ -182,7 +191,7 @@ pub fn of_model(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer
         unheard,
         model: model.to_owned(),
         version: version.map(str::to_owned),
-        ..report(stand(tallies), &asked, within)
+        ..report(stand(tallies), &asked, within, inquiry.sees_small_groups())
     };
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
 }
@@ -221,8 +230,8 @@ fn lies(tally: &Tally, (from, to): Within) -> Lies {
 }
 
 /// Works the ratios out: for the attributes asked for, or for each attribute and each intersection that occurs. The
-/// tallies come as they stand.
-fn report(tallies: Vec<Tally>, asked: &[Vec<String>], within: Within) -> Fairness {
+/// tallies come as they stand. Whoever does not see small groups is told less.
+fn report(tallies: Vec<Tally>, asked: &[Vec<String>], within: Within, sees_small: bool) -> Fairness {
     let mut found = Fairness::default();
     let mut added = Vec::new();
     for tally in &tallies {
@@ -250,13 +259,29 @@ fn report(tallies: Vec<Tally>, asked: &[Vec<String>], within: Within) -> Fairnes
     }
     for tallies in apart.into_values() {
         let sets = if asked.is_empty() { occurring(&tallies) } else { asked.to_vec() };
-        for attributes in sets {
-            found.questions.extend(question(&tallies, attributes, &mut found.overlapping));
-        }
+        let counted =
+            sets.into_iter().map(|attributes| counted(&tallies, attributes, &mut found.overlapping));
+        let counted: Vec<Counted> = counted.collect();
+        let withheld = if sees_small {
+            vec![Withheld::Nothing; counted.len()]
+        } else {
+            let questions: Vec<_> =
+                counted.iter().map(|counted| (counted.attributes.as_slice(), &counted.split)).collect();
+            withheld::of_questions(&tallies, &by_each(&tallies), &questions)
+        };
+        let Some(people) = tallies.first().map(|tally| &tally.people) else { continue };
+        let told = counted.into_iter().zip(&withheld);
+        found.questions.extend(told.map(|(counted, withheld)| question(people, counted, withheld)));
     }
     found.overlapping.sort_by_key(|named| named.entry);
     found.overlapping.dedup();
     found
+}
+
+/// The people of some tallies by each attribute that occurs in them.
+fn by_each(tallies: &[&Tally]) -> Vec<Split> {
+    let singles = occurring(tallies).into_iter().filter(|attributes| attributes.len() == 1);
+    singles.map(|attributes| counted(tallies, attributes, &mut Vec::new()).split).collect()
 }
 
 /// Each attribute and each intersection that occurs in tallies.
@@ -270,14 +295,18 @@ fn occurring(tallies: &[&Tally]) -> Vec<Vec<String>> {
     sets.into_iter().map(|(_, names)| names).filter(|names| !names.is_empty()).collect()
 }
 
+/// The people of one question, counted.
+struct Counted {
+    attributes: Vec<String>,
+    /// How many tallies are added up.
+    tallies: usize,
+    split: Split,
+}
+
 /// One question over the tallies of one source, environment and population. Of tallies by different attributes that tell
 /// of the same people, those that know the attributes asked for are taken, the first recorded before others; the others are
 /// named.
-fn question(
-    tallies: &[&Tally],
-    mut attributes: Vec<String>,
-    overlapping: &mut Vec<TallyRef>,
-) -> Option<Question> {
+fn counted(tallies: &[&Tally], mut attributes: Vec<String>, overlapping: &mut Vec<TallyRef>) -> Counted {
     attributes.sort();
     attributes.dedup();
     let knows = |tally: &&&Tally| attributes.iter().all(|name| tally.attributes.contains(name));
@@ -294,51 +323,84 @@ fn question(
             None => added.push(tally),
         }
     }
-    let people = &tallies.first()?.people;
-    let split = split::split(&added, &attributes);
-    let groups = groups(&split);
+    Counted { split: split::split(&added, &attributes), tallies: added.len(), attributes }
+}
+
+fn question(people: &People, counted: Counted, withheld: &Withheld) -> Question {
+    let Counted { attributes, tallies, split } = counted;
+    let told = withheld::told(&split, withheld);
+    let mut groups = groups(&told, split.known());
+    // Which groups an intersection has would say something of them too.
+    if *withheld != Withheld::All || attributes.len() == 1 {
+        let untold = split.groups.iter().filter(|(group, _)| !told.groups.contains_key(*group));
+        groups.extend(untold.map(|(group, sum)| GroupRow::withheld(group, sum)));
+        groups.sort_by(|one, other| one.group.cmp(&other.group));
+    }
     let (known, unknown, not_told) = (split.known(), split.unknown, split.not_told);
     let all = known.saturating_add(unknown).saturating_add(not_told);
-    let measured = groups.iter().filter(|row| split.only_small || !row.small);
-    Some(Question {
-        attributes,
+    let lowest = groups.iter().filter(|row| told.only_small || row.small == Some(false));
+    let lowest_impact_ratio = lowest.filter_map(|row| row.impact_ratio).min_by(f64::total_cmp);
+    let number = |number: u64| Some(number).filter(|_| *withheld != Withheld::All);
+    Question {
         source: people.source.clone(),
         environment: people.environment.clone(),
         population: people.population.clone(),
-        tallies: added.len(),
-        total: all,
-        known,
-        unknown,
-        not_told,
-        only_in_total: split.made_up,
-        beyond_total: split.too_many,
+        tallies,
+        withheld_below: Some(FEWEST).filter(|_| *withheld != Withheld::Nothing),
+        total: number(all),
+        known: number(known),
+        unknown: number(unknown),
+        not_told: number(not_told),
+        only_in_total: number(split.made_up),
+        beyond_total: number(split.too_many),
         several_ways: split.several_ways,
-        unknown_share: (all > 0).then(|| unknown as f64 / all as f64),
-        lowest_impact_ratio: measured.filter_map(|row| row.impact_ratio).min_by(f64::total_cmp),
-        only_small: split.only_small,
+        unknown_share: number(unknown).filter(|_| all > 0).map(|unknown| unknown as f64 / all as f64),
+        lowest_impact_ratio,
+        only_small: told.only_small,
+        attributes,
         groups,
-    })
+    }
 }
 
-fn groups(split: &Split) -> Vec<GroupRow> {
+impl GroupRow {
+    /// A group of which nothing is told but its name, and whether it is a small one.
+    fn withheld(group: &Group, sum: &Sum) -> GroupRow {
+        GroupRow {
+            group: group.clone(),
+            n: None,
+            n_below: Some(FEWEST).filter(|_| is_small(sum)),
+            selected: None,
+            selection_rate: None,
+            impact_ratio: None,
+            scoring_rate: None,
+            scoring_impact_ratio: None,
+            share: None,
+            small: None,
+            below_four_fifths: None,
+        }
+    }
+}
+
+/// The groups that are told, of so many whose group is known.
+fn groups(split: &Split, known: u64) -> Vec<GroupRow> {
     let (highest_rate, highest_score) = (split.highest(Sum::rate), split.highest(Sum::score));
     let ratio = |rate: Option<f64>, highest: Option<f64>| {
         rate.zip(highest).filter(|(_, highest)| *highest > 0.0).map(|(rate, highest)| rate / highest)
     };
-    let known = split.known();
     let row = |(group, sum): (&Group, &Sum)| {
         let impact_ratio = ratio(sum.rate(), highest_rate);
         GroupRow {
             group: group.clone(),
-            n: sum.n,
-            selected: sum.selected,
+            n: Some(sum.n),
+            n_below: None,
+            selected: Some(sum.selected),
             selection_rate: sum.rate(),
             impact_ratio,
             scoring_rate: sum.score(),
             scoring_impact_ratio: ratio(sum.score(), highest_score),
             share: (known > 0).then(|| sum.n as f64 / known as f64),
-            small: sum.small,
-            below_four_fifths: impact_ratio.is_some_and(|ratio| ratio < FOUR_FIFTHS),
+            small: Some(sum.small),
+            below_four_fifths: Some(impact_ratio.is_some_and(|ratio| ratio < FOUR_FIFTHS)),
         }
     };
     split.groups.iter().map(row).collect()

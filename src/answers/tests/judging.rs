@@ -78,7 +78,7 @@ fn granted_is_the_same_word_in_one_row_lists_filters_and_counts() {
     ledger.clock.advance_to(time("2026-03-21T00:00:00.000000Z"));
     assert_eq!(listed(&ledger, &[("overdue", "true")]), ["A-2", "A-3"]);
     assert_eq!(rows::counts(&ledger.inquiry(), "approvals", &asked(&[])).unwrap().body.overdue, 2);
-    let history = rows::history(&ledger.inquiry(), "approvals", "A-2", None, &AskedMoment::default());
+    let history = rows::history(&ledger.inquiry(), "approvals", "A-2", &Parameters::default());
     let states: Vec<String> = history.unwrap().body.changes.into_iter().map(|change| change.state).collect();
     assert_eq!(states, ["pending", "granted-unverified"]);
 }

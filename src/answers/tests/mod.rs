@@ -2,5 +2,5 @@
 
 mod asking;
 mod judging;
-mod kit;
+pub(super) mod kit;
 mod parts;

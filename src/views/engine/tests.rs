@@ -210,6 +210,8 @@ struct Plain {
     log: Vec<u64>,
     state: String,
     tag: Option<String>,
+    opened: Timestamp,
+    changed: Timestamp,
     due: Option<Timestamp>,
     until: Option<Timestamp>,
 }
@@ -335,6 +337,7 @@ fn model(events: &[Event], when: When) -> Vec<Plain> {
         } else {
             placed.retain(|(_, _, effective, _)| *effective <= when.at);
         }
+        let effective: Vec<Timestamp> = placed.iter().map(|(_, _, effective, _)| *effective).collect();
         let of_row: Vec<&Event> = placed.into_iter().map(|(.., event)| event).collect();
         if of_row.is_empty() {
             continue;
@@ -352,6 +355,8 @@ fn model(events: &[Event], when: When) -> Vec<Plain> {
                 moved.map_or("new", |event| event.data["state"].as_str().unwrap()).to_owned()
             },
             tag: tags,
+            opened: effective[0],
+            changed: if scheduled { effective[0] } else { *effective.iter().max().unwrap() },
             due: of("due"),
             until: of("until"),
         });
@@ -369,6 +374,8 @@ fn plain(found: &Found) -> Plain {
         log: log.iter().filter_map(Value::as_u64).collect(),
         state: row.state.clone(),
         tag: row.text("tag").map(str::to_owned),
+        opened: found.opened_at,
+        changed: found.changed_at,
         due: row.due_at,
         until: row.valid_until,
     }
@@ -549,6 +556,21 @@ fn ask_everything(
         prop_assert_eq!(rows(&by_due), due);
         prop_assert_eq!(rows(&Ask { overdue: Some(true), ..by_due }), overdue);
         prop_assert_eq!(rows(&Ask { sort: Sort::Until, descending, ..all.clone() }), until);
+        let (mut opened, mut changed) = (expected.clone(), expected.clone());
+        opened.sort_by_key(|row| (row.opened, row.number));
+        changed.sort_by_key(|row| (row.changed, row.number));
+        // One that was done, or whose time was over.
+        let ends = |row: &Plain| engine.row(view, &row.id, when).unwrap().unwrap().ended_at(when.at);
+        let mut ended = keep(&|row| row.state == "done" || row.until.is_some_and(|until| until <= when.at));
+        ended.sort_by_key(|row| (ends(row), row.number));
+        if descending {
+            opened.reverse();
+            changed.reverse();
+            ended.reverse();
+        }
+        for (sort, sorted) in [(Sort::Opened, opened), (Sort::Changed, changed), (Sort::Ended, ended)] {
+            prop_assert_eq!(rows(&Ask { sort, descending, ..all.clone() }), sorted);
+        }
     }
     Ok(())
 }
@@ -740,6 +762,23 @@ fn a_folder_of_nobody_knows_what_is_not_taken_for_views() {
     drop(engine);
     let folder: &Path = bench.dir.path();
     assert!(folder.join("lock").exists());
+}
+
+#[test]
+fn what_is_sorted_for_an_answer_is_bounded_and_a_filter_makes_it_fewer() {
+    let bench = Bench::new(EngineKind::Fjall);
+    let steps: Vec<_> = (0..10_u8).map(|n| (5, n % 5, n % 5 / 2, 0, 0, 10, 12)).collect();
+    bench.feed.0.lock().unwrap().extend(history(&steps));
+    let (engine, _) = bench.open(&toys(1));
+    bench.catch_up(&engine, 8);
+    let ask = Ask { sort: Sort::Changed, ..Ask::all(When { known: 10, at: Timestamp::LAST }, 3) };
+    let sorted = |ask: &Ask, most: usize| {
+        let places = engine.reading("toys").unwrap().sorted(ask, most);
+        places.map(|places| places.iter().map(|place| place.number).collect::<Vec<_>>())
+    };
+    assert_eq!(sorted(&ask, 5).unwrap(), [0, 1, 2, 3, 4]);
+    assert!(matches!(sorted(&ask, 4), Err(EngineError::TooManyToSort)));
+    assert_eq!(sorted(&ask.with("tag", "g1"), 4).unwrap(), [2, 3]);
 }
 
 #[test]

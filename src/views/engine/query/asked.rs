@@ -43,7 +43,13 @@ pub struct When {
 pub enum Sort {
     /// The order in which rows came to the ledger.
     #[default]
+    Recorded,
+    /// By when they were opened, as it holds (valid time) …
     Opened,
+    /// … by when they were changed last …
+    Changed,
+    /// … or by when they ended; rows that have not are left out.
+    Ended,
     /// By `due_at`; rows without one, and rows that are done, are left out.
     Due,
     /// By `valid_until`; rows without one, and rows that are done, are left out.
@@ -110,7 +116,7 @@ impl Ask {
             ended: (None, None),
             before: None,
             when,
-            sort: Sort::Opened,
+            sort: Sort::Recorded,
             descending: false,
             after: None,
             limit,
@@ -160,6 +166,18 @@ impl Found {
     #[must_use]
     pub fn ended_at(&self, at: Timestamp) -> Option<Timestamp> {
         self.row.ended_at.or(self.row.valid_until.filter(|until| *until <= at))
+    }
+
+    /// By which date it has its place in a list of this order; none where it has no place in it.
+    pub(super) fn date(&self, sort: Sort, at: Timestamp) -> Option<Timestamp> {
+        match sort {
+            Sort::Recorded => Some(Timestamp::EPOCH),
+            Sort::Opened => Some(self.opened_at),
+            Sort::Changed => Some(self.changed_at),
+            Sort::Ended => self.ended_at(at),
+            Sort::Due => self.row.due_at.filter(|_| !self.row.ended),
+            Sort::Until => self.row.valid_until.filter(|_| !self.row.ended),
+        }
     }
 
     /// Whether its due date has passed and it is not done.

@@ -1,6 +1,6 @@
 //! The questions that every view answers.
 
-use super::asked::{Ask, Found, Page, When};
+use super::asked::{Ask, Found, Page, Place, When};
 use super::reading::Reading;
 use super::source::Source;
 use crate::spec::time::Timestamp;
@@ -159,31 +159,51 @@ impl Reading<'_> {
     }
 
     pub(in crate::views::engine) fn list(&self, ask: &Ask) -> Result<Page> {
-        let mut page = Page { rows: Vec::new(), next: None, applied: self.applied };
+        let mut rows = Vec::new();
+        let walked = self.walk(ask, &mut |found| {
+            rows.push(found);
+            rows.len() < ask.limit
+        })?;
+        Ok(Page { rows, next: walked.next, applied: self.applied })
+    }
+
+    /// Hands out the rows that fit, in the order asked for, until it is told that they are enough, or as many rows have been
+    /// looked at as are for one page.
+    pub(super) fn walk(&self, ask: &Ask, more: &mut dyn FnMut(Found) -> bool) -> Result<Walked> {
         let mut source = Source::of(self, ask)?;
-        let mut scanned = 0;
-        let mut last = ask.after;
+        let mut walked = Walked { next: None, looked_at: 0 };
+        let (mut last, mut is_enough) = (ask.after, false);
         loop {
             let chunk = source.next(self, last)?;
             if chunk.is_empty() {
-                return Ok(page);
+                return Ok(walked);
             }
             for place in chunk {
-                if page.rows.len() == ask.limit || scanned >= MAX_SCANNED {
-                    page.next = last;
-                    return Ok(page);
+                if is_enough || walked.looked_at >= MAX_SCANNED {
+                    walked.next = last;
+                    return Ok(walked);
                 }
-                if scanned % BETWEEN_LOOKS == 0 && ask.ends.is_some_and(|ends| Instant::now() >= ends) {
+                if walked.looked_at % BETWEEN_LOOKS == 0
+                    && ask.ends.is_some_and(|ends| Instant::now() >= ends)
+                {
                     return Err(EngineError::TookTooLong);
                 }
-                scanned += 1;
+                walked.looked_at += 1;
                 last = Some(place);
                 let Some(found) = self.found(place.number, ask.when)? else { continue };
                 // The date by which it is kept in order is that of the row with all its events.
                 if self.fits(ask, &found) {
-                    page.rows.push(found);
+                    is_enough = !more(found);
                 }
             }
         }
     }
+}
+
+/// How far a walk over rows came.
+pub(super) struct Walked {
+    /// After which row to go on; none at the end.
+    pub(super) next: Option<Place>,
+    /// Rows that were looked at.
+    pub(super) looked_at: usize,
 }
