@@ -1,8 +1,9 @@
 //! Statistics of approvals and of escalations: how many, how they ended, how long they took.
 
-use super::answering::answer;
 use super::links;
+use super::listing::{Listing, list};
 use super::moment::{MomentQuery, MomentView};
+use super::table::Columns;
 use crate::answers::courses::clocks::{APPROVALS, ESCALATIONS};
 use crate::answers::courses::{self, CourseGroup, CourseStatistics, Took};
 use crate::answers::moment::AskedMoment;
@@ -14,6 +15,68 @@ use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
+
+/// What a table of statistics of approvals has.
+const OF_APPROVALS: &[&str] = &[
+    "group.kind",
+    "group.owner",
+    "group.risk_class",
+    "group.state",
+    "group.day",
+    "group.week",
+    "group.month",
+    "group.quarter",
+    "count",
+    "share",
+    "overdue",
+    "states",
+    "rounds",
+    "to_decide.reached",
+    "to_decide.waiting",
+    "to_decide.never",
+    "to_decide.median_seconds",
+    "to_decide.p90_seconds",
+    "to_decide.exact",
+    "link",
+];
+
+/// What a table of statistics of escalations has.
+const OF_ESCALATIONS: &[&str] = &[
+    "group.severity",
+    "group.level",
+    "group.owner",
+    "group.path",
+    "group.opened_by_kind",
+    "group.state",
+    "group.day",
+    "group.week",
+    "group.month",
+    "group.quarter",
+    "count",
+    "share",
+    "overdue",
+    "states",
+    "rounds",
+    "to_acknowledge.reached",
+    "to_acknowledge.waiting",
+    "to_acknowledge.never",
+    "to_acknowledge.median_seconds",
+    "to_acknowledge.p90_seconds",
+    "to_acknowledge.exact",
+    "to_resolve.reached",
+    "to_resolve.waiting",
+    "to_resolve.never",
+    "to_resolve.median_seconds",
+    "to_resolve.p90_seconds",
+    "to_resolve.exact",
+    "to_close.reached",
+    "to_close.waiting",
+    "to_close.never",
+    "to_close.median_seconds",
+    "to_close.p90_seconds",
+    "to_close.exact",
+    "link",
+];
 
 /// Of which stretch of time.
 #[derive(IntoParams)]
@@ -159,6 +222,12 @@ pub struct CourseStatsView {
     pub counted_from: Option<u64>,
     /// In the order of their values.
     pub items: Vec<CourseGroupView>,
+    /// Whether the ledger had heard, by then, of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -206,6 +275,8 @@ impl CourseStatsView {
             partial: found.counted_from.is_some(),
             counted_from: found.counted_from,
             items: found.items.into_iter().map(|group| CourseGroupView::of(group, moment)).collect(),
+            known: found.unheard.is_empty(),
+            unknown: found.unheard,
             as_of,
         }
     }
@@ -216,21 +287,25 @@ impl CourseStatsView {
 /// A row is counted once, in the stretch in which it was opened; the times are those of all its rounds, so that asking again
 /// takes no late decision away.
 #[utoipa::path(tag = "compliance", operation_id = "stats_of_approvals", params(ApprovalStatsQuery, OpenedQuery, MomentQuery), responses(
-    (status = 200, description = "Statistics", body = CourseStatsView),
+    (status = 200, description = "Statistics", content((CourseStatsView = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
 #[get("/approvals/stats")]
 pub async fn approvals(
     service: web::Data<Service>,
     reader: Reader,
+    form: Listing,
     query: Query<Both<ApprovalStatsQuery, Both<OpenedQuery, MomentQuery>>>,
 ) -> Result<HttpResponse, Problem> {
     let parameters = query.into_inner();
     let moment = parameters.moment.clone();
-    answer(
+    list(
         service,
         reader,
-        move |inquiry| courses::of_rows(inquiry, &APPROVALS, &parameters),
+        form,
+        parameters,
+        |_| Ok(Columns::of(OF_APPROVALS)),
+        |inquiry, asked| courses::of_rows(inquiry, &APPROVALS, asked),
         move |found, as_of| CourseStatsView::of(found, &moment, as_of),
     )
     .await
@@ -241,21 +316,25 @@ pub async fn approvals(
 /// A row is counted once, in the stretch in which it was opened; the times are those of all its rounds, so that opening again
 /// takes nothing away.
 #[utoipa::path(tag = "compliance", operation_id = "stats_of_escalations", params(EscalationStatsQuery, OpenedQuery, MomentQuery), responses(
-    (status = 200, description = "Statistics", body = CourseStatsView),
+    (status = 200, description = "Statistics", content((CourseStatsView = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
 #[get("/escalations/stats")]
 pub async fn escalations(
     service: web::Data<Service>,
     reader: Reader,
+    form: Listing,
     query: Query<Both<EscalationStatsQuery, Both<OpenedQuery, MomentQuery>>>,
 ) -> Result<HttpResponse, Problem> {
     let parameters = query.into_inner();
     let moment = parameters.moment.clone();
-    answer(
+    list(
         service,
         reader,
-        move |inquiry| courses::of_rows(inquiry, &ESCALATIONS, &parameters),
+        form,
+        parameters,
+        |_| Ok(Columns::of(OF_ESCALATIONS)),
+        |inquiry, asked| courses::of_rows(inquiry, &ESCALATIONS, asked),
         move |found, as_of| CourseStatsView::of(found, &moment, as_of),
     )
     .await

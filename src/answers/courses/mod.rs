@@ -11,9 +11,10 @@ mod spread;
 
 use super::error::AnswerError;
 use super::moment::{Moment, moment, time};
+use super::names::Listener;
 use super::parameters::Parameters;
 use super::row::RowsRef;
-use super::{Answer, Inquiry};
+use super::{Answer, Inquiry, Unheard};
 use crate::views::engine::{Ask, Found, View};
 use clocks::{Course, Reached};
 use dimensions::{Dimension, Key};
@@ -45,6 +46,8 @@ pub struct CourseStatistics {
     pub counted_from: Option<u64>,
     /// In the order of their values; rows without one come first.
     pub items: Vec<CourseGroup>,
+    /// The names that were asked for and that the ledger had never heard of.
+    pub unheard: Unheard,
 }
 
 /// Statistics of one group.
@@ -104,7 +107,9 @@ pub fn of_rows(
         ask.filters.extend(parameters.filter(&*view, name)?.map(|values| ((*name).to_owned(), values)));
     }
     let counting = Counting { course, by, moment: &moment, view: &*view };
-    let body = counting.count(ask, MAX_PAGES)?;
+    let asked = ask.clone();
+    let mut body = counting.count(ask, MAX_PAGES)?;
+    body.unheard = Listener::new(inquiry, &moment).unheard_of(&*view, &asked, body.total > 0)?;
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
 }
 
@@ -159,6 +164,7 @@ impl Counting<'_> {
         Ok(CourseStatistics {
             by: self.by.iter().map(|by| by.name()).collect(),
             total,
+            unheard: Unheard::new(),
             counted_from,
             items: groups.into_iter().map(item).collect(),
         })
