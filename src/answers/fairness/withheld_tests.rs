@@ -3,6 +3,7 @@
 
 use super::tally::Cell;
 use super::*;
+use crate::views::fairness::Group;
 use crate::views::histories::{cases, minute};
 use proptest::prelude::*;
 
