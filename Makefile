@@ -24,7 +24,7 @@ soak: export DAYBOOK_SOAK := 1
 soak: deps
 	$(CARGO) test --locked --all-features --test it -- --test-threads=1 crashing:: faults:: overload:: rotting:: schema_fuzz::
 	$(CARGO) test --locked --all-features --test protocol
-	$(CARGO) test --locked --all-features --lib -- log::tests views::apart_tests
+	$(CARGO) test --locked --all-features --lib -- log::tests views::apart_tests views::orders_tests
 	$(MAKE) fuzz FUZZ_SECONDS=600
 
 # Debian's packages that building and testing need, where they are missing; cargo-deny and cargo-machete from crates.io,

@@ -27,6 +27,8 @@ mod told;
 mod apart_tests;
 #[cfg(test)]
 pub(crate) mod histories;
+#[cfg(test)]
+mod orders_tests;
 
 pub use all::projections;
 pub use log_views::LogViews;

@@ -241,7 +241,15 @@ impl<'a> Corrections<'a> {
                 deed
             }
         };
-        Ok(deed.of.into_iter().chain(deed.replacement).collect())
+        let mut touched: Vec<u64> = deed.of.into_iter().chain(deed.replacement).collect();
+        if let Some(of) = deed.of {
+            // What stood in its place before, and what does so now: another correction of it may have put it there.
+            for known in [correction.seq, correction.seq + 1] {
+                let other = self.deciding(of, known)?.and_then(|change| change.replacement);
+                touched.extend(other.filter(|other| !touched.contains(other)));
+            }
+        }
+        Ok(touched)
     }
 
     fn do_it(

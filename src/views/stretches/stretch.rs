@@ -205,8 +205,9 @@ impl Stretch {
         if let Some(leaves) = &ending.leaves {
             let reduction =
                 Reduction { at: ending.effective_at, seq: ending.done.seq, operations: leaves.clone() };
+            // What was done before comes before: reductions are received in that order.
             self.reduced.push(reduction);
-            self.reduced.sort_by_key(|reduction| (reduction.at, reduction.seq));
+            self.reduced.sort_by_key(|reduction| reduction.at);
             self.keep_what_reduces();
             return;
         }

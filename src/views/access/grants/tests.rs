@@ -102,3 +102,19 @@ fn a_review_sets_the_next_date() {
     assert_eq!((row.due_at, row.text("review_basis_at")), (Some(nth(120)), Some(at(30).as_str())));
     assert_eq!(fold(&Grants, &[grant(0, 1, 500), review(1, 30), revoke(2, 40)]).due_at, None);
 }
+
+#[test]
+fn of_two_reductions_from_one_moment_the_first_one_done_counts_whichever_was_recorded_first() {
+    let reduced = |seq: u64, day: i64| {
+        let mut reduced = event(seq, day, "reduced", json!({"operations": ["read"], "reason": "r"}));
+        reduced.effective_at = nth(15);
+        reduced
+    };
+    let counts = |first: u64, second: u64| {
+        let row = fold(&Grants, &[grant(0, 1, 50), reduced(first, 20), reduced(second, 21)]);
+        let reductions: Vec<u64> =
+            row.stretches.iter().flat_map(|one| &one.reduced).map(|one| one.seq).collect();
+        reductions
+    };
+    assert_eq!((counts(1, 2), counts(2, 1)), (vec![1], vec![2]));
+}
