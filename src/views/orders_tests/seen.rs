@@ -63,16 +63,16 @@ impl EventFeed for Recorded {
     }
 }
 
-/// A row by its view, id and source, and as of when it is seen.
+/// A row by its view, id and source.
 pub(super) type Row = (String, Value);
 
-/// All rows after the history is recorded in this order and applied in batches of random sizes: as they are now, and as
-/// they held in the middle of it. In the order of their names.
+/// All rows after the history is recorded in this order and applied in batches of random sizes: as they are now, or as they
+/// held in the middle of it. In the order of their names.
 pub(super) fn rows(
     views: &[Projection],
     history: &History,
     order: &[usize],
-    ties: &Ties,
+    (ties, now): (&Ties, bool),
     dice: &mut Dice,
 ) -> Vec<Row> {
     let dir = tempfile::tempdir().unwrap();
@@ -92,21 +92,19 @@ pub(super) fn rows(
         feed.read(engine.applied(), Portion { entries, bytes: usize::MAX, data: true }, &mut batch).unwrap();
         engine.apply(&batch).unwrap();
     }
-    let middle = minute(DAYS * DAY / 120);
+    let at = if now { minute(200_000) } else { minute(DAYS * DAY / 120) };
     let mut rows = Vec::new();
-    for (at, when) in [(minute(200_000), "now"), (middle, "in the middle")] {
-        for view in views.iter().filter(|view| matches!(view, Projection::Rows(_))) {
-            let page = engine.list(view.name(), &Ask::all(When { known: all, at }, usize::MAX)).unwrap();
-            assert!(page.next.is_none(), "there are more rows than are looked at");
-            rows.extend(page.rows.iter().map(|found| seen(view.name(), when, found, &feed.events, ties)));
-        }
+    for view in views.iter().filter(|view| matches!(view, Projection::Rows(_))) {
+        let page = engine.list(view.name(), &Ask::all(When { known: all, at }, usize::MAX)).unwrap();
+        assert!(page.next.is_none(), "there are more rows than are looked at");
+        rows.extend(page.rows.iter().map(|found| seen(view.name(), found, &feed.events, ties)));
     }
     rows.sort_by_cached_key(|(name, row)| (name.clone(), row.to_string()));
     rows
 }
 
 /// A row without what is tied to recording.
-fn seen(view: &str, when: &str, found: &Found, events: &[Arc<Event>], ties: &Ties) -> Row {
+fn seen(view: &str, found: &Found, events: &[Arc<Event>], ties: &Ties) -> Row {
     let identity = |seq: u64| Value::from(events[seq as usize].id.as_str());
     let row = &found.row;
     let time = |time: Option<Timestamp>| time.map(|time| time.to_string());
@@ -129,7 +127,7 @@ fn seen(view: &str, when: &str, found: &Found, events: &[Arc<Event>], ties: &Tie
         "opened_at": found.opened_at.to_string(), "changed_at": found.changed_at.to_string(), "others": found.others,
         "corrected": corrected, "scheduled": scheduled,
     });
-    (format!("{view} {} of {} {when}", found.id, row.source.as_deref().unwrap_or("nobody")), shown)
+    (format!("{view} {} of {}", found.id, row.source.as_deref().unwrap_or("nobody")), shown)
 }
 
 /// How members of a row are compared.
