@@ -160,6 +160,9 @@ impl CorrectionList {
     }
 }
 
+/// Which part of them, and from which end.
+type Part = Both<NewestFirstQuery, PageQuery>;
+
 /// Corrections: what each does, and which have no effect.
 #[utoipa::path(tag = "compliance", params(CorrectionsQuery, MomentQuery, NewestFirstQuery, PageQuery), responses(
     (status = 200, description = "A page of corrections", content((CorrectionList = "application/json"), (String = "text/csv"))),
@@ -170,7 +173,7 @@ pub async fn list_corrections(
     service: web::Data<Service>,
     reader: Reader,
     form: Listing,
-    query: Query<Both<CorrectionsQuery, Both<MomentQuery, Both<NewestFirstQuery, PageQuery>>>>,
+    query: Query<Both<CorrectionsQuery, Both<MomentQuery, Part>>>,
 ) -> Result<HttpResponse, Problem> {
     let parameters = query.into_inner();
     list(

@@ -189,7 +189,7 @@ pub async fn history_of_register_row(
 ) -> Result<HttpResponse, Problem> {
     let question = move |inquiry: &Inquiry<'_>, asked: &Parameters| {
         registers::known(inquiry, &path.0)?;
-        rows::history(inquiry, &path.0, &path.1, &asked)
+        rows::history(inquiry, &path.0, &path.1, asked)
     };
     let columns = |_: &Inquiry<'_>| Ok(Columns::of(CHANGE));
     list(service, reader, form, query.into_inner(), columns, question, HistoryView::of).await

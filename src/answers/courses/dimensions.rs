@@ -69,7 +69,7 @@ pub fn read(course: &Course, text: Option<&str>) -> Result<Vec<Dimension>, Answe
     }
     let mut by: Vec<Dimension> = Vec::new();
     for word in text.split(',') {
-        let field = course.fields.iter().find(|field| **field == word).map(|field| Dimension::Field(*field));
+        let field = course.fields.iter().find(|field| **field == word).map(|field| Dimension::Field(field));
         let stretch = STRETCHES.iter().find(|(name, _)| *name == word);
         let stretch = stretch.map(|(name, stretch)| Dimension::Opened(name, *stretch));
         let dimension = field.or(stretch).filter(|dimension| !by.contains(dimension));

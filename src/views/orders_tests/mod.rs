@@ -113,7 +113,7 @@ impl Subject {
             (0..3)
                 .find_map(|number| {
                     let (one, other) = (rows(&one, number), rows(&other, number));
-                    (one != other).then(|| (one, other))
+                    (one != other).then_some((one, other))
                 })
                 .map(|found| (history, one, other, found))
         };

@@ -183,7 +183,7 @@ impl Reading<'_> {
                     walked.next = last;
                     return Ok(walked);
                 }
-                if walked.looked_at % BETWEEN_LOOKS == 0
+                if walked.looked_at.is_multiple_of(BETWEEN_LOOKS)
                     && ask.ends.is_some_and(|ends| Instant::now() >= ends)
                 {
                     return Err(EngineError::TookTooLong);
