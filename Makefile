@@ -24,7 +24,7 @@ soak: export DAYBOOK_SOAK := 1
 soak: deps
 	$(CARGO) test --locked --all-features --test it -- --test-threads=1 crashing:: faults:: overload:: rotting:: schema_fuzz::
 	$(CARGO) test --locked --all-features --test protocol
-	$(CARGO) test --locked --all-features --lib -- log::tests views::apart_tests
+	$(CARGO) test --locked --all-features --lib -- log::tests views::apart_tests views::orders_tests
 	$(MAKE) fuzz FUZZ_SECONDS=600
 
 # Debian's packages that building and testing need, where they are missing; cargo-deny and cargo-machete from crates.io,
@@ -64,8 +64,8 @@ core:
 	$(CARGO) test --quiet --locked --no-default-features -p daybook-spec -p daybook-verify
 
 deny:
-	cargo-deny --all-features --workspace check --hide-inclusion-graph licenses bans sources
-	cargo-deny --config deny.toml --manifest-path fuzz/Cargo.toml check --hide-inclusion-graph licenses bans sources
+	cargo-deny --locked --all-features --workspace check --hide-inclusion-graph licenses bans sources
+	cargo-deny --locked --config deny.toml --manifest-path fuzz/Cargo.toml check --hide-inclusion-graph licenses bans sources
 
 # Dependencies that nothing uses, of all packages and of the fuzz targets.
 unused:

@@ -5,7 +5,6 @@
 )]
 
 pub mod answers;
-#[allow(clippy::indexing_slicing, reason = "the description is made of JSON that is indexed by name")]
 pub mod api;
 pub mod app;
 pub mod catalog;

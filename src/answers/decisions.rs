@@ -4,6 +4,7 @@
 use super::error::AnswerError;
 use super::moment::{AskedMoment, moment};
 use super::row::ShownRow;
+use super::rows::absent;
 use super::{Answer, Inquiry, parsed};
 use crate::spec::canonical;
 use crate::views::engine::Change;
@@ -39,14 +40,19 @@ pub struct Decision {
 ///
 /// # Errors
 /// There is no such decision as of then, a parameter is wrong, or the views or the log do not answer.
-pub fn one(inquiry: &Inquiry<'_>, id: &str, asked: &AskedMoment) -> Result<Answer<Decision>, AnswerError> {
+pub fn one(
+    inquiry: &Inquiry<'_>,
+    id: &str,
+    source: Option<&str>,
+    asked: &AskedMoment,
+) -> Result<Answer<Decision>, AnswerError> {
     let moment = moment(inquiry, asked)?;
     let view = moment.view("decisions")?;
     let engine = &moment.engine;
-    let absent =
-        || AnswerError::NotThere(format!("no decision {id:.128?}, as of the moment that was asked for"));
-    let found = engine.row("decisions", id, moment.when)?.ok_or_else(absent)?;
-    let history = engine.history("decisions", id, moment.when)?.ok_or_else(absent)?.changes;
+    let absent = || Err(absent(&moment, "decisions", id, source));
+    let found = engine.row_of("decisions", id, source, moment.when)?.map_or_else(absent, Ok)?;
+    let history = engine.history_of("decisions", id, source, moment.when)?;
+    let history = history.map(|history| history.changes).unwrap_or_default();
     let counted = |change: &&Change| change.ty == "decision.made" && change.corrected_by.is_none();
     let made = match history.iter().rev().find(counted) {
         Some(change) => {

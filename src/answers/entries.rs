@@ -1,12 +1,16 @@
-//! Entries themselves: one, its receipt, and those that fit by type, source, subject, actor and place.
+//! Entries themselves: one by its number or by its event's source and id, its receipt, and those that fit by type, source,
+//! subject, actor and place.
 
+use super::deadline::Deadline;
 use super::error::AnswerError;
-use super::moment::{nothing_to_wait_for, patience, read_time};
+use super::moment::{Held, MAX_WAIT, nothing_to_wait_for, patience, read_time};
 use super::parameters::Parameters;
 use super::walk::{indexed, resumed, walk};
-use super::{Desk, Inquiry, Page, cursor, parsed};
+use super::words::check_types;
+use super::{Desk, Inquiry, Page, Unheard, cursor, parsed};
 use crate::identity::Principal;
 use crate::index::{Filter, LogIndex};
+use crate::log::identity;
 use crate::log::store::{ReadError, Store};
 use crate::spec::encoding::from_decimal;
 use crate::spec::entry::Entry;
@@ -77,6 +81,8 @@ impl EntryFilter {
 pub struct EntriesAsked {
     /// What they have to be.
     pub filter: EntryFilter,
+    /// CloudEvents `id`, exact: with `source` it names one entry, see [`find`].
+    pub id: Option<String>,
     /// The first one: a number, or the time from which they were recorded.
     pub from: Option<String>,
     /// Where to end, itself not included: a number, or the time before which they were recorded.
@@ -89,6 +95,8 @@ pub struct EntriesAsked {
     pub cursor: Option<String>,
     /// Wait until the index has this entry: read your own write.
     pub min_seq: Option<u64>,
+    /// Only what was recorded by then: of the later parts of a list that is read in several.
+    pub held: Option<Held>,
 }
 
 impl EntriesAsked {
@@ -99,12 +107,14 @@ impl EntriesAsked {
     pub fn of(parameters: &Parameters) -> Result<EntriesAsked, AnswerError> {
         Ok(EntriesAsked {
             filter: EntryFilter::of(parameters),
+            id: parameters.text("id"),
             from: parameters.text("from"),
             to: parameters.text("to"),
-            newest_first: parameters.word("order", &["asc", "desc"])? == Some("desc"),
+            newest_first: parameters.newest_first(false)?,
             limit: Some(parameters.limit()?),
             cursor: parameters.text("cursor"),
             min_seq: parameters.moment.min_seq,
+            held: parameters.moment.held,
         })
     }
 }
@@ -132,12 +142,19 @@ pub fn list<T>(
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(AnswerError::parameter("limit", "a number from 1 to 500"));
     }
-    wait_for(inquiry, asked.min_seq)?;
+    let held = asked.held.map(|held| held.entries);
+    wait_for(inquiry, held.and_then(|entries| entries.checked_sub(1)).or(asked.min_seq))?;
     let filter = &asked.filter;
+    check_types(inquiry.desk(), "type", &Vec::from_iter(filter.event_type.as_deref()))?;
     let index = if filter.is_empty() { None } else { Some(inquiry.index()?) };
     let applied = index.map_or_else(|| store.size(), LogIndex::applied);
     let from = asked.from.as_deref().map_or(Ok(0), |from| place(store, "from", from))?;
-    let to = asked.to.as_deref().map_or(Ok(u64::MAX), |to| place(store, "to", to))?.min(applied);
+    let to = asked
+        .to
+        .as_deref()
+        .map_or(Ok(u64::MAX), |to| place(store, "to", to))?
+        .min(applied)
+        .min(held.unwrap_or(u64::MAX));
     let newest_first = asked.newest_first;
     let identity = format!("{:?}", (filter, &asked.from, &asked.to, newest_first));
     let resume = asked.cursor.as_deref().map(|cursor| cursor::decode(&identity, cursor)).transpose()?;
@@ -161,7 +178,29 @@ pub fn list<T>(
         },
     )?;
     let next = walked.next.map(|seq| cursor::encode(&identity, seq));
-    Ok(Entries { page: Page { items: walked.items, next }, applied })
+    let unheard = match index {
+        Some(index) if walked.items.is_empty() => unheard(index, filter, held.unwrap_or(u64::MAX))?,
+        _ => Unheard::new(),
+    };
+    Ok(Entries { page: Page { items: walked.items, next, unheard }, applied })
+}
+
+/// Of the names that entries were asked for, those of which there is no entry below this number.
+fn unheard(index: &LogIndex, filter: &EntryFilter, before: u64) -> Result<Unheard, AnswerError> {
+    let asked = [
+        ("source", &filter.source, Filter { source: filter.source.as_deref(), ..Filter::default() }),
+        ("subject", &filter.subject, Filter { subject: filter.subject.as_deref(), ..Filter::default() }),
+        ("actor", &filter.actor, Filter { actor: filter.actor.as_deref(), ..Filter::default() }),
+    ];
+    let mut unheard = Unheard::new();
+    for (parameter, name, alone) in asked {
+        if let Some(name) = name
+            && indexed(index, alone, (0, before), false, 1)?.is_empty()
+        {
+            unheard.insert(parameter.to_owned(), vec![name.clone()]);
+        }
+    }
+    Ok(unheard)
 }
 
 fn wait_for(inquiry: &Inquiry<'_>, min_seq: Option<u64>) -> Result<(), AnswerError> {
@@ -196,6 +235,63 @@ pub fn one(desk: Desk<'_>, by: &Principal, seq: u64) -> Result<Vec<u8>, AnswerEr
         Ok(bytes) if parsed(&bytes)?.actor != by.actor => Err(not_there()),
         other => Ok(other?),
     }
+}
+
+/// The entry whose event has this source and id, for whoever may see it; what else is asked of it must fit too.
+///
+/// # Errors
+/// There is no such entry among those that it may see, a parameter is missing or does not go with `id`, or the index or the
+/// log does not answer.
+pub fn find<T>(
+    desk: Desk<'_>,
+    by: &Principal,
+    asked: &EntriesAsked,
+    deadline: Deadline,
+    show: impl FnOnce(&Entry<'_>, &[u8]) -> T,
+) -> Result<Entries<T>, AnswerError> {
+    let (Some(source), Some(id)) = (&asked.filter.source, &asked.id) else {
+        let detail = "\"id\" goes with \"source\": an event is known by both, because several sources may use one id; give \
+                      both";
+        return Err(AnswerError::Parameter(detail.to_owned()));
+    };
+    check_types(desk, "type", &Vec::from_iter(asked.filter.event_type.as_deref()))?;
+    let places = [("from", &asked.from), ("to", &asked.to), ("cursor", &asked.cursor)];
+    if let Some((name, _)) = places.iter().find(|(_, said)| said.is_some()) {
+        let detail = format!("{name:?} does not go with \"id\": source and id name one entry; leave it out");
+        return Err(AnswerError::Parameter(detail));
+    }
+    let index = desk.index.ok_or(AnswerError::NoIndex)?;
+    let size = desk.store.size();
+    if let Some(seq) = asked.min_seq.filter(|seq| *seq >= size) {
+        return Err(nothing_to_wait_for(size, seq));
+    }
+    // What is not there must not be said of an entry that the index has yet to read.
+    if !index.wait_applied(size, MAX_WAIT.min(deadline.left())) {
+        let detail = format!("the index has {} of {size} entries; ask again soon", index.applied());
+        return Err(AnswerError::Starting(detail));
+    }
+    // What is not there and what is another's is the same to others.
+    let not_there = || {
+        AnswerError::NotThere(if by.reads_all() {
+            "no entry has this source and id".to_owned()
+        } else {
+            "no entry of this source and id is among those that this token's actor posted".to_owned()
+        })
+    };
+    let seq = index.find(&identity(source, id)).map_err(AnswerError::Index)?.ok_or_else(not_there)?;
+    let bytes = match one(desk, by, seq) {
+        Err(AnswerError::NotThere(_) | AnswerError::Log(ReadError::NotThere { .. })) => {
+            return Err(not_there());
+        }
+        other => other?,
+    };
+    let entry = parsed(&bytes)?;
+    // The index knows hashes; the entry itself decides.
+    if entry.attribute("id") != Some(id) || !asked.filter.matches(&entry) {
+        return Err(not_there());
+    }
+    let page = Page { items: vec![show(&entry, &bytes)], next: None, unheard: Unheard::new() };
+    Ok(Entries { page, applied: index.applied() })
 }
 
 /// The receipt of an entry, for whoever may see the entry.

@@ -21,6 +21,14 @@ pub enum AnswerError {
     /// What was asked for is not there, as of then.
     #[error("{0}")]
     NotThere(String),
+    /// It was there, and corrections took it away, the last one in this entry.
+    #[error("{detail}")]
+    TakenAway {
+        /// The sentence for whoever asked.
+        detail: String,
+        /// The correction's entry.
+        by: u64,
+    },
     /// The views are being made or catch up: ask again soon.
     #[error("{0}")]
     Building(String),
@@ -70,6 +78,11 @@ impl From<EngineError> for AnswerError {
                 "the view {name:?} is being built: {applied} of {of} entries; the others answer, and so will this one"
             )),
             EngineError::TookTooLong => AnswerError::TookTooLong,
+            EngineError::TooManyToSort => AnswerError::Parameter(
+                "more rows fit than are sorted for one answer; narrow them with filters, such as state, owner or \
+                 opened_from and opened_to, or ask for them in the order of the ledger with \"sort=recorded\""
+                    .to_owned(),
+            ),
             other => AnswerError::Views(other),
         }
     }

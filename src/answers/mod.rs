@@ -9,12 +9,14 @@
 //! A question goes through the same five steps everywhere: an [`Inquiry`] is had (authority), the parameters are read
 //! ([`parameters`]), the moment is found ([`moment`], which waits for what has to be waited for), the views or the log are
 //! asked for a bounded part, and the rest is worked out. Loops that can be long look at the [`deadline`].
-#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, missing_docs)]
 
 pub mod access;
 pub mod approvals;
 pub mod catalogue;
+mod connected;
 pub mod controls;
+pub mod corrections;
+pub mod courses;
 pub mod cursor;
 pub mod deadline;
 pub mod decisions;
@@ -23,6 +25,7 @@ pub mod entries;
 pub mod error;
 pub mod fairness;
 pub mod moment;
+pub mod names;
 pub mod parameters;
 pub mod proofs;
 pub mod reconciliation;
@@ -34,14 +37,14 @@ pub mod standing;
 pub mod statistics;
 pub mod timeline;
 pub mod walk;
+pub mod words;
 
 #[cfg(test)]
-#[allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests may")]
 mod tests;
 
 use crate::catalog::{Catalog, CatalogHistory};
 use crate::clock::Clock;
-use crate::identity::Principal;
+use crate::identity::{Principal, Role};
 use crate::index::LogIndex;
 use crate::log::store::Store;
 use crate::spec::entry::Entry;
@@ -50,6 +53,7 @@ use crate::views::LogViews;
 use crate::views::engine::{Engine, Event};
 use deadline::Deadline;
 use error::AnswerError;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What answers are made from. Lent by whoever keeps a ledger open.
@@ -87,7 +91,7 @@ impl<'a> Desk<'a> {
     /// It may read only what it posted itself.
     pub fn inquiry(self, by: &Principal, deadline: Deadline) -> Result<Inquiry<'a>, AnswerError> {
         must_read_all(by)?;
-        Ok(Inquiry { desk: self, deadline })
+        Ok(Inquiry { desk: self, deadline, sees_small_groups: by.has(Role::SpecialCategories) })
     }
 }
 
@@ -96,6 +100,7 @@ impl<'a> Desk<'a> {
 pub struct Inquiry<'a> {
     desk: Desk<'a>,
     deadline: Deadline,
+    sees_small_groups: bool,
 }
 
 impl<'a> Inquiry<'a> {
@@ -109,6 +114,12 @@ impl<'a> Inquiry<'a> {
     #[must_use]
     pub fn deadline(&self) -> Deadline {
         self.deadline
+    }
+
+    /// Whether whoever asks may be told numbers of so few that somebody could be meant.
+    #[must_use]
+    pub fn sees_small_groups(&self) -> bool {
+        self.sees_small_groups
     }
 
     /// The entries.
@@ -173,8 +184,16 @@ pub struct AsOf {
     pub entries: u64,
     /// For which time it is answered.
     pub at: Timestamp,
-    /// Whether this is the state of now: nothing of it was asked for as of another day.
+    /// Whether this is the state of now: nothing was asked for as of another day, and nothing that is recorded is missing.
     pub current: bool,
+    /// How many recorded entries are missing, where it was asked for now.
+    pub behind: u64,
+    /// Whether nothing that is recorded later can change what was known by then.
+    pub final_: bool,
+    /// A name for the versions of the views that answered: answers of equal names were folded alike.
+    pub views: u32,
+    /// How many publications the catalogue holds by which they were folded.
+    pub catalog: u64,
 }
 
 /// An answer, and what it says of itself.
@@ -188,6 +207,9 @@ pub struct Answer<T> {
     pub applied: u64,
 }
 
+/// Of what was asked for, the names that the ledger had never heard of, by parameter.
+pub type Unheard = BTreeMap<String, Vec<String>>;
+
 /// A part of a list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page<T> {
@@ -195,4 +217,6 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// The cursor to go on with; none at the end. A page may be short and have a next one.
     pub next: Option<String>,
+    /// The names that were asked for and that the ledger had never heard of.
+    pub unheard: Unheard,
 }

@@ -5,13 +5,25 @@ use super::deadline::Deadline;
 use super::error::AnswerError;
 use super::{AsOf, Inquiry};
 use crate::spec::encoding::from_decimal;
-use crate::spec::time::{Day, Rfc3339, Timestamp};
+use crate::spec::time::{Day, MICROS_PER_MINUTE, Rfc3339, Timestamp};
 use crate::views::engine::{Ask, Engine, View, When};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a question waits for the views, or the index, to have what it asks to see.
 pub const MAX_WAIT: Duration = Duration::from_secs(5);
+
+/// How far ahead of the time `as_of` may lie, in microseconds: the clocks of two systems differ by a little.
+const MAX_AHEAD: i64 = 5 * MICROS_PER_MINUTE;
+
+/// The moment of a list that is read in several parts: all of them answer as of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// How many entries are known.
+    pub entries: u64,
+    /// For which time it is answered.
+    pub at: Timestamp,
+}
 
 /// As of when, as it was asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +35,8 @@ pub struct AskedMoment {
     pub at: Option<String>,
     /// Wait until the views have this entry: read your own write.
     pub min_seq: Option<u64>,
+    /// At which moment it is held, whatever was asked: of the later parts of a list that is read in several.
+    pub held: Option<Held>,
 }
 
 /// The engine, and as of when it is asked.
@@ -35,6 +49,12 @@ pub struct Moment {
     pub current: bool,
     /// Until when it may be asked.
     pub deadline: Deadline,
+    /// How many recorded entries the answer does not know, where it is asked for now.
+    behind: u64,
+    /// Whether nothing that is recorded later can change what was known by then.
+    final_: bool,
+    /// How many publications the catalogue holds.
+    catalog: u64,
 }
 
 impl Moment {
@@ -47,7 +67,15 @@ impl Moment {
     /// As it is said in an answer.
     #[must_use]
     pub fn as_of(&self) -> AsOf {
-        AsOf { entries: self.when.known, at: self.when.at, current: self.current }
+        AsOf {
+            entries: self.when.known,
+            at: self.when.at,
+            current: self.current && self.behind == 0,
+            behind: self.behind,
+            final_: self.final_,
+            views: self.engine.versions(),
+            catalog: self.catalog,
+        }
     }
 
     /// The view of this name.
@@ -64,12 +92,16 @@ impl Moment {
 /// # Errors
 /// A parameter is not of its form; there is nothing to wait for; the views do not answer.
 pub fn moment(inquiry: &Inquiry<'_>, asked: &AskedMoment) -> Result<Moment, AnswerError> {
+    if let Some(held) = asked.held {
+        return held_moment(inquiry, held);
+    }
     let store = inquiry.store();
     if let Some(seq) = asked.min_seq {
         wait_for(inquiry, seq)?;
     }
     let now = inquiry.desk().clock.now();
     let at = asked.at.as_deref().map(|at| time("at", at)).transpose()?;
+    let mut final_ = true;
     let (known, as_of_time) = match asked.as_of.as_deref() {
         None => (None, None),
         Some(text) => match from_decimal(text) {
@@ -79,10 +111,17 @@ pub fn moment(inquiry: &Inquiry<'_>, asked: &AskedMoment) -> Result<Moment, Answ
             }
             None => {
                 let time = time("as_of", text)?;
+                if time > now.saturating_add(MAX_AHEAD) {
+                    return Err(AnswerError::parameter(
+                        "as_of",
+                        &format!("not ahead of the time, which is {now}"),
+                    ));
+                }
                 let after = time.checked_add(1);
                 let after =
                     after.ok_or_else(|| AnswerError::parameter("as_of", "a time before the year 10000"))?;
                 let known = store.first_at_or_after(after)?;
+                final_ = known < store.size();
                 if let Some(last) = known.checked_sub(1) {
                     wait_for(inquiry, last)?;
                 }
@@ -94,10 +133,29 @@ pub fn moment(inquiry: &Inquiry<'_>, asked: &AskedMoment) -> Result<Moment, Answ
         wait_for_the_present(inquiry)?;
     }
     let engine = inquiry.engine()?;
-    let known = known.unwrap_or_else(|| engine.applied());
+    let (known, behind) = known.map_or_else(
+        || {
+            let applied = engine.applied();
+            (applied, store.size().saturating_sub(applied))
+        },
+        |known| (known, 0),
+    );
+    final_ &= asked.as_of.is_some();
     let when = When { known, at: at.or(as_of_time).unwrap_or(now) };
     let current = asked.as_of.is_none() && asked.at.is_none();
-    Ok(Moment { engine, when, current, deadline: inquiry.deadline() })
+    let (deadline, catalog) = (inquiry.deadline(), inquiry.catalog().publications());
+    Ok(Moment { engine, when, current, deadline, behind, final_, catalog })
+}
+
+/// The moment at which a list is held. What it says of itself was said with its first part.
+fn held_moment(inquiry: &Inquiry<'_>, held: Held) -> Result<Moment, AnswerError> {
+    if let Some(last) = held.entries.checked_sub(1) {
+        wait_for(inquiry, last)?;
+    }
+    let (engine, deadline) = (inquiry.engine()?, inquiry.deadline());
+    let catalog = inquiry.catalog().publications();
+    let when = When { known: held.entries, at: held.at };
+    Ok(Moment { engine, when, current: false, deadline, behind: 0, final_: true, catalog })
 }
 
 /// The moment of now, for questions that are not asked as of another day.

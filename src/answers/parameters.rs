@@ -1,12 +1,14 @@
 //! What a question is asked with: names and texts, and which rows of a view they mean. Which names there are depends on the
 //! view, so they are read here one by one and not into a structure.
 
+use super::Inquiry;
 use super::cursor;
 use super::error::AnswerError;
-use super::moment::{AskedMoment, Moment, time};
+use super::moment::{AskedMoment, Held, Moment, time};
+use super::words::{self, LEVEL, no_word};
 use crate::spec::encoding::from_decimal;
 use crate::spec::time::MICROS_PER_DAY;
-use crate::views::engine::{Ask, EXPIRED, Sort, View, When};
+use crate::views::engine::{Ask, CONFLICT, EXPIRED, OF_ALL, Sort, View, When};
 use std::collections::BTreeSet;
 
 /// Rows in a list, unless asked otherwise.
@@ -19,9 +21,6 @@ const MAX_LIMIT: usize = 500;
 
 /// Values of one filter, at most.
 const MAX_VALUES: usize = 64;
-
-/// Of escalations: how high they have gone.
-const LEVEL: &str = "level";
 
 /// Of grants: nobody has looked at them for so many days.
 const UNREVIEWED: &str = "unreviewed_days";
@@ -38,8 +37,23 @@ pub struct Parameters {
 }
 
 /// What the parameters of all lists are called.
-const KNOWN: [&str; 9] =
-    ["overdue", "validity", "due_from", "due_to", "ends_from", "ends_to", "sort", "limit", "cursor"];
+const KNOWN: [&str; 15] = [
+    "overdue",
+    "validity",
+    "due_from",
+    "due_to",
+    "ends_from",
+    "ends_to",
+    "opened_from",
+    "opened_to",
+    "changed_from",
+    "changed_to",
+    "ended_from",
+    "ended_to",
+    "sort",
+    "limit",
+    "cursor",
+];
 
 /// What all questions that are asked as of a moment know.
 const OF_MOMENTS: [&str; 3] = ["as_of", "at", "min_seq"];
@@ -76,6 +90,16 @@ impl Parameters {
             }
         }
         Ok(parameters)
+    }
+
+    /// The same question for a part of its list: so many rows, after a cursor, as of the moment at which it is held.
+    #[must_use]
+    pub fn part(&self, limit: usize, cursor: Option<&str>, held: Option<Held>) -> Parameters {
+        let others = self.pairs.iter().filter(|(name, _)| !matches!(name.as_str(), "limit" | "cursor"));
+        let mut pairs: Vec<(String, String)> = others.cloned().collect();
+        pairs.push(("limit".to_owned(), limit.to_string()));
+        pairs.extend(cursor.map(|cursor| ("cursor".to_owned(), cursor.to_owned())));
+        Parameters { moment: AskedMoment { held, ..self.moment.clone() }, pairs }
     }
 
     /// A parameter's text.
@@ -115,7 +139,15 @@ impl Parameters {
     pub fn word<'w>(&self, name: &str, words: &[&'w str]) -> Result<Option<&'w str>, AnswerError> {
         let Some(text) = self.get(name) else { return Ok(None) };
         let word = words.iter().find(|word| **word == text);
-        word.map(|word| Some(*word)).ok_or_else(|| AnswerError::parameter(name, &words.join(" or ")))
+        word.map(|word| Some(*word)).ok_or_else(|| no_word(name, text, words))
+    }
+
+    /// Whether the newest entries come first: `order`, or as it is if that is not given.
+    ///
+    /// # Errors
+    /// It is neither `asc` nor `desc`.
+    pub fn newest_first(&self, default: bool) -> Result<bool, AnswerError> {
+        Ok(self.word("order", &["asc", "desc"])?.map_or(default, |word| word == "desc"))
     }
 
     /// A parameter that is true or false.
@@ -143,12 +175,30 @@ impl Parameters {
             .ok_or_else(|| AnswerError::parameter("limit", "a number from 1 to 500"))
     }
 
+    /// The values of which one has to fit in a field of a view; none if it was not asked for.
+    ///
+    /// # Errors
+    /// They are not of their form.
+    pub fn filter(&self, view: &dyn View, name: &str) -> Result<Option<Vec<String>>, AnswerError> {
+        self.get(name).map(|text| values(view, name, text)).transpose()
+    }
+
     /// The question to a view, which ends when the moment does. Which query a cursor belongs to is in the second.
     ///
     /// # Errors
     /// A parameter is not of its form, or none that the view knows.
-    pub fn ask(&self, view: &dyn View, moment: &Moment) -> Result<(Ask, String), AnswerError> {
+    pub fn ask(
+        &self,
+        inquiry: &Inquiry<'_>,
+        view: &dyn View,
+        moment: &Moment,
+    ) -> Result<(Ask, String), AnswerError> {
         let (ask, identity) = self.read(view, moment.when)?;
+        for (name, values) in &ask.filters {
+            if let Some(known) = words::of_field(inquiry, view, name) {
+                words::check(name, values, &known)?;
+            }
+        }
         Ok((Ask { ends: Some(moment.deadline.moment()), ..ask }, identity))
     }
 
@@ -163,53 +213,28 @@ impl Parameters {
             if KNOWN.contains(&name.as_str()) || (name == UNREVIEWED && view.name() == "access") {
                 continue;
             }
-            if !(fields.iter().any(|field| field == name)
-                || matches!(name.as_str(), "state" | "owner" | "id"))
-            {
+            if !(fields.iter().any(|field| field == name) || OF_ALL.contains(&name.as_str())) {
                 let own = (view.name() == "access").then_some(UNREVIEWED);
-                let mut known: Vec<&str> = ["state", "owner", "id"].into_iter().chain(KNOWN).collect();
+                let mut known: Vec<&str> = OF_ALL.into_iter().chain(KNOWN).collect();
                 known.extend(fields.iter().map(AsRef::<str>::as_ref).chain(own).chain(OF_MOMENTS));
                 return Err(unknown(name, &known));
             }
-            let values: Vec<String> = value.split(',').map(str::to_owned).collect();
-            if values.len() > MAX_VALUES || values.iter().any(String::is_empty) {
-                return Err(AnswerError::parameter(name, "1 to 64 values, with commas between them"));
-            }
-            if view.flags().contains(&name.as_str()) && !matches!(value.as_str(), "true" | "false") {
-                return Err(AnswerError::parameter(name, "true or false"));
-            }
-            let level = |value: &String| number(value).is_some_and(|level| (1..=9).contains(&level));
-            if name == LEVEL && !values.iter().all(level) {
-                return Err(AnswerError::parameter(name, "a number from 1 to 9"));
-            }
-            filters.push((name.clone(), values));
+            filters.push((name.clone(), values(view, name, value)?));
         }
         let date = |name: &str| self.get(name).map(|text| time(name, text)).transpose();
-        let validity = self.get("validity").map(str::to_owned);
-        if validity.as_deref().is_some_and(|word| !matches!(word, "not-yet" | "in-force" | EXPIRED)) {
-            return Err(AnswerError::parameter("validity", "not-yet, in-force or expired"));
-        }
+        let validity = self.word("validity", &["not-yet", "in-force", EXPIRED])?.map(str::to_owned);
         let overdue = self.flag("overdue")?;
-        let default = if overdue == Some(true) { "due" } else { "-opened" };
-        let sort = self.get("sort").unwrap_or(default);
-        let (descending, word) = sort.strip_prefix('-').map_or((false, sort), |word| (true, word));
-        let sort = match word {
-            "opened" => Sort::Opened,
-            "due" => Sort::Due,
-            "ends" => Sort::Until,
-            _ => {
-                return Err(AnswerError::parameter(
-                    "sort",
-                    "opened, due or ends, with a minus for descending",
-                ));
-            }
-        };
+        let default = if overdue == Some(true) { "due" } else { "-recorded" };
+        let (sort, descending) = sort(self.get("sort").unwrap_or(default))?;
         let mut ask = Ask {
             filters,
             overdue,
             validity,
             due: (date("due_from")?, date("due_to")?),
             until: (date("ends_from")?, date("ends_to")?),
+            opened: (date("opened_from")?, date("opened_to")?),
+            changed: (date("changed_from")?, date("changed_to")?),
+            ended: (date("ended_from")?, date("ended_to")?),
             sort,
             descending,
             ..Ask::all(when, self.limit()?)
@@ -229,6 +254,42 @@ impl Parameters {
         ask.after = self.get("cursor").map(|text| cursor::decode_place(&identity, text)).transpose()?;
         Ok((ask, identity))
     }
+}
+
+/// The orders of a list, by name.
+const SORTS: [(&str, Sort); 6] = [
+    ("recorded", Sort::Recorded),
+    ("opened", Sort::Opened),
+    ("changed", Sort::Changed),
+    ("ended", Sort::Ended),
+    ("due", Sort::Due),
+    ("ends", Sort::Until),
+];
+
+/// In which order, and whether from its end.
+fn sort(text: &str) -> Result<(Sort, bool), AnswerError> {
+    let (descending, word) = text.strip_prefix('-').map_or((false, text), |word| (true, word));
+    let sort = SORTS.iter().find(|(name, _)| *name == word).map(|(_, sort)| (*sort, descending));
+    let names = SORTS.map(|(name, _)| name).join(", ");
+    sort.ok_or_else(|| {
+        AnswerError::parameter("sort", &format!("one of {names}, with a minus for descending"))
+    })
+}
+
+/// The values of a filter, with commas between them.
+fn values(view: &dyn View, name: &str, text: &str) -> Result<Vec<String>, AnswerError> {
+    let values: Vec<String> = text.split(',').map(str::to_owned).collect();
+    if values.len() > MAX_VALUES || values.iter().any(String::is_empty) {
+        return Err(AnswerError::parameter(name, "1 to 64 values, with commas between them"));
+    }
+    if (name == CONFLICT || view.flags().contains(&name)) && !matches!(text, "true" | "false") {
+        return Err(AnswerError::parameter(name, "true or false"));
+    }
+    let level = |value: &String| number(value).is_some_and(|level| (1..=9).contains(&level));
+    if name == LEVEL && !values.iter().all(level) {
+        return Err(AnswerError::parameter(name, "a number from 1 to 9"));
+    }
+    Ok(values)
 }
 
 /// A number in its one spelling: a client that keeps answers by their address keeps each once.

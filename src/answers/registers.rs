@@ -25,7 +25,8 @@ pub fn list(inquiry: &Inquiry<'_>) -> Result<Answer<Vec<CountedRegister>>, Answe
     let mut body = Vec::new();
     for register in inquiry.catalog().registers() {
         let rows = moment.engine.rows(&register.name)?;
-        let overdue = moment.engine.overdue(&register.name, moment.when.at)?;
+        let overdue =
+            moment.engine.overdue(&register.name, moment.when.at, Some(moment.deadline.moment()))?;
         body.push(CountedRegister { register: register.clone(), rows, overdue });
     }
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })

@@ -1,7 +1,7 @@
 //! A row as of a moment, with everything worked out that depends on the moment, and the columns that its view knows.
 
 use crate::spec::time::Timestamp;
-use crate::views::engine::{Assurance, Found, View};
+use crate::views::engine::{Assurance, Found, Scheduled, View};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -16,6 +16,8 @@ pub struct RowRef {
     pub view: String,
     /// The row's id.
     pub id: String,
+    /// Whose row it is, where several sources have one under the id.
+    pub source: Option<String>,
 }
 
 /// The rows of a view that fit, by what they are asked with.
@@ -41,6 +43,18 @@ pub struct Correction {
 pub struct ShownRow {
     /// Which row of which view: where it, its history and its timeline are found.
     pub this: RowRef,
+    /// CloudEvents `source` of the event that opened it.
+    pub source: Option<String>,
+    /// Other sources that have a row under its id; told where one row is asked for.
+    pub other_sources: Vec<String>,
+    /// Whether somebody said something else of its id: in it, or in a row of another source.
+    pub conflict: bool,
+    /// What is recorded of it and holds only later.
+    pub scheduled: Vec<Scheduled>,
+    /// When it ended: was done, or its time was over.
+    pub ended_at: Option<Timestamp>,
+    /// Who acted in its events.
+    pub actors: Vec<String>,
     /// Where it stands; `expired` once its time is over.
     pub state: String,
     /// Who answers for it.
@@ -79,6 +93,10 @@ impl ShownRow {
     pub fn of(view: &dyn View, found: Found, at: Timestamp) -> ShownRow {
         ShownRow {
             state: found.state(view, at).to_owned(),
+            conflict: found.conflict(),
+            ended_at: found.ended_at(at),
+            actors: found.row.actors.iter().cloned().collect(),
+            other_sources: Vec::new(),
             overdue: found.overdue(at),
             validity: found.validity(at),
             opened_at: found.opened_at,
@@ -93,7 +111,13 @@ impl ShownRow {
             first: found.number,
             last: found.last_seq,
             corrections: found.corrected.into_iter().map(|(entry, by)| Correction { entry, by }).collect(),
-            this: RowRef { view: view.name().to_owned(), id: found.id },
+            this: RowRef {
+                view: view.name().to_owned(),
+                id: found.id,
+                source: found.row.source.clone().filter(|_| found.others > 0),
+            },
+            source: found.row.source,
+            scheduled: found.scheduled,
         }
     }
 }
@@ -121,12 +145,15 @@ pub struct Column {
 }
 
 /// What every row has, before the fields of its view.
-const OF_ALL: [(&str, ColumnKind); 11] = [
+const OF_ALL: [(&str, ColumnKind); 14] = [
     ("id", ColumnKind::Text),
     ("state", ColumnKind::Text),
     ("owner", ColumnKind::Text),
+    ("source", ColumnKind::Text),
+    ("conflict", ColumnKind::Flag),
     ("opened_at", ColumnKind::Time),
     ("changed_at", ColumnKind::Time),
+    ("ended_at", ColumnKind::Time),
     ("due_at", ColumnKind::Time),
     ("overdue", ColumnKind::Flag),
     ("valid_from", ColumnKind::Time),

@@ -2,11 +2,13 @@
 
 use super::cursor;
 use super::error::AnswerError;
-use super::moment::{AskedMoment, moment};
+use super::moment::{AskedMoment, Moment, moment};
+use super::names::Listener;
 use super::parameters::Parameters;
 use super::row::{Column, ShownRow, columns};
+use super::words::no_word;
 use super::{Answer, Inquiry, Page};
-use crate::views::engine::History;
+use crate::views::engine::{CONFLICT, History};
 
 /// A page of rows, and what each of them has.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,11 +26,12 @@ pub struct Rows {
 pub fn list(inquiry: &Inquiry<'_>, name: &str, parameters: &Parameters) -> Result<Answer<Rows>, AnswerError> {
     let moment = moment(inquiry, &parameters.moment)?;
     let view = moment.view(name)?;
-    let (ask, identity) = parameters.ask(&*view, &moment)?;
+    let (ask, identity) = parameters.ask(inquiry, &*view, &moment)?;
     let page = moment.engine.list(name, &ask)?;
+    let unheard = Listener::new(inquiry, &moment).unheard_of(&*view, &ask, !page.rows.is_empty())?;
     let items = page.rows.into_iter().map(|found| ShownRow::of(&*view, found, moment.when.at)).collect();
     let next = page.next.map(|place| cursor::encode_place(&identity, place));
-    let body = Rows { columns: columns(&*view), page: Page { items, next } };
+    let body = Rows { columns: columns(&*view), page: Page { items, next, unheard } };
     Ok(Answer { body, as_of: moment.as_of(), applied: page.applied })
 }
 
@@ -40,17 +43,20 @@ pub fn one(
     inquiry: &Inquiry<'_>,
     name: &str,
     id: &str,
+    source: Option<&str>,
     asked: &AskedMoment,
 ) -> Result<Answer<ShownRow>, AnswerError> {
     let moment = moment(inquiry, asked)?;
     let view = moment.view(name)?;
-    let found = moment.engine.row(name, id, moment.when)?;
-    let found = found.ok_or_else(|| absent(name, id))?;
-    let body = ShownRow::of(&*view, found, moment.when.at);
+    let found = moment.engine.row_of(name, id, source, moment.when)?;
+    let found = found.map_or_else(|| Err(absent(&moment, name, id, source)), Ok)?;
+    let others = if found.others > 0 { moment.engine.sources_of(name, id, moment.when)? } else { Vec::new() };
+    let mut body = ShownRow::of(&*view, found, moment.when.at);
+    body.other_sources = others.into_iter().filter(|other| Some(other) != body.source.as_ref()).collect();
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
 }
 
-/// What made a row what it is, by effective time.
+/// What made a row what it is, by effective time; the last of it first, if it is asked for so.
 ///
 /// # Errors
 /// There is no such row, a parameter is wrong, or the views do not answer.
@@ -58,11 +64,16 @@ pub fn history(
     inquiry: &Inquiry<'_>,
     name: &str,
     id: &str,
-    asked: &AskedMoment,
+    parameters: &Parameters,
 ) -> Result<Answer<History>, AnswerError> {
-    let moment = moment(inquiry, asked)?;
-    let body = moment.engine.history(name, id, moment.when)?;
-    let body = body.ok_or_else(|| absent(name, id))?;
+    let newest_first = parameters.newest_first(false)?;
+    let moment = moment(inquiry, &parameters.moment)?;
+    let source = parameters.get("source");
+    let body = moment.engine.history_of(name, id, source, moment.when)?;
+    let mut body = body.map_or_else(|| Err(absent(&moment, name, id, source)), Ok)?;
+    if newest_first {
+        body.changes.reverse();
+    }
     let applied = body.applied;
     Ok(Answer { body, as_of: moment.as_of(), applied })
 }
@@ -93,25 +104,38 @@ pub fn counts(
     let view = moment.view(name)?;
     let by = parameters.get("by").unwrap_or("state");
     let fields = view.counted_fields();
-    if by != "state" && !fields.contains(&by) {
-        let mut known = vec!["state"];
+    if !matches!(by, "state" | CONFLICT) && !fields.contains(&by) {
+        let mut known = vec!["state", CONFLICT];
         known.extend(&fields);
-        return Err(AnswerError::parameter("by", &format!("one of {}", known.join(", "))));
+        return Err(no_word("by", by, &known));
     }
     if !moment.current {
         let detail = "counts are kept of now; to count as of another day, list the rows as of that day";
         return Err(AnswerError::Parameter(detail.to_owned()));
     }
     let (engine, at) = (&moment.engine, moment.when.at);
+    let ends = Some(moment.deadline.moment());
     let body = Counts {
         by: by.to_owned(),
-        items: engine.counts(name, by, at)?,
+        items: engine.counts(name, by, at, ends)?,
         total: engine.rows(name)?,
-        overdue: engine.overdue(name, at)?,
+        overdue: engine.overdue(name, at, ends)?,
     };
     Ok(Answer { body, as_of: moment.as_of(), applied: engine.applied() })
 }
 
-fn absent(name: &str, id: &str) -> AnswerError {
+/// Why there is no such row: it was taken away, or never was there.
+pub fn absent(moment: &Moment, name: &str, id: &str, source: Option<&str>) -> AnswerError {
+    match moment.engine.taken_away(name, id, source, moment.when) {
+        Err(error) => return error.into(),
+        Ok(Some(by)) => {
+            let detail = format!(
+                "all events of {id:.128?} were taken away by corrections, the last one in entry {by}; its history \
+                 shows them"
+            );
+            return AnswerError::TakenAway { detail, by };
+        }
+        Ok(None) => {}
+    }
     AnswerError::NotThere(format!("{name} has no row {id:.128?}, as of the moment that was asked for"))
 }

@@ -4,9 +4,10 @@
 
 use super::error::AnswerError;
 use super::moment::{Moment, moment};
+use super::names::Listener;
 use super::parameters::Parameters;
 use super::reconciliation::{Comparing, RECONCILIATIONS, Reconciliation};
-use super::{Answer, Inquiry, Page, cursor};
+use super::{Answer, Inquiry, Page, Unheard, cursor};
 use crate::spec::time::Timestamp;
 use crate::views::engine::{Ask, Engine, EngineError, When};
 use crate::views::sources::{Posted, SOURCES, source_name};
@@ -83,11 +84,14 @@ pub fn list(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Pag
     let moment = asked_now(inquiry, parameters)?;
     let answer = |body| Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() };
     let fits = |shown: &Source| incomplete.is_none_or(|wanted| shown.incomplete == wanted);
-    let mut page = Page { items: Vec::new(), next: None };
+    let mut page = Page { items: Vec::new(), next: None, unheard: Unheard::new() };
     let identity = format!("sources {:?} {incomplete:?}", parameters.get("source"));
     let mut after = parameters.get("cursor").map(|text| cursor::decode_name(&identity, text)).transpose()?;
     if let Some(source) = parameters.get("source") {
         let shown = found(inquiry, &moment.engine, source)?;
+        if shown.is_none() {
+            page.unheard = Listener::new(inquiry, &moment).unheard("source", source, None)?;
+        }
         page.items.extend(shown.filter(|shown| after.is_none() && fits(shown)));
         return Ok(answer(page));
     }

@@ -25,6 +25,15 @@ pub fn list(inquiry: &Inquiry<'_>) -> Result<Answer<Standings>, AnswerError> {
     let size = inquiry.store().size();
     let mut items = engine.standing();
     items.sort_by(|a, b| (&a.name, a.building).cmp(&(&b.name, b.building)));
-    let as_of = AsOf { entries: applied, at: inquiry.desk().clock.now(), current: true };
+    let behind = size.saturating_sub(applied);
+    let as_of = AsOf {
+        entries: applied,
+        at: inquiry.desk().clock.now(),
+        current: behind == 0,
+        behind,
+        final_: false,
+        views: engine.versions(),
+        catalog: inquiry.catalog().publications(),
+    };
     Ok(Answer { body: Standings { size, applied, items }, as_of, applied })
 }

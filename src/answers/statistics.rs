@@ -1,10 +1,14 @@
 //! How decisions turned out: from counters to counts, rates and shares, by model, version, outcome and day.
 
 use super::error::AnswerError;
-use super::moment::{moment, time};
+use super::moment::{Moment, moment, time};
+use super::names::Listener;
 use super::parameters::Parameters;
-use super::{Answer, Inquiry};
+use super::words::no_word;
+use super::{Answer, Inquiry, Unheard};
+use crate::catalog::KEY_JOINER;
 use crate::spec::time::Day;
+use crate::views::engine::ModelDay;
 use crate::views::stats::{Counter, DayStats};
 use std::collections::BTreeMap;
 
@@ -12,6 +16,12 @@ use std::collections::BTreeMap;
 ///
 /// Reason: a year of days of thirty versions; whoever wants more asks in parts.
 const MAX_GROUPS: usize = 12_000;
+
+/// The view that is counted.
+const VIEW: &str = "decisions";
+
+/// Decisions read at once, where they are counted as of another day.
+const PAGE: usize = 500;
 
 /// By what statistics are grouped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,13 +68,13 @@ pub struct Counts {
     pub significant: u64,
     /// To be reviewed.
     pub review_required: u64,
-    /// Reviewed, required or not.
+    /// Reviewed, required or not. Who only refers a decision on has not reviewed it.
     pub reviewed: u64,
     /// Confirmed by their last review.
     pub confirmed: u64,
     /// Overridden by their last review.
     pub overridden: u64,
-    /// Referred by their last review.
+    /// Referred on, and not decided since.
     pub referred: u64,
     /// To be reviewed, and not reviewed.
     pub unreviewed: u64,
@@ -74,15 +84,19 @@ pub struct Counts {
     pub unreviewed_share: Option<f64>,
     /// The median time from a review's start to its end, in seconds, within 1 %; none if there was none.
     pub median_review_seconds: Option<f64>,
-    /// Contested.
+    /// Decisions that are contested, or were.
     pub contested: u64,
-    /// Contested, and upheld.
+    /// Contests, each once: a decision may have several.
+    pub contests: u64,
+    /// Contests that nobody has answered.
+    pub contests_open: u64,
+    /// Contests after which the decision stood.
     pub upheld: u64,
-    /// Contested, and reversed.
+    /// Contests after which it fell.
     pub reversed: u64,
-    /// Adverse, and the person concerned was not told.
+    /// Adverse, and no notice of that was delivered.
     pub adverse_without_notice: u64,
-    /// Contested, and not explained to the person concerned.
+    /// Contested, and no explanation was delivered to the person concerned.
     pub contested_without_explanation: u64,
 }
 
@@ -104,6 +118,8 @@ pub struct Statistics {
     pub by: Vec<&'static str>,
     /// In the order of model, version, day and outcome.
     pub items: Vec<StatsRow>,
+    /// The names that were asked for and that the ledger had never heard of.
+    pub unheard: Unheard,
 }
 
 /// How decisions turned out. Counters are kept of now, by the day of the decision.
@@ -112,14 +128,15 @@ pub struct Statistics {
 /// A parameter is wrong, or the views do not answer.
 pub fn decisions(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Statistics>, AnswerError> {
     let moment = moment(inquiry, &parameters.moment)?;
-    if !moment.current {
-        let detail = "statistics are kept of now, by the day of the decision: ask with `from` and `to`";
-        return Err(AnswerError::Parameter(detail.to_owned()));
-    }
     let (by, names) = grouping(parameters.get("by").unwrap_or("model,version"))?;
     let from = parameters.get("from").map(|text| day("from", text)).transpose()?;
     let to = parameters.get("to").map(|text| day("to", text)).transpose()?;
-    let days = moment.engine.statistics("decisions", parameters.get("model"), (from, to))?;
+    let model = parameters.get("model");
+    let days = if moment.current {
+        moment.engine.statistics(VIEW, model, (from, to))?
+    } else {
+        as_of_then(&moment, model, (from, to))?
+    };
     let of_version = parameters.get("version");
     let days =
         days.into_iter().filter(|(_, version, _, _)| of_version.is_none_or(|wanted| wanted == version));
@@ -128,8 +145,65 @@ pub fn decisions(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answe
         let detail = format!("that would be {} groups; narrow it with model, from and to", items.len());
         return Err(AnswerError::Parameter(detail));
     }
-    let body = Statistics { by: names, items };
+    let unheard =
+        if items.is_empty() { unheard(inquiry, &moment, model, of_version)? } else { Unheard::new() };
+    let body = Statistics { by: names, items, unheard };
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
+}
+
+/// Of a model and a version, what nobody had heard of.
+fn unheard(
+    inquiry: &Inquiry<'_>,
+    moment: &Moment,
+    model: Option<&str>,
+    version: Option<&str>,
+) -> Result<Unheard, AnswerError> {
+    let listener = Listener::new(inquiry, moment);
+    let mut unheard = Unheard::new();
+    if let Some(model) = model {
+        unheard.extend(listener.unheard("model", model, Some((VIEW, "model")))?);
+    }
+    if let Some(version) = version {
+        let of_model = model.map(|model| format!("{model}{KEY_JOINER}{version}"));
+        let heard = match &of_model {
+            Some(of_model) => listener.has_heard_in(VIEW, "model_version", of_model)?,
+            None => listener.has_heard_in(VIEW, "version", version)?,
+        };
+        if !heard {
+            unheard.insert("version".to_owned(), vec![version.to_owned()]);
+        }
+    }
+    Ok(unheard)
+}
+
+/// The same counters as of another day, from the decisions as they stood then: in proportion to how many there were.
+fn as_of_then(
+    moment: &Moment,
+    model: Option<&str>,
+    (from, to): (Option<Day>, Option<Day>),
+) -> Result<Vec<ModelDay>, AnswerError> {
+    let view = moment.view(VIEW)?;
+    let mut days: BTreeMap<(String, String, Day), DayStats> = BTreeMap::new();
+    let ask = moment.all(PAGE);
+    let mut ask = match model {
+        Some(model) => ask.with("model", model),
+        None => ask,
+    };
+    loop {
+        moment.deadline.check()?;
+        let page = moment.engine.list(VIEW, &ask)?;
+        for facts in page.rows.iter().filter_map(|found| view.contribution(&found.row)) {
+            if from.is_none_or(|from| from <= facts.day) && to.is_none_or(|to| facts.day < to) {
+                let key = (facts.model.clone(), facts.version.clone(), facts.day);
+                days.entry(key).or_default().add(&facts);
+            }
+        }
+        match page.next {
+            Some(next) => ask.after = Some(next),
+            None => break,
+        }
+    }
+    Ok(days.into_iter().map(|((model, version, day), stats)| (model, version, day, stats)).collect())
 }
 
 fn grouping(text: &str) -> Result<(Grouping, Vec<&'static str>), AnswerError> {
@@ -142,12 +216,7 @@ fn grouping(text: &str) -> Result<(Grouping, Vec<&'static str>), AnswerError> {
             "day" => ("day", &mut by.day),
             "outcome" => ("outcome", &mut by.outcome),
             "none" => continue,
-            _ => {
-                return Err(AnswerError::parameter(
-                    "by",
-                    "model, version, day, outcome or none, with commas",
-                ));
-            }
+            _ => return Err(no_word("by", word, &["model", "version", "day", "outcome", "none"])),
         };
         *place = true;
         names.push(name);
@@ -224,6 +293,8 @@ fn counts(stats: &DayStats) -> Counts {
         unreviewed_share: share(stats.get(Counter::Unreviewed), stats.get(Counter::ReviewRequired)),
         median_review_seconds: stats.reviews.median_seconds(),
         contested: stats.get(Counter::Contested),
+        contests: stats.get(Counter::Contests),
+        contests_open: stats.get(Counter::ContestsOpen),
         upheld: stats.get(Counter::Upheld),
         reversed: stats.get(Counter::Reversed),
         adverse_without_notice: stats.get(Counter::AdverseUnnotified),
@@ -247,7 +318,8 @@ mod tests {
             significant: true,
             review_required: outcome == "declined",
             review,
-            contest: None,
+            referred: false,
+            contests: Vec::new(),
             notified: true,
             explained: false,
         }

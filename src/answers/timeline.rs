@@ -1,15 +1,19 @@
 //! Everything that speaks of an id, in all families, in the order of the ledger.
 //!
-//! Two lists know of it: the index's own by CloudEvents `subject`, and that of the entries whose entity it is or that link
-//! to it. Both are cut at the same entry, and each entry is looked at itself.
+//! Lists know of it: the index's own by CloudEvents `subject` and by who posted, and that of the entries whose entity it is,
+//! that link to it, or in which it acted. All are cut at the same entry, and each entry is looked at itself. What is connected
+//! with it over two steps is there as well: the answer to a contest of a decision of a case names its contest alone.
 
+use super::connected::{Connected, Entity, connected};
 use super::entries::place;
 use super::error::AnswerError;
 use super::moment::{AskedMoment, Moment, moment, patience};
+use super::names::Listener;
 use super::parameters::Parameters;
 use super::row::{CORE, RowRef};
 use super::walk::{MAX_WALKED, resumed, speaking_of, walk};
-use super::{Answer, Inquiry, Page, cursor, parsed};
+use super::words::check_types;
+use super::{Answer, Inquiry, Page, Unheard, cursor, parsed};
 use crate::catalog::{Catalog, to_value};
 use crate::spec::time::Timestamp;
 use crate::views::engine::{Assurance, Engine, Event, RowName, View};
@@ -29,6 +33,10 @@ pub enum SubjectRole {
     Entity,
     /// Something that it links to.
     Link,
+    /// Who acted, or posted it.
+    Actor,
+    /// It is connected by way of something else: a decision, a contest, an escalation.
+    Connected,
 }
 
 /// An entry that speaks of an id.
@@ -52,6 +60,8 @@ pub struct Mention {
     pub entity: Option<String>,
     /// What the id that was asked for is to it.
     pub role: SubjectRole,
+    /// By way of what it is connected, where it is.
+    pub via: Option<String>,
     /// Who acted.
     pub by: String,
     /// How far that is known.
@@ -64,7 +74,16 @@ pub struct Mention {
     pub event: Option<Value>,
 }
 
-/// What speaks of an id. An id that nothing speaks of has an empty timeline.
+/// A page of a timeline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Timeline {
+    /// The entries.
+    pub page: Page<Mention>,
+    /// More is connected with the id than is followed.
+    pub shortened: bool,
+}
+
+/// What speaks of an id. One that nothing speaks of has an empty timeline, and is named as never heard of.
 ///
 /// # Errors
 /// A parameter is wrong, or the views, the index or the log do not answer.
@@ -72,22 +91,15 @@ pub fn timeline(
     inquiry: &Inquiry<'_>,
     id: &str,
     parameters: &Parameters,
-) -> Result<Answer<Page<Mention>>, AnswerError> {
+) -> Result<Answer<Timeline>, AnswerError> {
     let limit = parameters.limit()?;
-    let newest_first = match parameters.get("order") {
-        None | Some("asc") => false,
-        Some("desc") => true,
-        Some(_) => return Err(AnswerError::parameter("order", "asc or desc")),
-    };
-    let expand = match parameters.get("expand") {
-        None => false,
-        Some("event") => true,
-        Some(_) => return Err(AnswerError::parameter("expand", "event")),
-    };
+    let newest_first = parameters.newest_first(false)?;
+    let expand = parameters.word("expand", &["event"])?.is_some();
     let types: Option<Vec<&str>> = parameters.get("type").map(|types| types.split(',').collect());
     if types.as_ref().is_some_and(|types| types.len() > MAX_TYPES) {
         return Err(AnswerError::parameter("type", "1 to 64 types, with commas between them"));
     }
+    check_types(inquiry.desk(), "type", types.as_deref().unwrap_or_default())?;
     let (mut moment, cut) = both(inquiry, &parameters.moment)?;
     moment.when.known = cut.min(moment.when.known);
     let store = inquiry.store();
@@ -100,11 +112,15 @@ pub fn timeline(
     let range = resumed((from, to.min(moment.when.known)), newest_first, resume, store.size())?;
     let effective_by = at.as_ref().map(|_| moment.when.at);
     let catalog = inquiry.catalog();
+    let Connected { entities, shortened } = connected(&moment, id)?;
+    let mut ids: Vec<&str> = vec![id];
+    ids.extend(entities.iter().map(|entity| entity.id.as_str()));
     let mut reader = Reader {
         inquiry,
         catalog: &catalog,
         moment: &moment,
         id,
+        connected: &entities,
         types,
         effective_by,
         expand,
@@ -116,18 +132,24 @@ pub fn timeline(
         newest_first,
         limit,
         MAX_WALKED,
-        |range, limit| speaking_of(inquiry, &moment.engine, id, range, newest_first, limit),
+        |range, limit| speaking_of(inquiry, &moment.engine, &ids, range, newest_first, limit),
         |seq| reader.mention(seq),
     )?;
     let next = walked.next.map(|seq| cursor::encode(&identity, seq));
-    Ok(Answer { body: Page { items: walked.items, next }, as_of: moment.as_of(), applied: cut })
+    let mut unheard = Unheard::new();
+    if walked.items.is_empty() && entities.is_empty() {
+        unheard = Listener::new(inquiry, &moment).unheard("subject", id, None)?;
+    }
+    let body = Timeline { page: Page { items: walked.items, next, unheard }, shortened };
+    Ok(Answer { body, as_of: moment.as_of(), applied: cut })
 }
 
 /// The moment, once both the views and the index have what it needs, and how many entries both have.
 fn both(inquiry: &Inquiry<'_>, asked: &AskedMoment) -> Result<(Moment, u64), AnswerError> {
     let index = inquiry.index()?;
     let moment = moment(inquiry, asked)?;
-    let of_past = asked.as_of.as_ref().map(|_| moment.when.known);
+    let is_past = asked.as_of.is_some() || asked.held.is_some();
+    let of_past = is_past.then_some(moment.when.known);
     let needed = asked.min_seq.map(|seq| seq.saturating_add(1)).into_iter().chain(of_past).max().unwrap_or(0);
     if !index.wait_applied(needed, patience(inquiry)) {
         let detail = format!("the index has {} of {needed} entries", index.applied());
@@ -143,6 +165,7 @@ struct Reader<'a> {
     catalog: &'a Catalog,
     moment: &'a Moment,
     id: &'a str,
+    connected: &'a [Entity],
     types: Option<Vec<&'a str>>,
     effective_by: Option<Timestamp>,
     expand: bool,
@@ -155,7 +178,8 @@ impl Reader<'_> {
         let bytes = self.inquiry.store().entry(seq)?;
         let entry = parsed(&bytes)?;
         let event = Event::of(&entry);
-        let Some(role) = role(self.catalog, &event, self.id) else { return Ok(None) };
+        let role = role(self.catalog, &event, self.id).map(|role| (role, None));
+        let Some((role, via)) = role.or_else(|| self.by_way_of(&event)) else { return Ok(None) };
         let of_row = event.for_row(self.catalog);
         if self.types.as_ref().is_some_and(|types| !types.contains(&event.ty.as_str()))
             || self.effective_by.is_some_and(|at| of_row.effective_at > at)
@@ -174,6 +198,7 @@ impl Reader<'_> {
             family: family.map(str::to_owned),
             entity: ty.and_then(|ty| ty.entity_id(&event.data)).map(str::to_owned),
             role,
+            via,
             by: of_row.by,
             assurance: of_row.assurance,
             corrected_by,
@@ -181,6 +206,15 @@ impl Reader<'_> {
             event: self.expand.then(|| to_value(&entry.event)),
             event_type: event.ty,
         }))
+    }
+
+    /// By way of which connected entity an event belongs here, if it does.
+    fn by_way_of(&self, event: &Event) -> Option<(SubjectRole, Option<String>)> {
+        let entity = &self.catalog.get(&event.ty)?.entity;
+        let id = self.catalog.get(&event.ty)?.entity_id(&event.data)?;
+        let mut connected = self.connected.iter();
+        connected.find(|one| one.family == entity.family && one.id == id)?;
+        Some((SubjectRole::Connected, Some(id.to_owned())))
     }
 
     /// The row that an event made or changed. What does not count changed none.
@@ -197,11 +231,15 @@ fn role(catalog: &Catalog, event: &Event, id: &str) -> Option<SubjectRole> {
     if event.subject.as_deref() == Some(id) {
         return Some(SubjectRole::Subject);
     }
-    let ty = catalog.get(&event.ty)?;
-    if ty.entity_id(&event.data) == Some(id) {
-        return Some(SubjectRole::Entity);
+    if let Some(ty) = catalog.get(&event.ty) {
+        if ty.entity_id(&event.data) == Some(id) {
+            return Some(SubjectRole::Entity);
+        }
+        if ty.mentions(&event.data).contains(&id) {
+            return Some(SubjectRole::Link);
+        }
     }
-    ty.mentions(&event.data).contains(&id).then_some(SubjectRole::Link)
+    (event.by() == id || event.actor == id).then_some(SubjectRole::Actor)
 }
 
 /// Which views fold which types; found out once for an answer.
@@ -223,10 +261,12 @@ impl Rows {
         let views = by_type.get(&event.ty)?;
         let of_family = views.iter().filter(|view| Some(view.family()) == family);
         let others = views.iter().filter(|view| Some(view.family()) != family);
-        of_family.chain(others).find_map(|view| match view.row_of(&event.ty, &event.data)? {
-            RowName::Id(id) => Some(RowRef { view: view.name().to_owned(), id }),
-            // Under which id the row stands is known to the view alone.
-            RowName::Alias(_) => None,
+        of_family.chain(others).find_map(|view| {
+            match view.row_of_source(&event.ty, &event.source, &event.data)? {
+                RowName::Id(id) => Some(RowRef { view: view.name().to_owned(), id, source: None }),
+                // Under which id the row stands is known to the view alone.
+                RowName::Alias(_) => None,
+            }
         })
     }
 }

@@ -30,28 +30,35 @@ pub fn indexed(
     Ok(index.list(filter, from, to, newest_first, limit)?)
 }
 
-/// The entries in `range` (from, before) that may speak of an id: those whose CloudEvents `subject` it is, and those
-/// whose entity it is or that link to it.
+/// The entries in `range` (from, before) that may speak of one of these ids: those whose CloudEvents `subject` it is, those
+/// that it posted or in which it acted, and those whose entity it is or that link to it.
 ///
 /// # Errors
 /// The index or the views do not answer.
 pub fn speaking_of(
     inquiry: &Inquiry<'_>,
     engine: &Engine,
-    id: &str,
+    ids: &[&str],
     range: (u64, u64),
     newest_first: bool,
     limit: usize,
 ) -> Result<Vec<u64>, AnswerError> {
-    let mut found = engine.entries(MENTIONS, &[(MENTION, id)], range, newest_first, limit)?;
-    let filter = Filter { subject: Some(id), ..Filter::default() };
-    found.extend(indexed(inquiry.index()?, filter, range, newest_first, limit)?);
+    let mut found = Vec::new();
+    for id in ids {
+        found.extend(engine.entries(MENTIONS, &[(MENTION, *id)], range, newest_first, limit)?);
+        for filter in [
+            Filter { subject: Some(*id), ..Filter::default() },
+            Filter { actor: Some(*id), ..Filter::default() },
+        ] {
+            found.extend(indexed(inquiry.index()?, filter, range, newest_first, limit)?);
+        }
+    }
     found.sort_unstable();
     found.dedup();
     if newest_first {
         found.reverse();
     }
-    // The first ones of both lists hold the first ones of the two together.
+    // The first ones of all lists hold the first ones of them together.
     found.truncate(limit);
     Ok(found)
 }

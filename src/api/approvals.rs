@@ -1,11 +1,14 @@
 //! One approval with the authority behind each vote, and what happened to its target afterwards.
 
 use super::answering::answer;
+use super::filters::OneQuery;
 use super::links;
-use super::moment::{MomentQuery, MomentView, text};
+use super::listing::{Listing, list};
+use super::moment::{MomentView, text};
 use super::row::RowView;
-use crate::answers::approvals;
-use crate::answers::approvals::authority;
+use super::table::Columns;
+use crate::answers::parameters::Parameters;
+use crate::answers::{Inquiry, approvals};
 use crate::api::problems::OfQuestions;
 use crate::web::auth::Reader;
 use crate::web::parameters::Query;
@@ -15,75 +18,69 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// With which authority a vote was cast.
-#[derive(Serialize, ToSchema)]
-#[serde(tag = "authority", rename_all = "kebab-case")]
-pub enum Authority {
-    /// The voter held the role.
-    Held,
-    /// The voter used the right of somebody who held the role.
-    Delegated {
-        /// Whose right it is.
-        from: String,
-    },
-    /// The voter did not hold the role, and named no delegation.
-    NotHeld,
-    /// There was no such delegation to the voter.
-    DelegationUnknown,
-    /// The delegation was not in force at that moment.
-    DelegationNotInForce,
-    /// The delegation does not cover this kind of approval, or not this risk.
-    DelegationDoesNotCover,
-    /// Whoever lent the right did not hold the role. A right that was lent cannot be lent on.
-    DelegatorDidNotHold,
-    /// Whoever lent the right voted too: one person, one vote.
-    DelegatorVotedToo,
-}
-
-impl Authority {
-    fn of(authority: authority::Authority) -> Authority {
-        use authority::Authority as Cast;
-        match authority {
-            Cast::Held => Authority::Held,
-            Cast::Delegated { from } => Authority::Delegated { from },
-            Cast::NotHeld => Authority::NotHeld,
-            Cast::DelegationUnknown => Authority::DelegationUnknown,
-            Cast::DelegationNotInForce => Authority::DelegationNotInForce,
-            Cast::DelegationDoesNotCover => Authority::DelegationDoesNotCover,
-            Cast::DelegatorDidNotHold => Authority::DelegatorDidNotHold,
-            Cast::DelegatorVotedToo => Authority::DelegatorVotedToo,
-        }
-    }
-}
-
 /// A vote, and with which authority it was cast.
 #[derive(Serialize, ToSchema)]
 pub struct VoteView {
     /// Who voted.
     #[schema(example = "user:u-1003")]
     pub by: String,
+    /// Who posted it.
+    #[schema(example = "app:approvals")]
+    pub actor: String,
+    /// `asserted`: whoever posted it names the voter; `authenticated`: the voter posted it.
+    #[schema(example = "asserted")]
+    pub assurance: String,
+    /// When it was done.
+    #[schema(example = "2026-01-12T10:00:00.000000Z")]
+    pub at: String,
+    /// When the ledger recorded it.
+    #[schema(example = "2026-01-12T10:00:01.000000Z")]
+    pub recorded_at: String,
+    /// By how many seconds it was recorded later than it was done, where that is one or more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub late_seconds: Option<u64>,
     /// `granted` or `rejected`.
     #[schema(example = "granted")]
     pub result: String,
     /// In which role.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "risk-officer")]
-    pub capacity: String,
-    /// When.
-    #[schema(example = "2026-01-12T10:00:00.000000Z")]
-    pub at: String,
+    pub capacity: Option<String>,
+    /// In which round, from 1; absent where nobody had asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 1)]
+    pub round: Option<u64>,
     /// The entry.
     #[schema(example = "/v1/events/45")]
     pub event: String,
-    /// Whether it counts toward the quorum.
+    /// Whether it counts in its round, with or without authority. A vote against counts only with it.
     pub counts: bool,
-    /// Why not, if it does not.
+    /// Why it does not count, or fills no place of the quorum: `before-opening`, `after-end`, `recorded-after-end`,
+    /// `after-decision`, `another-scope`, `capacity-not-in-quorum`, `voted-again`, `recused`, `no-authority`, `right-taken`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "voted-again")]
     pub why_not: Option<String>,
+    /// With which authority it was cast, at that moment and by what had been recorded before it: `held` or `delegated`;
+    /// `no-roles-recorded` where the ledger knew of no role at all, which is taken for authority; `not-held`,
+    /// `delegation-unknown`, `delegation-not-in-force`, `delegation-does-not-cover`, `delegator-did-not-hold`; `no-round`.
+    #[schema(example = "held")]
+    pub authority: String,
+    /// Whose right it used, if `delegated`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "user:u-1003")]
+    pub from: Option<String>,
+    /// Whose right fills a place of the quorum by this vote: a person fills one place, and a right fills one place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "user:u-1003")]
+    pub right_of: Option<String>,
+    /// Whether the voter had a right by all that is known now, where that differs. It changes nothing: a vote is judged by
+    /// what was recorded before it, and another vote settles it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authority_now: Option<bool>,
     /// Whether it is the requester's own.
     pub own: bool,
-    /// Whether the voter really could vote so at that moment, by roles and delegations as known.
-    #[serde(flatten)]
-    pub authority: Authority,
+    /// Whether the requester had lent the voter a right.
+    pub by_requesters_delegate: bool,
 }
 
 /// An approval, and with which authority it was decided.
@@ -92,11 +89,11 @@ pub struct ApprovalDetail {
     /// The approval.
     #[serde(flatten)]
     pub row: RowView,
-    /// Each vote with its authority at that moment.
+    /// Each vote of all rounds with its authority at that moment.
     pub votes: Vec<VoteView>,
-    /// Votes in favour that count and had the authority that they claimed.
+    /// Places of the newest round's quorum that are filled by votes in favour with authority.
     #[schema(example = 2)]
-    pub votes_with_authority: usize,
+    pub votes_with_authority: u64,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -105,14 +102,23 @@ impl VoteView {
     fn of(vote: approvals::ShownVote) -> VoteView {
         VoteView {
             by: vote.by,
+            actor: vote.actor,
+            assurance: vote.assurance,
+            at: vote.at,
+            recorded_at: vote.recorded_at,
+            late_seconds: vote.late_seconds,
             result: vote.result,
             capacity: vote.capacity,
-            at: vote.at,
+            round: vote.round,
             event: links::entry(vote.seq),
             counts: vote.counts,
             why_not: vote.why_not,
+            authority: vote.authority,
+            from: vote.from,
+            right_of: vote.right_of,
+            authority_now: vote.authority_now,
             own: vote.own,
-            authority: Authority::of(vote.authority),
+            by_requesters_delegate: vote.by_requesters_delegate,
         }
     }
 }
@@ -126,7 +132,7 @@ impl ApprovalDetail {
 }
 
 /// One approval, with the authority behind each vote.
-#[utoipa::path(tag = "compliance", operation_id = "get_approvals", params(("id" = String, Path, description = "The approval", example = "APR-0005"), MomentQuery), responses(
+#[utoipa::path(tag = "compliance", operation_id = "get_approvals", params(("id" = String, Path, description = "The approval", example = "APR-0005"), OneQuery), responses(
     (status = 200, description = "The approval", body = ApprovalDetail),
     OfQuestions,
 ))]
@@ -135,10 +141,12 @@ pub async fn one(
     service: web::Data<Service>,
     reader: Reader,
     id: web::Path<String>,
-    query: Query<MomentQuery>,
+    query: Query<OneQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let moment = query.into_inner().moment;
-    answer(service, reader, move |inquiry| approvals::one(inquiry, &id, &moment), ApprovalDetail::of).await
+    let asked = query.into_inner();
+    let question =
+        move |inquiry: &Inquiry<'_>| approvals::one(inquiry, &id, asked.get("source"), &asked.moment);
+    answer(service, reader, question, ApprovalDetail::of).await
 }
 
 /// An entry that speaks of what was approved.
@@ -165,6 +173,9 @@ pub struct AfterView {
     #[schema(example = "/v1/events/371")]
     pub event: String,
 }
+
+/// What a table of these has.
+const AFTER: &[&str] = &["seq", "type", "effective_at", "by", "same_version", "same_digest", "event"];
 
 /// What happened to what was approved.
 #[derive(Serialize, ToSchema)]
@@ -207,17 +218,20 @@ impl AfterList {
 }
 
 /// What changed after it was approved: entries about the approval's target that took effect after the decision.
-#[utoipa::path(tag = "compliance", operation_id = "after_approval", params(("id" = String, Path, description = "The approval", example = "APR-0005"), MomentQuery), responses(
-    (status = 200, description = "What happened to its target", body = AfterList),
+#[utoipa::path(tag = "compliance", operation_id = "after_approval", params(("id" = String, Path, description = "The approval", example = "APR-0005"), OneQuery), responses(
+    (status = 200, description = "What happened to its target", content((AfterList = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
 #[get("/approvals/{id}/after")]
 pub async fn after(
     service: web::Data<Service>,
     reader: Reader,
+    form: Listing,
     id: web::Path<String>,
-    query: Query<MomentQuery>,
+    query: Query<OneQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let moment = query.into_inner().moment;
-    answer(service, reader, move |inquiry| approvals::after(inquiry, &id, &moment), AfterList::of).await
+    let question = move |inquiry: &Inquiry<'_>, asked: &Parameters| {
+        approvals::after(inquiry, &id, asked.get("source"), &asked.moment)
+    };
+    list(service, reader, form, query.into_inner(), |_| Ok(Columns::of(AFTER)), question, AfterList::of).await
 }

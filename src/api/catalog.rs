@@ -1,12 +1,17 @@
 //! `/v1/catalog`: what the ledger knows of the world, now and as it was.
 
 use super::links;
+use super::listing::{Listing, Part, table};
+use super::table::Columns;
 use crate::answers::catalogue;
+use crate::answers::error::AnswerError;
+use crate::answers::parameters::Parameters;
 use crate::api::problems::{OfCallers, OrNotThere};
 use crate::catalog::EventType;
 use crate::web::auth::Caller;
 use crate::web::parameters::{Nothing, Query};
 use crate::web::{Problem, Service};
+use actix_web::http::header::VARY;
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use serde_json::Value;
@@ -78,6 +83,9 @@ pub struct TypeSummary {
     #[schema(example = "/v1/catalog/types/approval.granted")]
     pub link: String,
 }
+
+/// What a table of types has.
+const COLUMNS: &[&str] = &["name", "version", "summary", "domain", "repeat", "posted_by", "link"];
 
 /// All types.
 #[derive(Serialize, ToSchema)]
@@ -187,16 +195,27 @@ pub async fn get_catalog(
 
 /// All types of event.
 #[utoipa::path(tag = "compliance", params(AsOfQuery), responses(
-    (status = 200, description = "All types", body = TypeList),
+    (status = 200, description = "All types", content((TypeList = "application/json"), (String = "text/csv"))),
     OfCallers,
 ))]
 #[get("/catalog/types")]
 pub async fn list_types(
     service: web::Data<Service>,
-    _caller: Caller,
+    caller: Caller,
+    form: Listing,
     query: Query<AsOfQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let items = catalogue::as_of(service.desk(), query.moment.as_of.as_deref())?
+    if form.is_csv() {
+        let part = |service: &Service, parameters: &Parameters, _| {
+            Part::of(Columns::of(COLUMNS), &types(service, parameters)?)
+        };
+        return table(service, &caller.0.actor, form, query.into_inner(), part).await;
+    }
+    Ok(HttpResponse::Ok().insert_header((VARY, "Accept")).json(types(&service, &query)?))
+}
+
+fn types(service: &Service, parameters: &Parameters) -> Result<TypeList, AnswerError> {
+    let items = catalogue::as_of(service.desk(), parameters.moment.as_of.as_deref())?
         .types()
         .map(|kind| TypeSummary {
             name: kind.name.clone(),
@@ -208,7 +227,7 @@ pub async fn list_types(
             link: format!("/v1/catalog/types/{}", kind.name),
         })
         .collect();
-    Ok(HttpResponse::Ok().json(TypeList { items }))
+    Ok(TypeList { items })
 }
 
 /// One type of event: its schema, and which version was in force when.

@@ -2,15 +2,15 @@
 
 use super::links;
 use super::moment::{MomentView, text};
-use super::row::RowView;
-use crate::answers::controls::Controls;
 use crate::answers::controls::counting::{Counted, Members, ShownControl, ShownEvidence, ShownPopulation};
-use crate::answers::controls::members::Member;
+use crate::answers::controls::standing::Summary;
+use crate::answers::controls::{Controls, OneControl};
 use crate::answers::moment::AskedMoment;
 use crate::answers::{Page, due};
 use crate::catalog::{Evidence, Filter};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// A control, and what there is of evidence.
@@ -41,13 +41,32 @@ pub struct ControlView {
     /// `per-event`, or the ISO 8601 duration in which evidence is due at least once.
     #[schema(example = "P3M")]
     pub cadence: String,
-    /// When the last evidence was recorded, and the cadence after that, by the calendar. Absent without evidence, and
-    /// where the cadence is `per-event`.
+    /// When evidence is due next for any member that is not waived. Absent where the cadence is `per-event`, and where it
+    /// is not told how the control stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "2027-02-24T09:30:00.000000Z")]
     pub due_by: Option<String>,
+    /// How it stands, member by member. In the list of all controls absent where that is much to look at: the control
+    /// itself tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub standing: Option<ControlStanding>,
     /// Where more is.
     pub links: ControlLinks,
+}
+
+/// How a control stands for all its members; one without a population for the organisation.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ControlStanding {
+    /// The worst state of any: `never-evidenced` (no evidence ever, and the first due date has passed), `overdue`,
+    /// `not-yet-due` (no evidence yet), `waived` or `satisfied`. Absent without members.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "overdue")]
+    pub worst: Option<&'static str>,
+    /// How many members are in each state.
+    #[schema(example = json!({"satisfied": 11, "overdue": 1}))]
+    pub states: BTreeMap<&'static str, u64>,
+    /// Whether every member was looked at, with all its evidence; else these are some of them.
+    pub complete: bool,
 }
 
 /// To which rows a control applies.
@@ -189,45 +208,12 @@ pub struct EvidenceList {
     pub items: Vec<EvidenceView>,
     /// Give it as `cursor` to go on; null at the end. A page may be short and have a next one.
     pub next: Option<String>,
-    /// As of when it holds.
-    pub as_of: MomentView,
-}
-
-/// A row that a control applies to, with its evidence.
-#[derive(Serialize, ToSchema)]
-pub struct MemberView {
-    /// The row.
-    #[serde(flatten)]
-    pub row: RowView,
-    /// Evidence of this control that names the row.
-    pub evidence: MemberEvidence,
-}
-
-/// Evidence of one control that names one row.
-#[derive(Clone, Debug, Default, Serialize, ToSchema)]
-pub struct MemberEvidence {
-    /// So many events.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = 3)]
-    pub count: Option<u64>,
-    /// At least so many, in place of `count`: there were more entries to look at than are looked at for one answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub count_at_least: Option<u64>,
-    /// The one that was recorded last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last: Option<EvidenceView>,
-    /// All of them.
-    #[schema(example = "/v1/controls/ER-4/evidence?member=D-2026-0004")]
-    pub link: String,
-}
-
-/// A page of the rows that a control applies to.
-#[derive(Serialize, ToSchema)]
-pub struct MemberList {
-    /// In the order asked for.
-    pub items: Vec<MemberView>,
-    /// Give it as `cursor` to go on; null at the end. A page may be short and have a next one.
-    pub next: Option<String>,
+    /// Whether the ledger had heard, by then, of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -237,7 +223,7 @@ fn shown_filter(filter: &Filter) -> Map<String, Value> {
 }
 
 impl EvidenceView {
-    fn of(evidence: ShownEvidence) -> EvidenceView {
+    pub(super) fn of(evidence: ShownEvidence) -> EvidenceView {
         EvidenceView {
             seq: evidence.seq,
             time: text(evidence.recorded_at),
@@ -277,8 +263,9 @@ impl PopulationView {
 
 impl ControlView {
     /// A control and its latest evidence, as they are shown; asked as of this moment.
-    fn of(control: ShownControl, moment: &AskedMoment) -> (ControlView, Vec<EvidenceView>) {
-        let ShownControl { declared, population, count, recent, due_by } = control;
+    fn of(control: OneControl, moment: &AskedMoment) -> (ControlView, Vec<EvidenceView>) {
+        let OneControl { control, standing } = control;
+        let ShownControl { declared, population, count, recent } = control;
         let this = format!("/v1/controls/{}", declared.id);
         let of_type = |evidence: &Evidence| EvidenceTypeView {
             kind: evidence.event_type.clone(),
@@ -295,7 +282,8 @@ impl ControlView {
             evidence_types: declared.evidence.iter().map(of_type).collect(),
             evidence: EvidenceCount { count, last: recent.first().cloned() },
             cadence: due::cadence_text(&declared.cadence),
-            due_by: due_by.map(text),
+            due_by: standing.as_ref().and_then(|standing| standing.due_by).map(text),
+            standing: standing.map(ControlStanding::of),
             id: declared.id,
             title: declared.title,
             domain: declared.domain,
@@ -306,9 +294,19 @@ impl ControlView {
     }
 }
 
+impl ControlStanding {
+    fn of(summary: Summary) -> ControlStanding {
+        ControlStanding {
+            worst: summary.worst().map(|state| state.word()),
+            states: summary.states.iter().map(|(state, count)| (state.word(), *count)).collect(),
+            complete: summary.complete,
+        }
+    }
+}
+
 impl ControlList {
     /// All controls that fit, asked as of this moment.
-    pub fn of(controls: Controls<Vec<ShownControl>>, moment: &AskedMoment, as_of: MomentView) -> ControlList {
+    pub fn of(controls: Controls<Vec<OneControl>>, moment: &AskedMoment, as_of: MomentView) -> ControlList {
         let Controls { shown, building } = controls;
         let items = shown.into_iter().map(|control| ControlView::of(control, moment).0).collect();
         ControlList { items, next: None, building, as_of }
@@ -317,7 +315,7 @@ impl ControlList {
 
 impl ControlDetail {
     /// One control, asked as of this moment.
-    pub fn of(control: Controls<ShownControl>, moment: &AskedMoment, as_of: MomentView) -> ControlDetail {
+    pub fn of(control: Controls<OneControl>, moment: &AskedMoment, as_of: MomentView) -> ControlDetail {
         let Controls { shown, building } = control;
         let (control, recent) = ControlView::of(shown, moment);
         ControlDetail { control, recent, building, as_of }
@@ -327,28 +325,8 @@ impl ControlDetail {
 impl EvidenceList {
     /// A page of evidence.
     pub fn of(page: Page<ShownEvidence>, as_of: MomentView) -> EvidenceList {
-        EvidenceList { items: page.items.into_iter().map(EvidenceView::of).collect(), next: page.next, as_of }
-    }
-}
-
-impl MemberList {
-    /// A page of the rows that a control applies to, asked as of this moment.
-    pub fn of(control: &str, page: Page<Member>, moment: &AskedMoment, as_of: MomentView) -> MemberList {
-        let item = |Member { row, evidence }: Member| {
-            let filter = ("member".to_owned(), vec![row.this.id.clone()]);
-            let address = format!("/v1/controls/{control}/evidence");
-            let (count, count_at_least) = match evidence.count {
-                Counted::Exactly(count) => (Some(count), None),
-                Counted::AtLeast(count) => (None, Some(count)),
-            };
-            let evidence = MemberEvidence {
-                count,
-                count_at_least,
-                last: evidence.last.map(EvidenceView::of),
-                link: links::then(&address, &[filter], moment),
-            };
-            MemberView { row: RowView::of(row), evidence }
-        };
-        MemberList { items: page.items.into_iter().map(item).collect(), next: page.next, as_of }
+        let Page { items, next, unheard } = page;
+        let items = items.into_iter().map(EvidenceView::of).collect();
+        EvidenceList { items, next, known: unheard.is_empty(), unknown: unheard, as_of }
     }
 }

@@ -1,10 +1,11 @@
 //! One decision with everything behind it.
 
 use super::answering::answer;
+use super::filters::OneQuery;
 use super::links;
-use super::moment::{MomentQuery, MomentView};
+use super::moment::MomentView;
 use super::row::{ChangeView, RowView};
-use crate::answers::decisions;
+use crate::answers::{Inquiry, decisions};
 use crate::api::problems::OfQuestions;
 use crate::web::auth::Reader;
 use crate::web::parameters::Query;
@@ -86,7 +87,7 @@ impl DecisionDetail {
 }
 
 /// Everything behind one decision: the decision, what people did about it, and where the rest is.
-#[utoipa::path(tag = "compliance", operation_id = "get_decisions", params(("id" = String, Path, description = "The decision", example = "CLD-104417"), MomentQuery), responses(
+#[utoipa::path(tag = "compliance", operation_id = "get_decisions", params(("id" = String, Path, description = "The decision", example = "CLD-104417"), OneQuery), responses(
     (status = 200, description = "The decision", body = DecisionDetail),
     OfQuestions,
 ))]
@@ -95,8 +96,10 @@ pub async fn one(
     service: web::Data<Service>,
     reader: Reader,
     id: web::Path<String>,
-    query: Query<MomentQuery>,
+    query: Query<OneQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let moment = query.into_inner().moment;
-    answer(service, reader, move |inquiry| decisions::one(inquiry, &id, &moment), DecisionDetail::of).await
+    let asked = query.into_inner();
+    let question =
+        move |inquiry: &Inquiry<'_>| decisions::one(inquiry, &id, asked.get("source"), &asked.moment);
+    answer(service, reader, question, DecisionDetail::of).await
 }

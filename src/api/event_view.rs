@@ -8,7 +8,8 @@ use crate::spec::entry::Entry;
 use crate::spec::json::Json;
 use crate::spec::merkle::leaf_hash;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// An entry as the API shows it.
@@ -41,6 +42,12 @@ pub struct EventList {
     pub items: Vec<EventView>,
     /// Give it as `cursor` to go on; null at the end.
     pub next: Option<String>,
+    /// Whether the ledger had heard of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
 }
 
 /// A receipt as JSON.
@@ -78,4 +85,40 @@ pub fn entry_json(entry: &Entry<'_>, bytes: &[u8]) -> String {
         ("seq", Json::Number(entry.seq as f64)),
         ("time", Json::string(entry.time.to_string())),
     ]))
+}
+
+/// What a table of entries has.
+pub const COLUMNS: &[&str] = &[
+    "seq",
+    "time",
+    "actor",
+    "event.source",
+    "event.id",
+    "event.type",
+    "event.subject",
+    "event.time",
+    "event.json",
+    "hash",
+    "receipt",
+];
+
+/// An entry for a table of them: some of the event's attributes, and all of it, exactly as it was recorded.
+#[must_use]
+pub fn entry_cells(entry: &Entry<'_>, bytes: &[u8]) -> Value {
+    let of_event = |name: &str| entry.attribute(name);
+    json!({
+        "seq": entry.seq,
+        "time": entry.time.to_string(),
+        "actor": &*entry.actor,
+        "event": {
+            "source": of_event("source"),
+            "id": of_event("id"),
+            "type": of_event("type"),
+            "subject": of_event("subject"),
+            "time": of_event("time"),
+            "json": canonical::to_string(&entry.event),
+        },
+        "hash": to_base64(&leaf_hash(bytes)),
+        "receipt": links::receipt(entry.seq),
+    })
 }

@@ -1,16 +1,28 @@
 //! Reading entries: one, its receipt, and lists.
 
+use crate::answers::Page;
 use crate::answers::deadline::Deadline;
-use crate::answers::entries::{self, EntriesAsked};
+use crate::answers::entries::{self, Entries, EntriesAsked};
+use crate::answers::error::AnswerError;
+use crate::answers::moment::Held;
+use crate::answers::parameters::Parameters;
 use crate::api::answering::APPLIED_SEQ;
-use crate::api::event_view::{EventList, EventView, ReceiptView, entry_json, event_json};
+use crate::api::event_view::{
+    COLUMNS, EventList, EventView, ReceiptView, entry_cells, entry_json, event_json,
+};
+use crate::api::filters::Order;
+use crate::api::listing::{Listing, Part, table};
 use crate::api::problems::{OfCallers, OfLists, OrNotThere};
+use crate::api::table::Columns;
+use crate::identity::Principal;
+use crate::spec::entry::Entry;
 use crate::web::accept;
-use crate::web::auth::{Caller, Reader, ReceiptReader};
+use crate::web::auth::{Caller, ReceiptReader};
 use crate::web::parameters::{EntryNumber, Nothing, Query};
 use crate::web::{Problem, Service};
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, get, web};
+use serde_json::json;
 use utoipa::IntoParams;
 
 /// Which entries.
@@ -23,6 +35,9 @@ pub struct ListQuery {
     pub r#type: Option<String>,
     /// CloudEvents source, exact.
     pub source: Option<String>,
+    /// CloudEvents id, exact; with `source`. Exactly one entry has both: it is answered, or 404. Also for whoever may read only
+    /// what it posted.
+    pub id: Option<String>,
     /// CloudEvents subject, exact.
     pub subject: Option<String>,
     /// Who posted it.
@@ -36,22 +51,13 @@ pub struct ListQuery {
     pub to: Option<String>,
     /// `asc` (default) or `desc`.
     pub order: Option<Order>,
-    /// 1 to 500; 50 if not given.
+    /// 1 to 500; 50 if not given. Of CSV: so many rows in all, also more than 500; all of them if not given.
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<usize>,
     /// From an earlier answer's `next`.
     pub cursor: Option<String>,
     /// Wait (at most 5 s) until the index has this entry: read your own write.
     pub min_seq: Option<u64>,
-}
-
-/// Oldest or newest first.
-#[derive(utoipa::ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[allow(dead_code, reason = "declares the words of a parameter")]
-pub enum Order {
-    Asc,
-    Desc,
 }
 
 /// One entry.
@@ -109,31 +115,61 @@ pub async fn get_receipt(
     })
 }
 
-/// Entries by type, source, subject, actor and time.
+/// Entries by type, source, subject, actor and time, or the one of a source and id.
 #[utoipa::path(tag = "applications", params(ListQuery), responses(
-    (status = 200, description = "A page of entries", body = EventList),
+    (status = 200, description = "A page of entries", content((EventList = "application/json"), (String = "text/csv"))),
     OfLists,
 ))]
 #[get("/events")]
 pub async fn list_events(
     service: web::Data<Service>,
-    reader: Reader,
+    caller: Caller,
+    form: Listing,
     query: Query<ListQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let asked = EntriesAsked::of(&query)?;
+    let principal = caller.0;
+    if form.is_csv() {
+        let actor = principal.actor.clone();
+        let part = move |service: &Service, parameters: &Parameters, deadline: Deadline| {
+            let Entries { page, applied } = listed(service, &principal, parameters, deadline, entry_cells)?;
+            let held = Held { entries: applied, at: service.clock.now() };
+            let known = page.unheard.is_empty();
+            let shown =
+                json!({"items": page.items, "next": page.next, "known": known, "unknown": page.unheard});
+            Ok(Part::of(Columns::of(COLUMNS), &shown)?.held(held, applied))
+        };
+        return table(service, &actor, form.of_events(), query.into_inner(), part).await;
+    }
     let deadline = Deadline::default();
-    let listed = web::block(move || {
-        let inquiry = service.desk().inquiry(&reader.0, deadline)?;
-        entries::list(&inquiry, &asked, entry_json)
-    });
+    let listed = web::block(move || listed(&service, &principal, &query, deadline, entry_json));
     let listed = listed.await.map_err(|error| Problem::internal(&error))??;
-    let body = format!(
-        "{{\"items\":[{}],\"next\":{}}}",
-        listed.page.items.join(","),
-        listed.page.next.map_or_else(|| "null".to_owned(), |next| format!("\"{next}\""))
-    );
+    let Page { items, next, unheard } = listed.page;
+    let next = next.map_or_else(|| "null".to_owned(), |next| format!("\"{next}\""));
+    let mut body =
+        format!("{{\"items\":[{}],\"known\":{},\"next\":{next}", items.join(","), unheard.is_empty());
+    if !unheard.is_empty() {
+        body.push_str(&format!(",\"unknown\":{}", json!(unheard)));
+    }
+    body.push('}');
     Ok(HttpResponse::Ok()
         .content_type("application/json")
         .insert_header((APPLIED_SEQ, listed.applied.to_string()))
+        .insert_header((header::VARY, "Accept"))
         .body(body))
+}
+
+/// What was asked for: the list is for whoever may read everything, and the one entry of a source and id for everyone who may
+/// read that.
+fn listed<T>(
+    service: &Service,
+    by: &Principal,
+    parameters: &Parameters,
+    deadline: Deadline,
+    show: impl FnMut(&Entry<'_>, &[u8]) -> T,
+) -> Result<Entries<T>, AnswerError> {
+    if parameters.get("id").is_some() {
+        return entries::find(service.desk(), by, &EntriesAsked::of(parameters)?, deadline, show);
+    }
+    let inquiry = service.desk().inquiry(by, deadline)?;
+    entries::list(&inquiry, &EntriesAsked::of(parameters)?, show)
 }

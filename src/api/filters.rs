@@ -2,6 +2,8 @@
 //! with commas between them. What is really known is in the view's `fields`; a test holds both together.
 #![allow(dead_code, reason = "describes parameters that are read one by one, because each view knows others")]
 
+use super::moment::MomentQuery;
+use crate::web::parameters::Both;
 use utoipa::IntoParams;
 
 /// The parameters of a list of rows, for the description of the API. Beside them each view knows fields of its own.
@@ -14,6 +16,12 @@ pub struct RowsQuery {
     pub owner: Option<String>,
     /// Rows with one of these ids; several with commas.
     pub id: Option<String>,
+    /// Rows that this source opened; several with commas.
+    pub source: Option<String>,
+    /// Rows in one of whose events this principal acted; several with commas.
+    pub by: Option<String>,
+    /// `true`: only rows of whose id somebody said something else. `false`: only others.
+    pub conflict: Option<bool>,
     /// `true`: only rows whose due date has passed and that are not done. `false`: only others.
     pub overdue: Option<bool>,
     /// `not-yet`, `in-force` or `expired`: by `valid_from` and `valid_until`.
@@ -26,21 +34,59 @@ pub struct RowsQuery {
     pub ends_from: Option<String>,
     /// Rows that end before this time.
     pub ends_to: Option<String>,
-    /// `opened` (the order of the ledger), `due` or `ends`; with a minus from the end. `-opened` if not given, `due` with
-    /// `overdue=true`. Rows without the date are left out.
+    /// Rows opened from this time on (valid time).
+    pub opened_from: Option<String>,
+    /// Rows opened before this time.
+    pub opened_to: Option<String>,
+    /// Rows last changed from this time on (valid time).
+    pub changed_from: Option<String>,
+    /// Rows last changed before this time.
+    pub changed_to: Option<String>,
+    /// Rows that ended from this time on (valid time): were done, or their time was over.
+    pub ended_from: Option<String>,
+    /// Rows that ended before this time.
+    pub ended_to: Option<String>,
+    /// `recorded` (the order in which rows came to the ledger), `opened`, `changed`, `ended` (by valid time), `due` or `ends`;
+    /// with a minus from the end. `-recorded` if not given, `due` with `overdue=true`. Rows without the date are left out.
+    /// Where more rows fit than are sorted for one answer (100,000, of 200,000 that are looked at), it is refused: narrow
+    /// them with filters.
     pub sort: Option<String>,
-    /// 1 to 500; 50 if not given.
+    /// 1 to 500; 50 if not given. Of CSV: so many rows in all, also more than 500; all of them if not given.
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<usize>,
     /// From an earlier answer's `next`.
     pub cursor: Option<String>,
 }
 
+/// Oldest or newest first.
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum Order {
+    Asc,
+    Desc,
+}
+
+/// In which order entries come.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct NewestFirstQuery {
+    /// `desc` (default) or `asc`: the order in which they were recorded.
+    pub order: Option<Order>,
+}
+
+/// In which order the events of a row come.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct HistoryOrder {
+    /// `asc` (default) or `desc`: by effective time.
+    pub order: Option<Order>,
+}
+
 /// Which page of a list.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
-    /// 1 to 500; 50 if not given.
+    /// 1 to 500; 50 if not given. Of CSV: so many rows in all, also more than 500; all of them if not given.
     #[param(minimum = 1, maximum = 500)]
     pub limit: Option<usize>,
     /// From an earlier answer's `next`.
@@ -57,6 +103,21 @@ pub struct CountsQuery {
     /// Wait (at most 5 s) until the views have this entry: read your own write.
     pub min_seq: Option<u64>,
 }
+
+/// Which row, where several sources use its id.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SourceQuery {
+    /// CloudEvents `source` of the event that opened it; the first one recorded, if not given.
+    #[param(example = "/northgate/approvals")]
+    pub source: Option<String>,
+}
+
+/// One row, as of a moment.
+pub type OneQuery = Both<SourceQuery, MomentQuery>;
+
+/// What made one row what it is, as of a moment.
+pub type HistoryQuery = Both<HistoryOrder, OneQuery>;
 
 /// What the answer has to know of.
 #[derive(IntoParams)]
@@ -91,6 +152,18 @@ pub struct ApprovalFilters {
     pub without_rationale: Option<bool>,
     /// Whether it names no pillar.
     pub without_pillar: Option<bool>,
+    /// Whether one of its rounds was decided, or a condition met, after it was due, or ended overdue.
+    pub missed_before: Option<bool>,
+    /// Whether somebody withdrew or revoked it who neither asked for it nor holds a role of its quorum.
+    pub by_stranger: Option<bool>,
+    /// Whether its requester voted.
+    pub own_vote: Option<bool>,
+    /// Whether somebody voted to whom its requester had lent a right.
+    pub delegates_vote: Option<bool>,
+    /// Whether it was granted before any role had been recorded in the ledger.
+    pub no_roles_recorded: Option<bool>,
+    /// Whether its events were recorded in another order than they were done.
+    pub out_of_order: Option<bool>,
 }
 
 /// Of grants.
@@ -134,6 +207,12 @@ pub struct GrantFilters {
     pub used_after_end: Option<bool>,
     /// Whether it was used for another purpose.
     pub used_for_other_purpose: Option<bool>,
+    /// Whether a review said that it is to be revoked, it has not been, and it does not end by itself before that is due.
+    pub revoke_due: Option<bool>,
+    /// The same of a review that said that it is to be reduced.
+    pub reduce_due: Option<bool>,
+    /// Whether its events were recorded in another order than they were done.
+    pub out_of_order: Option<bool>,
     /// Only grants in force that nobody has looked at for so many days.
     #[param(example = 90, minimum = 0, maximum = 36500)]
     pub unreviewed_days: Option<u32>,
@@ -169,10 +248,16 @@ pub struct UseFilters {
     pub resource: Option<String>,
     /// By whom.
     pub principal: Option<String>,
+    /// The grant that it names.
+    pub grant: Option<String>,
     /// What was done.
     pub operation: Option<String>,
     /// For what.
     pub purpose: Option<String>,
+    /// `allowed` or `denied`.
+    pub outcome: Option<String>,
+    /// Whether it was told with several counts: the highest counts.
+    pub counts_differ: Option<bool>,
 }
 
 /// Of decisions.
@@ -206,13 +291,13 @@ pub struct DecisionFilters {
     pub significant_effect: Option<bool>,
     /// Whether somebody has to look at it.
     pub review_required: Option<bool>,
-    /// Whether somebody has to look at it, and nobody has.
+    /// Whether somebody has to look at it, and nobody has; who only referred it on has not.
     pub unreviewed: Option<bool>,
     /// Whether the person concerned contests it, or did.
     pub contested: Option<bool>,
-    /// Whether it is contested, and not explained to the person concerned.
+    /// Whether it is contested, or was, and no explanation was delivered to the person concerned.
     pub contested_unexplained: Option<bool>,
-    /// Whether it is adverse, and the person concerned was not told.
+    /// Whether it is adverse, and no notice of that was delivered to the person concerned.
     pub adverse_unnotified: Option<bool>,
 }
 
@@ -223,6 +308,9 @@ pub struct EscalationFilters {
     /// What it is about: type and id.
     #[param(example = "model/hire-rank")]
     pub about: Option<String>,
+    /// The id of what it is about, whatever type that has.
+    #[param(example = "hire-rank")]
+    pub about_id: Option<String>,
     /// Who has it.
     pub assigned_to: Option<String>,
     /// Who or what opened it.
@@ -248,6 +336,12 @@ pub struct EscalationFilters {
     pub finding: Option<String>,
     /// Whether whoever resolved it closed it too.
     pub closed_by_resolver: Option<bool>,
+    /// Whether a clock or an action of its newest round was missed.
+    pub missed: Option<bool>,
+    /// Whether one of its earlier rounds missed one: opening again takes nothing of that away.
+    pub missed_before: Option<bool>,
+    /// Whether it was closed before it was resolved.
+    pub unresolved: Option<bool>,
 }
 
 #[cfg(test)]

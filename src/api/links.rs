@@ -24,17 +24,20 @@ pub fn rows(view: &str) -> String {
     }
 }
 
-/// Where a row is. One of an older ledger whose id is a word of the API is found among all rows.
+/// Where a row is. One of an older ledger whose id is a word of the API is found among all rows; of an id that several
+/// sources use, each source's row has its own address.
 pub fn row(of: &RowRef) -> String {
-    if RESERVED_IDS.contains(&of.id.as_str()) {
-        return format!("{}?id={}", rows(&of.view), escaped(&of.id));
-    }
-    format!("{}/{}", rows(&of.view), escaped(&of.id))
+    row_then(of, &AskedMoment::default())
 }
 
 /// Where it stands what made a row what it is.
 pub fn history(of: &RowRef) -> String {
-    format!("{}/{}/history", rows(&of.view), escaped(&of.id))
+    let history = format!("{}/{}/history", rows(&of.view), escaped(&of.id));
+    then(&history, &of_its_source(of), &AskedMoment::default())
+}
+
+fn of_its_source(of: &RowRef) -> Vec<(String, Vec<String>)> {
+    of.source.iter().map(|source| ("source".to_owned(), vec![source.clone()])).collect()
 }
 
 /// Where everything is that speaks of an id.
@@ -44,7 +47,12 @@ pub fn timeline(id: &str) -> String {
 
 /// Where a row is as of the same moment.
 pub fn row_then(of: &RowRef, moment: &AskedMoment) -> String {
-    then(&row(of), &[], moment)
+    let mut filters = of_its_source(of);
+    if RESERVED_IDS.contains(&of.id.as_str()) {
+        filters.push(("id".to_owned(), vec![of.id.clone()]));
+        return then(&rows(&of.view), &filters, moment);
+    }
+    then(&format!("{}/{}", rows(&of.view), escaped(&of.id)), &filters, moment)
 }
 
 /// Where the rows that fit are as of the same moment.
@@ -82,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_row_whose_id_is_a_word_of_the_api_is_found_among_all() {
-        let address = |view: &str, id: &str| row(&RowRef { view: view.into(), id: id.into() });
+        let address = |view: &str, id: &str| row(&RowRef { view: view.into(), id: id.into(), source: None });
         assert_eq!(address("access", "counts"), "/v1/access?id=counts");
         assert_eq!(address("models", ".."), "/v1/registers/models?id=..");
         assert_eq!(address("access", "count/s"), "/v1/access/count%2Fs");

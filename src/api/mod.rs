@@ -12,7 +12,10 @@ mod catalog;
 mod clock;
 mod control_shown;
 mod controls;
+mod corrections;
+mod courses;
 mod decisions;
+#[allow(clippy::indexing_slicing, reason = "it is made of JSON that is indexed by name")]
 mod description;
 mod event_view;
 mod events;
@@ -21,7 +24,9 @@ mod filters;
 mod health;
 mod keys;
 mod links;
+mod listing;
 mod log;
+mod member_shown;
 mod metrics;
 mod moment;
 pub mod post;
@@ -35,6 +40,7 @@ mod sources;
 mod standing;
 mod statistics;
 pub mod stream;
+mod table;
 mod timeline;
 
 pub use routes::routes;

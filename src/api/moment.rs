@@ -31,15 +31,36 @@ pub struct MomentView {
     /// For which time it is answered.
     #[schema(example = "2026-11-27T09:30:00.000000Z")]
     pub at: String,
-    /// Whether this is the state of now: nothing of it was asked for as of another day.
+    /// Whether this is the state of now: nothing was asked for as of another day, and nothing that is recorded is missing.
     #[schema(example = true)]
     pub current: bool,
+    /// How many recorded entries are missing, where it was asked for now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 3)]
+    pub behind: Option<u64>,
+    /// Whether nothing that is recorded later can change what was known by then: false of now.
+    #[serde(rename = "final")]
+    pub is_final: bool,
+    /// A name for the versions of the views: answers of equal names were folded alike.
+    #[schema(example = "5b1c09ee")]
+    pub views: String,
+    /// How many publications the catalogue holds by which they were folded.
+    #[schema(example = 0)]
+    pub catalog: u64,
 }
 
 impl MomentView {
     /// As of when an answer holds, as shown in it.
     pub fn of(as_of: AsOf) -> MomentView {
-        MomentView { entries: as_of.entries, at: text(as_of.at), current: as_of.current }
+        MomentView {
+            entries: as_of.entries,
+            at: text(as_of.at),
+            current: as_of.current,
+            behind: Some(as_of.behind).filter(|behind| *behind > 0),
+            is_final: as_of.final_,
+            views: format!("{:08x}", as_of.views),
+            catalog: as_of.catalog,
+        }
     }
 }
 

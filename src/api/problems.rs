@@ -25,11 +25,13 @@ const OF_QUESTIONS: &[Type] = &[
     Type::Unauthenticated,
     Type::Forbidden,
     Type::NotFound,
+    Type::TakenAway,
     Type::RateLimited,
     Type::ViewBuilding,
     Type::ViewsUnavailable,
     Type::IndexUnavailable,
     Type::Starting,
+    Type::Overloaded,
     Type::TookTooLong,
 ];
 
@@ -43,6 +45,7 @@ const OF_LISTS: &[Type] = &[
     Type::RateLimited,
     Type::IndexUnavailable,
     Type::Starting,
+    Type::Overloaded,
     Type::TookTooLong,
 ];
 

@@ -1,10 +1,12 @@
 //! `/v1/registers`: every other family, each a register of the catalogue.
 
 use super::answering::answer;
-use super::filters::{CountsQuery, RowsQuery};
+use super::filters::{CountsQuery, HistoryQuery, OneQuery, RowsQuery};
 use super::links;
+use super::listing::{Listing, list};
 use super::moment::MomentQuery;
-use super::row::{CountsView, HistoryView, RowDetail, RowList};
+use super::row::{CHANGE, COUNT, CountsView, HistoryView, RowDetail, RowList};
+use super::table::Columns;
 use crate::answers::parameters::Parameters;
 use crate::answers::{Inquiry, registers, rows};
 use crate::api::problems::OfQuestions;
@@ -48,6 +50,10 @@ pub struct RegisterSummary {
     pub link: String,
 }
 
+/// What a table of registers has.
+const COLUMNS: &[&str] =
+    &["name", "summary", "domain", "family", "key", "states", "fields", "rows", "overdue", "link"];
+
 /// All registers.
 #[derive(Serialize, ToSchema)]
 pub struct RegisterList {
@@ -57,19 +63,25 @@ pub struct RegisterList {
 
 /// All registers of the catalogue, and how many rows each has.
 #[utoipa::path(tag = "compliance", responses(
-    (status = 200, description = "All registers", body = RegisterList),
+    (status = 200, description = "All registers", content((RegisterList = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
 #[get("/registers")]
 pub async fn list_registers(
     service: web::Data<Service>,
     reader: Reader,
-    _query: Query<Nothing>,
+    form: Listing,
+    query: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
-    answer(service, reader, registers::list, |counted, _| {
-        let items = counted.into_iter().map(summary).collect();
-        RegisterList { items }
-    })
+    list(
+        service,
+        reader,
+        form,
+        query.into_inner(),
+        |_| Ok(Columns::of(COLUMNS)),
+        |inquiry, _| registers::list(inquiry),
+        |counted, _| RegisterList { items: counted.into_iter().map(summary).collect() },
+    )
     .await
 }
 
@@ -92,49 +104,53 @@ fn summary(counted: registers::CountedRegister) -> RegisterSummary {
 
 /// A register: the rows that fit. Beside the parameters below it knows each field of its rows, such as `owner`.
 #[utoipa::path(tag = "compliance", operation_id = "list_register", params(("name" = String, Path, description = "The register", example = "models"), RowsQuery, MomentQuery), responses(
-    (status = 200, description = "A page of rows", body = RowList),
+    (status = 200, description = "A page of rows", content((RowList = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
 #[get("/registers/{name}")]
 pub async fn list_register(
     service: web::Data<Service>,
     reader: Reader,
+    form: Listing,
     name: web::Path<String>,
     parameters: Parameters,
 ) -> Result<HttpResponse, Problem> {
-    let question = move |inquiry: &Inquiry<'_>| {
+    let view = name.to_string();
+    let columns = move |inquiry: &Inquiry<'_>| Ok(Columns::of_rows(&*inquiry.engine()?.view(&view)?));
+    let question = move |inquiry: &Inquiry<'_>, parameters: &Parameters| {
         registers::known(inquiry, &name)?;
-        rows::list(inquiry, &name, &parameters)
+        rows::list(inquiry, &name, parameters)
     };
-    answer(service, reader, question, RowList::of_rows).await
+    list(service, reader, form, parameters, columns, question, RowList::of_rows).await
 }
 
 /// A register: how many rows are in which state, or have which owner.
 #[utoipa::path(tag = "compliance", operation_id = "count_register", params(
     ("name" = String, Path, description = "The register", example = "models"), CountsQuery), responses(
-    (status = 200, description = "Counts", body = CountsView),
+    (status = 200, description = "Counts", content((CountsView = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
 #[get("/registers/{name}/counts")]
 pub async fn count_register(
     service: web::Data<Service>,
     reader: Reader,
+    form: Listing,
     name: web::Path<String>,
     query: Query<CountsQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let parameters = query.into_inner();
-    let question = move |inquiry: &Inquiry<'_>| {
+    let question = move |inquiry: &Inquiry<'_>, parameters: &Parameters| {
         registers::known(inquiry, &name)?;
-        rows::counts(inquiry, &name, &parameters)
+        rows::counts(inquiry, &name, parameters)
     };
-    answer(service, reader, question, CountsView::of).await
+    let columns = |_: &Inquiry<'_>| Ok(Columns::of(COUNT));
+    list(service, reader, form, query.into_inner(), columns, question, CountsView::of).await
 }
 
 /// A register: one row.
 #[utoipa::path(tag = "compliance", operation_id = "get_register_row", params(
     ("name" = String, Path, description = "The register", example = "models"),
     ("id" = String, Path, description = "The row's id", example = "credit-line"),
-    MomentQuery,
+    OneQuery,
 ), responses(
     (status = 200, description = "The row", body = RowDetail),
     OfQuestions,
@@ -144,12 +160,12 @@ pub async fn get_register_row(
     service: web::Data<Service>,
     reader: Reader,
     path: web::Path<(String, String)>,
-    query: Query<MomentQuery>,
+    query: Query<OneQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let moment = query.into_inner().moment;
+    let asked = query.into_inner();
     let question = move |inquiry: &Inquiry<'_>| {
         registers::known(inquiry, &path.0)?;
-        rows::one(inquiry, &path.0, &path.1, &moment)
+        rows::one(inquiry, &path.0, &path.1, asked.get("source"), &asked.moment)
     };
     answer(service, reader, question, RowDetail::of).await
 }
@@ -158,22 +174,23 @@ pub async fn get_register_row(
 #[utoipa::path(tag = "compliance", operation_id = "history_of_register_row", params(
     ("name" = String, Path, description = "The register", example = "models"),
     ("id" = String, Path, description = "The row's id", example = "credit-line"),
-    MomentQuery,
+    HistoryQuery,
 ), responses(
-    (status = 200, description = "The row's history, by effective time", body = HistoryView),
+    (status = 200, description = "The row's history, by effective time", content((HistoryView = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
 #[get("/registers/{name}/{id}/history")]
 pub async fn history_of_register_row(
     service: web::Data<Service>,
     reader: Reader,
+    form: Listing,
     path: web::Path<(String, String)>,
-    query: Query<MomentQuery>,
+    query: Query<HistoryQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let moment = query.into_inner().moment;
-    let question = move |inquiry: &Inquiry<'_>| {
+    let question = move |inquiry: &Inquiry<'_>, asked: &Parameters| {
         registers::known(inquiry, &path.0)?;
-        rows::history(inquiry, &path.0, &path.1, &moment)
+        rows::history(inquiry, &path.0, &path.1, asked)
     };
-    answer(service, reader, question, HistoryView::of).await
+    let columns = |_: &Inquiry<'_>| Ok(Columns::of(CHANGE));
+    list(service, reader, form, query.into_inner(), columns, question, HistoryView::of).await
 }

@@ -5,8 +5,9 @@
 
 use crate::api::description::{Description, not_there};
 use crate::api::{
-    access, approvals, catalog as catalogue, clock, controls, decisions, events, fairness, health, keys, log,
-    metrics, post, proofs, registers, rows, sources, standing, statistics, stream, timeline,
+    access, approvals, catalog as catalogue, clock, controls, corrections, courses, decisions, events,
+    fairness, filters, health, keys, log, metrics, post, proofs, registers, rows, sources, standing,
+    statistics, stream, timeline,
 };
 use crate::catalog::Catalog;
 use crate::web::Service;
@@ -37,7 +38,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
         (name = "administrators", description = "Keys and clock"),
         (name = "operators", description = "Is it alive, is it ready"),
     ),
-    components(schemas(post::RecordedBatch, Problem, ProblemItem, events::Order)),
+    components(schemas(post::RecordedBatch, Problem, ProblemItem, filters::Order)),
     modifiers(&BearerToken),
     security(("token" = [])),
 )]
@@ -92,6 +93,7 @@ fn v1(config: &mut Described<'_>) {
         .service(rows::REQUESTS)
         .service(rows::USES)
         .service(rows::GRANTS)
+        .service(courses::approvals)
         .service(rows::APPROVALS)
         .service(approvals::after)
         .service(approvals::one)
@@ -99,6 +101,7 @@ fn v1(config: &mut Described<'_>) {
         .service(fairness::fairness)
         .service(rows::DECISIONS)
         .service(decisions::one)
+        .service(courses::escalations)
         .service(rows::ESCALATIONS)
         .service(registers::list_registers)
         .service(registers::count_register)
@@ -109,6 +112,7 @@ fn v1(config: &mut Described<'_>) {
         .service(controls::get_control)
         .service(controls::list_control_evidence)
         .service(controls::list_control_members)
+        .service(corrections::list_corrections)
         .service(timeline::subject_timeline)
         .service(sources::list_sources)
         .service(sources::get_source);

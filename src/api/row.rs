@@ -6,7 +6,7 @@ use crate::answers::Page;
 use crate::answers::row::{Correction, ShownRow};
 use crate::answers::rows::{Counts, Rows};
 use crate::views::engine;
-use crate::views::engine::{Change, History};
+use crate::views::engine::{Change, History, Scheduled};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -41,7 +41,16 @@ pub struct RowView {
     /// Its id; parts of a composed one are joined by `@`.
     #[schema(example = "APR-0005")]
     pub id: String,
-    /// Where it stands. `expired` once its time is over.
+    /// CloudEvents `source` of the event that opened it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "/northgate/approvals")]
+    pub source: Option<String>,
+    /// Other sources that have a row of their own under this id: ask with `source`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub other_sources: Vec<String>,
+    /// Somebody said something else of this id: in this row (see `fields.conflicts`), or in a row of another source.
+    pub conflict: bool,
+    /// Where it stands. `expired` once its time is over, `scheduled` while all of it holds only later.
     #[schema(example = "granted")]
     pub state: String,
     /// Who answers for it.
@@ -54,6 +63,15 @@ pub struct RowView {
     /// When its last event took effect.
     #[schema(example = "2026-01-15T16:02:00.000000Z")]
     pub changed_at: String,
+    /// When it was done, or its time was over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<String>,
+    /// What is recorded of it and holds only later.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scheduled: Vec<ScheduledView>,
+    /// Who acted in its events.
+    #[schema(example = json!(["user:u-1021", "user:u-1042"]))]
+    pub actors: Vec<String>,
     /// By when something has to happen next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due_at: Option<String>,
@@ -83,6 +101,21 @@ pub struct RowView {
     pub corrections: Vec<CorrectionView>,
     /// Where more is.
     pub links: LinksView,
+}
+
+/// An event that is recorded and holds only later.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ScheduledView {
+    /// Its entry's number.
+    #[schema(example = 61)]
+    pub seq: u64,
+    /// CloudEvents `type`.
+    #[serde(rename = "type")]
+    #[schema(example = "access.revoked")]
+    pub kind: String,
+    /// From when it holds.
+    #[schema(example = "2026-12-31T00:00:00.000000Z")]
+    pub effective_at: String,
 }
 
 /// The entries that a row begins and ends with.
@@ -129,6 +162,12 @@ pub struct RowList {
     pub items: Vec<RowView>,
     /// Give it as `cursor` to go on; null at the end. A page may be short and have a next one.
     pub next: Option<String>,
+    /// Whether the ledger had heard, by then, of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -181,10 +220,25 @@ pub struct ChangeView {
     pub event: String,
 }
 
+/// What a table of changes has.
+pub const CHANGE: &[&str] = &[
+    "seq",
+    "type",
+    "effective_at",
+    "happened_at",
+    "by",
+    "assurance",
+    "late",
+    "corrected_by",
+    "state",
+    "changed",
+    "event",
+];
+
 /// A row's history.
 #[derive(Serialize, ToSchema)]
 pub struct HistoryView {
-    /// By effective time.
+    /// By effective time, or from its end.
     pub items: Vec<ChangeView>,
     /// Whether there were more events than are shown at once, and the earliest are left out.
     pub shortened: bool,
@@ -210,6 +264,9 @@ pub struct CountsView {
     pub as_of: MomentView,
 }
 
+/// What a table of counts has.
+pub const COUNT: &[&str] = &["value", "count"];
+
 /// How many rows have a value.
 #[derive(Serialize, ToSchema)]
 pub struct CountView {
@@ -227,9 +284,20 @@ impl RowView {
         let this = links::row(&row.this);
         let links =
             LinksView { history: links::history(&row.this), timeline: links::timeline(&row.this.id), this };
+        let scheduled = |Scheduled { seq, ty, effective_at }| ScheduledView {
+            seq,
+            kind: ty,
+            effective_at: text(effective_at),
+        };
         let correction = |Correction { entry, by }| CorrectionView { entry, by };
         RowView {
             id: row.this.id,
+            source: row.source,
+            other_sources: row.other_sources,
+            conflict: row.conflict,
+            ended_at: row.ended_at.map(text),
+            scheduled: row.scheduled.into_iter().map(scheduled).collect(),
+            actors: row.actors,
             state: row.state,
             owner: row.owner,
             opened_at: text(row.opened_at),
@@ -252,7 +320,9 @@ impl RowView {
 impl RowList {
     /// A page of rows as it is shown.
     pub fn of(page: Page<ShownRow>, as_of: MomentView) -> RowList {
-        RowList { items: page.items.into_iter().map(RowView::of).collect(), next: page.next, as_of }
+        let Page { items, next, unheard } = page;
+        let items = items.into_iter().map(RowView::of).collect();
+        RowList { items, next, known: unheard.is_empty(), unknown: unheard, as_of }
     }
 
     /// The same of rows whose columns are known: the API tells each row by its members.

@@ -3,13 +3,16 @@
 
 use super::answering::answer;
 use super::filters::{
-    ApprovalFilters, CountsQuery, DecisionFilters, EscalationFilters, GrantFilters, RequestFilters,
-    RowsQuery, UseFilters,
+    ApprovalFilters, CountsQuery, DecisionFilters, EscalationFilters, GrantFilters, HistoryQuery, OneQuery,
+    RequestFilters, RowsQuery, UseFilters,
 };
+use super::listing::{Listing, list};
 use super::moment::MomentQuery;
 use super::problems::OfQuestions;
-use super::row::{CountsView, HistoryView, RowDetail, RowList};
-use crate::answers::rows;
+use super::row::{CHANGE, COUNT, CountsView, HistoryView, RowDetail, RowList};
+use super::table::Columns;
+use crate::answers::parameters::Parameters;
+use crate::answers::{Inquiry, rows};
 use crate::web::Service;
 use crate::web::auth::Reader;
 use crate::web::parameters::{Both, Query};
@@ -86,36 +89,46 @@ impl<F> RowsOf<F> {
 impl<F: IntoParams + 'static> HttpServiceFactory for RowsOf<F> {
     fn register(self, config: &mut AppService) {
         let view = self.view;
-        let counts = move |service: web::Data<Service>, reader: Reader, query: Query<CountsQuery>| {
-            let parameters = query.into_inner();
-            answer(service, reader, move |inquiry| rows::counts(inquiry, view, &parameters), CountsView::of)
-        };
-        let list = move |service: web::Data<Service>, reader: Reader, query: Query<ListParameters<F>>| {
-            let parameters = query.into_inner();
-            answer(service, reader, move |inquiry| rows::list(inquiry, view, &parameters), RowList::of_rows)
+        let counts =
+            move |service: web::Data<Service>, reader: Reader, form: Listing, query: Query<CountsQuery>| {
+                let question = move |inquiry: &Inquiry<'_>, parameters: &Parameters| {
+                    rows::counts(inquiry, view, parameters)
+                };
+                let columns = |_: &Inquiry<'_>| Ok(Columns::of(COUNT));
+                list(service, reader, form, query.into_inner(), columns, question, CountsView::of)
+            };
+        let rows = move |service: web::Data<Service>,
+                         reader: Reader,
+                         form: Listing,
+                         query: Query<ListParameters<F>>| {
+            let question =
+                move |inquiry: &Inquiry<'_>, parameters: &Parameters| rows::list(inquiry, view, parameters);
+            let columns = move |inquiry: &Inquiry<'_>| Ok(Columns::of_rows(&*inquiry.engine()?.view(view)?));
+            list(service, reader, form, query.into_inner(), columns, question, RowList::of_rows)
         };
         let history = move |service: web::Data<Service>,
                             reader: Reader,
+                            form: Listing,
                             id: web::Path<String>,
-                            query: Query<MomentQuery>| {
-            let moment = query.into_inner().moment;
-            answer(
-                service,
-                reader,
-                move |inquiry| rows::history(inquiry, view, &id, &moment),
-                HistoryView::of,
-            )
+                            query: Query<HistoryQuery>| {
+            let question =
+                move |inquiry: &Inquiry<'_>, asked: &Parameters| rows::history(inquiry, view, &id, asked);
+            let columns = |_: &Inquiry<'_>| Ok(Columns::of(CHANGE));
+            list(service, reader, form, query.into_inner(), columns, question, HistoryView::of)
         };
         let one = move |service: web::Data<Service>,
                         reader: Reader,
                         id: web::Path<String>,
-                        query: Query<MomentQuery>| {
-            let moment = query.into_inner().moment;
-            answer(service, reader, move |inquiry| rows::one(inquiry, view, &id, &moment), RowDetail::of)
+                        query: Query<OneQuery>| {
+            let asked = query.into_inner();
+            let question = move |inquiry: &Inquiry<'_>| {
+                rows::one(inquiry, view, &id, asked.get("source"), &asked.moment)
+            };
+            answer(service, reader, question, RowDetail::of)
         };
         // Before `{id}`, which fits any word.
         get(&self.counts_path(), counts, config);
-        get(self.path, list, config);
+        get(self.path, rows, config);
         get(&self.history_path(), history, config);
         if !self.shows_more {
             get(&self.one_path(), one, config);
@@ -138,34 +151,35 @@ impl<F: IntoParams> OpenApiFactory for RowsOf<F> {
         let in_query = || Some(ParameterIn::Query);
         let name = self.view.replace('-', "_");
         let what = self.what;
-        let of_row = || {
-            let mut parameters = vec![id()];
-            parameters.extend(MomentQuery::into_params(in_query));
-            parameters
-        };
+        let of_row =
+            |asked: Vec<Parameter>| -> Vec<Parameter> { std::iter::once(id()).chain(asked).collect() };
         let list = operation(
             format!("list_{name}"),
             format!("{what}: the rows that fit"),
             ListParameters::<F>::into_params(in_query),
             ("A page of rows", &RowList::name()),
+            true,
         );
         let counts = operation(
             format!("count_{name}"),
             format!("{what}: how many rows have which state, or which value of another field"),
             CountsQuery::into_params(in_query),
             ("Counts", &CountsView::name()),
+            true,
         );
         let history = operation(
             format!("history_of_{name}"),
             format!("{what}: what made one row what it is, entry by entry"),
-            of_row(),
+            of_row(HistoryQuery::into_params(in_query)),
             ("The row's history, by effective time", &HistoryView::name()),
+            true,
         );
         let one = operation(
             format!("get_{name}"),
             format!("{what}: one row"),
-            of_row(),
+            of_row(OneQuery::into_params(in_query)),
             ("The row", &RowDetail::name()),
+            false,
         );
         let mut paths = Paths::new();
         let mut add = |path: &str, operation| {
@@ -207,9 +221,14 @@ fn operation(
     summary: String,
     parameters: Vec<Parameter>,
     (description, schema): (&str, &str),
+    is_list: bool,
 ) -> Operation {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
-    let answered = ResponseBuilder::new().description(description).content("application/json", content);
+    let mut answered = ResponseBuilder::new().description(description).content("application/json", content);
+    if is_list {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        answered = answered.content("text/csv", ContentBuilder::new().schema(Some(text)).build());
+    }
     let responses =
         ResponsesBuilder::new().response("200", answered).responses_from_into_responses::<OfQuestions>();
     OperationBuilder::new()

@@ -5,7 +5,9 @@
 use super::answering::answer;
 use super::filters::MinSeqQuery;
 use super::links;
+use super::listing::{Listing, list};
 use super::moment::text;
+use super::table::Columns;
 use crate::answers::reconciliation::Reconciliation;
 use crate::answers::{Page, sources};
 use crate::api::problems::OfQuestions;
@@ -14,6 +16,7 @@ use crate::web::parameters::Query;
 use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 /// Which sources.
@@ -27,7 +30,7 @@ struct SourcesQuery {
     /// `true`: only sources that lack numbers, or whose last reconciliation differs from what the ledger has. `false`: only
     /// others.
     incomplete: Option<bool>,
-    /// 1 to 500; 50 if not given.
+    /// 1 to 500; 50 if not given. Of CSV: so many rows in all, also more than 500; all of them if not given.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
     /// From an earlier answer's `next`.
@@ -144,6 +147,29 @@ pub struct GapView {
     pub to: u64,
 }
 
+/// What a table of sources has.
+const COLUMNS: &[&str] = &[
+    "source",
+    "events",
+    "first.seq",
+    "first.time",
+    "first.link",
+    "last.seq",
+    "last.time",
+    "last.link",
+    "numbered",
+    "repeated",
+    "unreadable",
+    "lowest",
+    "highest",
+    "missing",
+    "gaps",
+    "shortened",
+    "reconciliations",
+    "incomplete",
+    "link",
+];
+
 /// A page of sources.
 #[derive(Serialize, ToSchema)]
 pub struct SourceList {
@@ -151,6 +177,12 @@ pub struct SourceList {
     pub items: Vec<SourceView>,
     /// Give it as `cursor` to go on; null at the end. A page may be short and have a next one.
     pub next: Option<String>,
+    /// Whether the ledger had heard of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
 }
 
 impl ReconciliationView {
@@ -199,7 +231,9 @@ impl SourceView {
 
 impl SourceList {
     fn of(page: Page<sources::Source>) -> SourceList {
-        SourceList { items: page.items.into_iter().map(SourceView::of).collect(), next: page.next }
+        let Page { items, next, unheard } = page;
+        let items = items.into_iter().map(SourceView::of).collect();
+        SourceList { items, next, known: unheard.is_empty(), unknown: unheard }
     }
 }
 
@@ -207,20 +241,23 @@ impl SourceList {
 ///
 /// Also sources that posted nothing, where somebody says that they did. Everything is as of now.
 #[utoipa::path(tag = "compliance", params(SourcesQuery), responses(
-    (status = 200, description = "A page of sources", body = SourceList),
+    (status = 200, description = "A page of sources", content((SourceList = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
 #[get("/sources")]
 pub async fn list_sources(
     service: web::Data<Service>,
     reader: Reader,
+    form: Listing,
     query: Query<SourcesQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let parameters = query.into_inner();
-    answer(
+    list(
         service,
         reader,
-        move |inquiry| sources::list(inquiry, &parameters),
+        form,
+        query.into_inner(),
+        |_| Ok(Columns::of(COLUMNS)),
+        sources::list,
         |page, _| SourceList::of(page),
     )
     .await

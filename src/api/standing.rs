@@ -1,7 +1,9 @@
 //! `GET /v1/views`: how far each view has come.
 
-use super::answering::answer;
-use crate::answers::standing;
+use super::listing::{Listing, list};
+use super::table::Columns;
+use crate::answers::parameters::Parameters;
+use crate::answers::{Inquiry, standing};
 use crate::api::problems::OfQuestions;
 use crate::views::engine::Standing;
 use crate::web::auth::Reader;
@@ -40,6 +42,9 @@ pub struct StandingView {
     pub progress: Option<f64>,
 }
 
+/// What a table of views has.
+const COLUMNS: &[&str] = &["name", "version", "applied", "lag", "rows", "digest", "building", "progress"];
+
 /// How all views stand.
 #[derive(Serialize, ToSchema)]
 pub struct Standings {
@@ -58,16 +63,19 @@ pub struct Standings {
 
 /// How far the views have come, and what they hold.
 #[utoipa::path(tag = "operators", responses(
-    (status = 200, description = "All views", body = Standings),
+    (status = 200, description = "All views", content((Standings = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
 #[get("/views")]
 pub async fn list_views(
     service: web::Data<Service>,
     reader: Reader,
-    _query: Query<Nothing>,
+    form: Listing,
+    query: Query<Nothing>,
 ) -> Result<HttpResponse, Problem> {
-    answer(service, reader, standing::list, |standings, _| {
+    let columns = |_: &Inquiry<'_>| Ok(Columns::of(COLUMNS));
+    let question = |inquiry: &Inquiry<'_>, _: &Parameters| standing::list(inquiry);
+    list(service, reader, form, query.into_inner(), columns, question, |standings, _| {
         let standing::Standings { size, applied, items } = standings;
         let lag = |applied: u64| size.saturating_sub(applied);
         let shown = |view: Standing| StandingView {

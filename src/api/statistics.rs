@@ -1,14 +1,16 @@
 //! Statistics of decisions.
 
-use super::answering::answer;
-use super::moment::MomentView;
+use super::listing::{Listing, list};
+use super::moment::{MomentQuery, MomentView};
+use super::table::Columns;
 use crate::answers::statistics;
 use crate::api::problems::OfQuestions;
 use crate::web::auth::Reader;
-use crate::web::parameters::Query;
+use crate::web::parameters::{Both, Query};
 use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 /// Which statistics.
@@ -32,8 +34,6 @@ pub struct StatsQuery {
     /// for one row of all.
     #[param(example = "model,version")]
     pub by: Option<String>,
-    /// Wait (at most 5 s) until the views have this entry: read your own write.
-    pub min_seq: Option<u64>,
 }
 
 /// Statistics of one group of decisions.
@@ -66,6 +66,36 @@ pub struct StatsRow {
     pub counts: Option<Counts>,
 }
 
+/// What a table of groups has.
+const COLUMNS: &[&str] = &[
+    "model",
+    "version",
+    "day",
+    "outcome",
+    "decisions",
+    "share",
+    "outcomes",
+    "automated",
+    "adverse",
+    "significant",
+    "review_required",
+    "reviewed",
+    "confirmed",
+    "overridden",
+    "referred",
+    "unreviewed",
+    "override_share",
+    "unreviewed_share",
+    "median_review_seconds",
+    "contested",
+    "contests",
+    "contests_open",
+    "upheld",
+    "reversed",
+    "adverse_without_notice",
+    "contested_without_explanation",
+];
+
 /// What is counted of a group beside its size.
 #[derive(Serialize, ToSchema)]
 pub struct Counts {
@@ -79,13 +109,13 @@ pub struct Counts {
     pub significant: u64,
     /// To be reviewed.
     pub review_required: u64,
-    /// Reviewed, required or not.
+    /// Reviewed, required or not. Who only refers a decision on has not reviewed it.
     pub reviewed: u64,
     /// Confirmed by their last review.
     pub confirmed: u64,
     /// Overridden by their last review.
     pub overridden: u64,
-    /// Referred by their last review.
+    /// Referred on, and not decided since.
     pub referred: u64,
     /// To be reviewed, and not reviewed.
     pub unreviewed: u64,
@@ -95,15 +125,19 @@ pub struct Counts {
     pub unreviewed_share: Option<f64>,
     /// The median time from a review's start to its end, in seconds, within 1 %; null if there was none.
     pub median_review_seconds: Option<f64>,
-    /// Contested.
+    /// Decisions that are contested, or were.
     pub contested: u64,
-    /// Contested, and upheld.
+    /// Contests, each once: a decision may have several.
+    pub contests: u64,
+    /// Contests that nobody has answered.
+    pub contests_open: u64,
+    /// Contests after which the decision stood.
     pub upheld: u64,
-    /// Contested, and reversed.
+    /// Contests after which it fell.
     pub reversed: u64,
-    /// Adverse, and the person concerned was not told.
+    /// Adverse, and no notice of that was delivered.
     pub adverse_without_notice: u64,
-    /// Contested, and not explained to the person concerned.
+    /// Contested, and no explanation was delivered to the person concerned.
     pub contested_without_explanation: u64,
 }
 
@@ -128,6 +162,12 @@ pub struct StatsView {
     pub by: Vec<&'static str>,
     /// In the order of model, version, day and outcome.
     pub items: Vec<StatsRow>,
+    /// Whether the ledger had heard, by then, of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
     /// As of when they hold.
     pub as_of: MomentView,
 }
@@ -165,6 +205,8 @@ impl Counts {
             unreviewed_share: counts.unreviewed_share,
             median_review_seconds: counts.median_review_seconds,
             contested: counts.contested,
+            contests: counts.contests,
+            contests_open: counts.contests_open,
             upheld: counts.upheld,
             reversed: counts.reversed,
             adverse_without_notice: counts.adverse_without_notice,
@@ -174,24 +216,29 @@ impl Counts {
 }
 
 /// How decisions turned out: counts and rates by model, version, outcome and day; overridden, unreviewed, contested.
-#[utoipa::path(tag = "compliance", params(StatsQuery), responses(
-    (status = 200, description = "Statistics", body = StatsView),
+#[utoipa::path(tag = "compliance", params(StatsQuery, MomentQuery), responses(
+    (status = 200, description = "Statistics", content((StatsView = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
 #[get("/decisions/stats")]
 pub async fn stats(
     service: web::Data<Service>,
     reader: Reader,
-    query: Query<StatsQuery>,
+    form: Listing,
+    query: Query<Both<StatsQuery, MomentQuery>>,
 ) -> Result<HttpResponse, Problem> {
-    let parameters = query.into_inner();
-    answer(
+    list(
         service,
         reader,
-        move |inquiry| statistics::decisions(inquiry, &parameters),
+        form,
+        query.into_inner(),
+        |_| Ok(Columns::of(COLUMNS)),
+        statistics::decisions,
         |found, as_of| StatsView {
             by: found.by,
             items: found.items.into_iter().map(StatsRow::of).collect(),
+            known: found.unheard.is_empty(),
+            unknown: found.unheard,
             as_of,
         },
     )

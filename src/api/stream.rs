@@ -4,6 +4,7 @@
 //! not read for a while is dropped; it connects again with the last ID it saw and misses nothing.
 
 use crate::answers::entries::{self, EntryFilter, place};
+use crate::answers::words::check_types;
 use crate::api::event_view::entry_json;
 use crate::api::problems::OfStreams;
 use crate::log::store::ReadError;
@@ -69,6 +70,11 @@ pub async fn stream_events(
     request: HttpRequest,
     query: Query<StreamQuery>,
 ) -> Result<HttpResponse, Problem> {
+    if let Some(ty) = query.get("type").filter(|_| !service.settings.open_types) {
+        let (desk, ty) = (service.clone(), ty.to_owned());
+        let checked = web::block(move || check_types(desk.desk(), "type", &[&ty]));
+        checked.await.map_err(|error| Problem::internal(&error))??;
+    }
     let mut permit = service.streams.of(&reader.0.actor);
     if !permit.grow_to(1) {
         let detail = if service.streams.held() >= MAX_STREAMS {

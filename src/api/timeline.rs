@@ -1,10 +1,11 @@
 //! `/v1/subjects/{subject}/timeline`: everything that speaks of an id, in all families, in the order of the ledger.
 
-use super::answering::answer;
-use super::events::Order;
+use super::filters::Order;
 use super::links;
+use super::listing::{Listing, list};
 use super::moment::{MomentQuery, MomentView, text};
 use super::row::Assurance;
+use super::table::Columns;
 use crate::answers::moment::AskedMoment;
 use crate::answers::{Page, timeline};
 use crate::api::problems::OfQuestions;
@@ -14,6 +15,7 @@ use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 /// Which entries of a timeline.
@@ -35,7 +37,7 @@ struct TimelineQuery {
     /// `event`: each item holds the whole CloudEvent.
     #[param(example = "event")]
     expand: Option<String>,
-    /// 1 to 500; 50 if not given.
+    /// 1 to 500; 50 if not given. Of CSV: so many rows in all, also more than 500; all of them if not given.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
     /// From an earlier answer's `next`.
@@ -52,6 +54,11 @@ pub enum SubjectRole {
     Entity,
     /// Something that it links to.
     Link,
+    /// Who acted, or posted it.
+    Actor,
+    /// It is connected by way of something else, which `via` names: a decision of the case, a contest of that decision, an
+    /// escalation about any of them.
+    Connected,
 }
 
 /// An entry that speaks of an id.
@@ -86,6 +93,10 @@ pub struct TimelineItem {
     pub entity: Option<String>,
     /// What the id that was asked for is to it.
     pub role: SubjectRole,
+    /// By way of what it is connected, where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "CTS-0012")]
+    pub via: Option<String>,
     /// Who acted.
     #[schema(example = "app:credit-line")]
     pub by: String,
@@ -107,6 +118,26 @@ pub struct TimelineItem {
     pub event: Option<Value>,
 }
 
+/// What a table of them has.
+const COLUMNS: &[&str] = &[
+    "seq",
+    "time",
+    "happened_at",
+    "effective_at",
+    "type",
+    "summary",
+    "family",
+    "entity",
+    "role",
+    "via",
+    "by",
+    "assurance",
+    "corrected_by",
+    "row",
+    "link",
+    "event",
+];
+
 /// A page of a timeline.
 #[derive(Serialize, ToSchema)]
 pub struct Timeline {
@@ -117,6 +148,15 @@ pub struct Timeline {
     pub items: Vec<TimelineItem>,
     /// Give it as `cursor` to go on; null at the end. A page may be short and have a next one.
     pub next: Option<String>,
+    /// More is connected with the id than is followed: ask for its decisions one by one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shortened: bool,
+    /// Whether the ledger had heard, by then, of every name that was asked for.
+    #[schema(example = true)]
+    pub known: bool,
+    /// The names that it had never heard of, by parameter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Vec<String>>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -127,6 +167,8 @@ impl SubjectRole {
             timeline::SubjectRole::Subject => SubjectRole::Subject,
             timeline::SubjectRole::Entity => SubjectRole::Entity,
             timeline::SubjectRole::Link => SubjectRole::Link,
+            timeline::SubjectRole::Actor => SubjectRole::Actor,
+            timeline::SubjectRole::Connected => SubjectRole::Connected,
         }
     }
 }
@@ -144,6 +186,7 @@ impl TimelineItem {
             family: mention.family,
             entity: mention.entity,
             role: SubjectRole::of(mention.role),
+            via: mention.via,
             by: mention.by,
             assurance: Assurance::of(mention.assurance),
             corrected_by: mention.corrected_by,
@@ -155,42 +198,44 @@ impl TimelineItem {
 }
 
 impl Timeline {
-    fn of(
-        subject: String,
-        page: Page<timeline::Mention>,
-        moment: &AskedMoment,
-        as_of: MomentView,
-    ) -> Timeline {
-        let items = page.items.into_iter().map(|mention| TimelineItem::of(mention, moment)).collect();
-        Timeline { subject, items, next: page.next, as_of }
+    fn of(subject: String, found: timeline::Timeline, moment: &AskedMoment, as_of: MomentView) -> Timeline {
+        let timeline::Timeline { page, shortened } = found;
+        let Page { items, next, unheard } = page;
+        let items = items.into_iter().map(|mention| TimelineItem::of(mention, moment)).collect();
+        Timeline { subject, items, next, shortened, known: unheard.is_empty(), unknown: unheard, as_of }
     }
 }
 
-/// Everything that speaks of an id, in all families: a case, a decision, a model, a data set, a person.
+/// Everything that speaks of an id, in all families: a case, a decision, a model, a data set, a person. Of a person also
+/// what the person did; of a case its decisions, their contests, and what was escalated of them.
 ///
-/// An id that nothing speaks of has an empty timeline. With `as_of`, what had been recorded by then, and what corrections
+/// An id that nothing speaks of has an empty timeline, and `known` is false. With `as_of`, what had been recorded by then, and what corrections
 /// had taken away by then; with `at`, only what had taken effect by that time.
 #[utoipa::path(tag = "compliance", params(
     ("subject" = String, Path, description = "The id; a slash in it as `%2F`", example = "LN-2026-0004"),
     TimelineQuery, MomentQuery,
 ), responses(
-    (status = 200, description = "A page of the timeline", body = Timeline),
+    (status = 200, description = "A page of the timeline", content((Timeline = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
 #[get("/subjects/{subject}/timeline")]
 pub async fn subject_timeline(
     service: web::Data<Service>,
     reader: Reader,
+    form: Listing,
     subject: web::Path<String>,
     query: Query<Both<TimelineQuery, MomentQuery>>,
 ) -> Result<HttpResponse, Problem> {
     let parameters = query.into_inner();
     let (id, moment) = (subject.to_string(), parameters.moment.clone());
-    answer(
+    list(
         service,
         reader,
-        move |inquiry| timeline::timeline(inquiry, &subject, &parameters),
-        move |page, as_of| Timeline::of(id, page, &moment, as_of),
+        form.of_events(),
+        parameters,
+        |_| Ok(Columns::of(COLUMNS)),
+        move |inquiry, parameters| timeline::timeline(inquiry, &subject, parameters),
+        move |page, as_of| Timeline::of(id.clone(), page, &moment, as_of),
     )
     .await
 }

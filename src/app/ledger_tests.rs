@@ -3,10 +3,12 @@
 use super::*;
 use crate::answers::entries;
 use crate::app::serve::serve;
+use crate::follow::testing::ENGINES;
 use crate::identity::{NewToken, Principal, Role, Tokens};
 use crate::intake::{Form, Incoming, Recorded};
 use crate::spec::entry::Entry;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -74,9 +76,8 @@ fn closing_waits_for_what_was_begun() {
     closing.join().unwrap();
 }
 
-#[test]
-fn a_server_that_has_ended_leaves_a_ledger_that_opens_at_once() {
-    let folder = made();
+/// A server in this process: somebody posts and listens, and it ends.
+fn served_once(folder: &Path, how: How) {
     let new = NewToken {
         actor: "app:t".into(),
         roles: vec![Role::Producer, Role::Auditor],
@@ -85,10 +86,11 @@ fn a_server_that_has_ended_leaves_a_ledger_that_opens_at_once() {
         speaks_for: None,
         expires: None,
     };
-    let (token, _) = Tokens::create(folder.path(), new).unwrap();
+    let (token, _) = Tokens::create(folder, new).unwrap();
     let (tell, told) = tokio::sync::oneshot::channel::<()>();
     let (say, ready) = std::sync::mpsc::channel();
-    let ledger = opened(folder.path());
+    let mut ledger = Ledger::open(folder, how).unwrap();
+    ledger.wait().unwrap();
     let serving = std::thread::spawn(move || {
         let end = || async { told.await.unwrap() };
         serve(ledger, "127.0.0.1:0", end, |url, _| say.send(url.to_owned()).unwrap()).unwrap();
@@ -109,7 +111,62 @@ fn a_server_that_has_ended_leaves_a_ledger_that_opens_at_once() {
     drop(stream);
     tell.send(()).unwrap();
     serving.join().unwrap();
+}
+
+#[test]
+fn a_server_that_has_ended_leaves_a_ledger_that_opens_at_once() {
+    let folder = made();
+    served_once(folder.path(), How::with(Config::default()));
     let ledger = opened(folder.path());
     assert_eq!(ledger.log().store().size(), 2);
     ledger.close();
+}
+
+/// The threads of this process: number and name.
+fn threads() -> BTreeMap<u32, String> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().map(Result::unwrap);
+    let named = tasks.filter_map(|task| {
+        let name = std::fs::read_to_string(task.path().join("comm")).ok()?;
+        Some((task.file_name().to_str()?.parse().ok()?, name.trim().to_owned()))
+    });
+    named.collect()
+}
+
+/// Idle threads of a pool that sled 0.34 keeps for the whole process, whatever is open.
+const KEPT_BY_SLED: &str = "sled-io-";
+
+/// Says to a run of the tests that it is the one of a single test.
+const ALONE: &str = "DAYBOOK_TEST_ALONE";
+
+#[test]
+fn a_stop_leaves_no_thread() {
+    // In a process of its own, where no other test has threads.
+    if std::env::var_os(ALONE).is_none() {
+        let name = std::thread::current().name().unwrap().to_owned();
+        let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+        let run = alone.args(["--exact", &name, "--nocapture"]).env(ALONE, "1").output().unwrap();
+        let said = String::from_utf8_lossy(&run.stdout);
+        assert!(
+            run.status.success() && said.contains("1 passed"),
+            "{said}{}",
+            String::from_utf8_lossy(&run.stderr)
+        );
+        return;
+    }
+    let before = threads();
+    for engine in ENGINES {
+        let folder = made();
+        let how = How { index: IndexChoice::Engine(*engine), ..How::with(Config::default()) };
+        served_once(folder.path(), how);
+        let ends = Instant::now() + PATIENCE;
+        loop {
+            let mut left = threads();
+            left.retain(|number, name| !before.contains_key(number) && !name.starts_with(KEPT_BY_SLED));
+            if left.is_empty() {
+                break;
+            }
+            assert!(Instant::now() < ends, "{engine:?}: {left:?}");
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
 }

@@ -144,6 +144,7 @@ fn service(ledger: &Ledger) -> anyhow::Result<Service> {
             public_log: config.public_log,
             public_metrics: config.public_metrics,
             access_log: config.access_log.unwrap_or(true),
+            open_types: config.open_types,
         },
         keys: ledger.keys().clone(),
         budget: Budget::until(ending.subscribe()),

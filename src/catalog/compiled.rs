@@ -9,7 +9,7 @@ use super::register::Register;
 use super::register_source::{self, RawRegister};
 use super::source::{self, Declared};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ pub struct Catalog {
     pub(super) types: BTreeMap<String, Arc<EventType>>,
     pub(super) registers: BTreeMap<String, Register>,
     pub(super) controls: BTreeMap<String, Control>,
+    /// Names of the registers whose rows a type makes: asked of every event that comes in.
+    pub(super) openers: HashMap<String, Vec<String>>,
     // Kept as declared: a type that is renewed later has to bear what stands on it.
     pub(super) declared_registers: Vec<Declared<RawRegister>>,
     pub(super) declared_controls: Vec<Declared<RawControl>>,
@@ -44,6 +46,7 @@ impl Catalog {
             types: BTreeMap::new(),
             registers: BTreeMap::new(),
             controls: BTreeMap::new(),
+            openers: HashMap::new(),
             declared_registers: Vec::new(),
             declared_controls: Vec::new(),
             everywhere,
@@ -98,6 +101,12 @@ impl Catalog {
     /// All registers, in the order of their names.
     pub fn registers(&self) -> impl Iterator<Item = &Register> {
         self.registers.values()
+    }
+
+    /// The registers whose rows events of a type make, in the order of their names.
+    pub fn opened_by(&self, event_type: &str) -> impl Iterator<Item = &Register> {
+        let names = self.openers.get(event_type).into_iter().flatten();
+        names.filter_map(|name| self.registers.get(name))
     }
 
     /// The control of this id.
@@ -182,6 +191,12 @@ impl Catalog {
             }
             let control = control::resolve(raw, domain, &self.types, &registers).map_err(refused)?;
             controls.insert(raw.id.clone(), control);
+        }
+        self.openers.clear();
+        for register in registers.values() {
+            for ty in register.openers() {
+                self.openers.entry(ty.to_owned()).or_default().push(register.name.clone());
+            }
         }
         self.registers = registers;
         self.controls = controls;

@@ -8,6 +8,7 @@
 //! client sent into a message: what is refused may be personal.
 
 mod cadence;
+mod choice;
 mod compatible;
 mod compiled;
 mod complete;
@@ -29,12 +30,14 @@ mod value;
 mod words;
 
 pub use cadence::{Cadence, Span};
+pub use choice::Choice;
 pub use compiled::Catalog;
 pub use control::{CORE_VIEWS, Control, CoreView, Evidence, Member, Population};
 pub use error::CatalogError;
 pub use event_type::{Entity, EventType, Link, LinkTarget, Violation};
 pub use filter::Filter;
 pub use history::{CatalogHistory, InForce};
+pub use nearest::nearest;
 pub use publish::{PUBLISHED, PublishRefusal};
 pub use register::{KEY_JOINER, Moves, Next, Reaction, Register, UNOPENED};
 pub use value::to_value;

@@ -5,7 +5,8 @@ const MAX_COMPARED_CHARS: usize = 128;
 
 /// The candidate with the fewest edits to `name`, if they are few enough for a slip of the pen: at most a quarter of
 /// the characters, and at least two. Of equals the first.
-pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let typed: Vec<char> = name.chars().take(MAX_COMPARED_CHARS + 1).collect();
     if typed.len() > MAX_COMPARED_CHARS {
         return None;

@@ -85,6 +85,12 @@ impl Register {
         Some(parts?.join(KEY_JOINER))
     }
 
+    /// The types of event that make a row where it is not there.
+    pub fn openers(&self) -> impl Iterator<Item = &str> {
+        let opens = self.events.iter().filter(|(_, reaction)| reaction.opens.is_some());
+        opens.map(|(ty, _)| ty.as_str())
+    }
+
     /// The row that an event makes where it is not there, and the member of `data` that begins its id; none if it makes none.
     pub fn opened_by(&self, event_type: &str, data: &Value) -> Option<(String, String)> {
         let reaction = self.events.get(event_type).filter(|reaction| reaction.opens.is_some())?;
@@ -108,6 +114,18 @@ impl Register {
             Moves::Table(table) => table.get(&before).cloned(),
         };
         after.unwrap_or(before)
+    }
+
+    /// Where a type stands in the life of a row: what opens it comes first, what ends it last.
+    #[must_use]
+    pub fn place_in_life(&self, event_type: &str) -> u8 {
+        let Some(reaction) = self.events.get(event_type) else { return 1 };
+        let ends = |next: &Next| matches!(next, Next::State(state) if self.ends.contains(state));
+        match &reaction.moves {
+            _ if reaction.opens.is_some() => 0,
+            Moves::To(next) if ends(next) => 2,
+            _ => 1,
+        }
     }
 
     /// What an event sets in its row: a value; or `None` where it clears a date by leaving it out.

@@ -36,7 +36,8 @@ pub fn check(catalog: &Catalog, event_type: &str, data: &Value) -> Option<Refusa
     let own = MAKE_ROWS.iter().filter(|(makes, _)| *makes == event_type);
     let own =
         own.filter_map(|(_, member)| Some(((*member).to_owned(), data.get(member)?.as_str()?.to_owned())));
-    let of_registers = catalog.registers().filter_map(|register| register.opened_by(event_type, data));
+    let of_registers =
+        catalog.opened_by(event_type).filter_map(|register| register.opened_by(event_type, data));
     let (member, id) = own.chain(of_registers).find(|(_, id)| RESERVED_IDS.contains(&id.as_str()))?;
     let detail = format!(
         "{id:?} is a word of the addresses under /v1, and no row can be called so: choose another id"

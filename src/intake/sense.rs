@@ -6,7 +6,8 @@ use crate::catalog::EventType;
 use crate::intake::refusal::{Kind, Refusal};
 use crate::spec::json::Json;
 use crate::spec::time::{MICROS_PER_DAY, MICROS_PER_MINUTE, Rfc3339, Timestamp};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use std::fmt;
 
 /// How far ahead of ledger time something may have happened, in microseconds.
 ///
@@ -28,6 +29,9 @@ const STRETCHES: [(&str, &str); 4] = [
     ("started_at", "completed_at"),
     ("started_at", "ended_at"),
 ];
+
+/// The member by which a cell of a tally is known: the group that it counts.
+const GROUP: &str = "group";
 
 /// A time that an event states, and that may not lie too far ahead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +105,7 @@ pub fn impossible(event: &Json<'_>, known: Option<&EventType>, data: &Value) -> 
     let mut refusals = Vec::new();
     for name in ["id", "source", "subject"] {
         let text = event.get(name).and_then(Json::as_str).unwrap_or_default();
-        if text.chars().any(is_unseen) {
+        if !text.is_ascii() && text.chars().any(is_unseen) {
             let detail = "must not hold characters that nobody sees, or that turn the direction of a text: two that look \
                           alike would be two";
             refusals.push(Refusal::new(Kind::NotACloudEvent, format!("/{name}"), detail));
@@ -112,55 +116,82 @@ pub fn impossible(event: &Json<'_>, known: Option<&EventType>, data: &Value) -> 
     refusals.extend(beyond.map(|violation| {
         Refusal::new(Kind::Contradiction, format!("/data{}", violation.pointer), violation.message)
     }));
-    contradictions(data, "/data", &mut refusals);
+    contradictions(data, &Place::Data, &mut refusals);
     refusals.truncate(MAX_LISTED);
     refusals
 }
 
+/// Where something stands in an event: written out only for what is refused.
+enum Place<'a> {
+    Data,
+    Member(&'a Place<'a>, &'a str),
+    Item(&'a Place<'a>, usize),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Data => f.write_str("/data"),
+            Place::Member(within, name) => {
+                write!(f, "{within}/{}", name.replace('~', "~0").replace('/', "~1"))
+            }
+            Place::Item(within, place) => write!(f, "{within}/{place}"),
+        }
+    }
+}
+
 /// Ends before their beginnings, and more that were selected than there are, in an object and all that it holds.
-fn contradictions(value: &Value, at: &str, into: &mut Vec<Refusal>) {
+fn contradictions(value: &Value, at: &Place<'_>, into: &mut Vec<Refusal>) {
     if into.len() >= MAX_LISTED {
         return;
     }
     match value {
         Value::Array(items) => {
-            items
-                .iter()
-                .enumerate()
-                .for_each(|(place, item)| contradictions(item, &format!("{at}/{place}"), into));
+            let places = items.iter().enumerate();
+            places.for_each(|(place, item)| contradictions(item, &Place::Item(at, place), into));
         }
         Value::Object(members) => {
-            let time = |name: &str| members.get(name).and_then(Value::as_str).and_then(instant);
-            for (begin, end) in STRETCHES {
-                if let (Some(from), Some(until)) = (time(begin), time(end))
-                    && until < from
-                {
-                    let detail = format!(
-                        "ends before it begins: `{end}` lies before `{begin}`; state both as they are"
-                    );
-                    into.push(Refusal::new(Kind::Contradiction, format!("{at}/{end}"), detail));
-                }
-            }
-            let count = |name: &str| members.get(name).and_then(Value::as_f64);
-            // A cell of a tally is known by the group that it counts.
-            for part in ["selected", "above_median"] {
-                if let (Some(_), Some(all), Some(part_of_it)) =
-                    (members.get("group"), count("n"), count(part))
-                    && part_of_it > all
-                {
-                    let detail =
-                        format!("`{part}` is more than `n`: nobody can be counted who was not assessed");
-                    into.push(Refusal::new(Kind::Contradiction, format!("{at}/{part}"), detail));
-                }
-            }
+            let (mut ends, mut counts) = (false, false);
             for (name, member) in members {
+                ends |= STRETCHES.iter().any(|(_, end)| end == name);
+                counts |= name == GROUP;
                 if member.is_object() || member.is_array() {
-                    let name = name.replace('~', "~0").replace('/', "~1");
-                    contradictions(member, &format!("{at}/{name}"), into);
+                    contradictions(member, &Place::Member(at, name), into);
                 }
+            }
+            if ends {
+                ended_before(members, at, into);
+            }
+            if counts {
+                more_than_all(members, at, into);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn ended_before(members: &Map<String, Value>, at: &Place<'_>, into: &mut Vec<Refusal>) {
+    let time = |name: &str| members.get(name).and_then(Value::as_str).and_then(instant);
+    for (begin, end) in STRETCHES {
+        if let (Some(from), Some(until)) = (time(begin), time(end))
+            && until < from
+        {
+            let detail =
+                format!("ends before it begins: `{end}` lies before `{begin}`; state both as they are");
+            into.push(Refusal::new(Kind::Contradiction, format!("{at}/{end}"), detail));
+        }
+    }
+}
+
+fn more_than_all(members: &Map<String, Value>, at: &Place<'_>, into: &mut Vec<Refusal>) {
+    let count = |name: &str| members.get(name).and_then(Value::as_f64);
+    for part in ["selected", "above_median"] {
+        if let (Some(all), Some(part_of_it)) = (count("n"), count(part))
+            && part_of_it > all
+        {
+            let detail = format!("`{part}` is more than `n`: nobody can be counted who was not assessed");
+            into.push(Refusal::new(Kind::Contradiction, format!("{at}/{part}"), detail));
+        }
     }
 }
 

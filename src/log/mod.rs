@@ -38,6 +38,7 @@ pub use adoption::put_back;
 pub use keeper::Keeper;
 pub use names::{compared, fingerprint, fingerprint_of, identity, is_json, subject_hash};
 pub use opening::{OpenError, Opened, Options, create, is_made, open};
+pub use own_events::OWN_TYPES;
 pub use running::{Log, NoIndex, RotateError};
 
 #[cfg(test)]

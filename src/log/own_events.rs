@@ -14,6 +14,11 @@ use crate::spec::time::Timestamp;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+/// The types of all of them.
+pub const OWN_TYPES: [&str; 4] = [TYPE_CREATED, TYPE_KEY_ROTATED, TYPE_RESTORED, TYPE_CLOCK_CONFIRMED];
+const TYPE_RESTORED: &str = "ledger.restored";
+const TYPE_CLOCK_CONFIRMED: &str = "ledger.clock_confirmed";
+
 /// A new key coming into force.
 pub struct Rotation {
     /// Who decided it: an actor, or `operator` for whoever has the folder itself.
@@ -124,11 +129,11 @@ fn data(event: &OwnEvent, place: &Place<'_>) -> (&'static str, Members) {
             let mut members = vec![("checkpoint".into(), Json::string(checkpoint.clone()))];
             // Far below 2^53, where a double would no longer say it exactly.
             members.extend(known.map(|known| ("known".into(), Json::Number(known as f64))));
-            ("ledger.restored", members)
+            (TYPE_RESTORED, members)
         }
         OwnEvent::ClockConfirmed { by: who } => {
             let clock = ("clock".into(), Json::string(place.wall.to_string()));
-            ("ledger.clock_confirmed", vec![by(who), clock])
+            (TYPE_CLOCK_CONFIRMED, vec![by(who), clock])
         }
     }
 }

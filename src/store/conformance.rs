@@ -31,7 +31,7 @@ fn each_engine(promise: impl Fn(Factory<'_>)) {
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
-fn scan(store: &dyn Store, table: Table, from: &[u8], to: &[u8], reverse: bool, limit: usize) -> Pairs {
+fn scan(store: &dyn Reader, table: Table, from: &[u8], to: &[u8], reverse: bool, limit: usize) -> Pairs {
     let mut pairs = Vec::new();
     let mut visit = |key: &[u8], value: &[u8]| {
         pairs.push((key.to_vec(), value.to_vec()));
@@ -41,7 +41,7 @@ fn scan(store: &dyn Store, table: Table, from: &[u8], to: &[u8], reverse: bool, 
     pairs
 }
 
-fn keys(store: &dyn Store, table: Table, from: &[u8], to: &[u8], reverse: bool) -> Vec<String> {
+fn keys(store: &dyn Reader, table: Table, from: &[u8], to: &[u8], reverse: bool) -> Vec<String> {
     let pairs = scan(store, table, from, to, reverse, usize::MAX);
     pairs.into_iter().map(|(key, _)| String::from_utf8(key).unwrap()).collect()
 }
@@ -78,6 +78,34 @@ fn a_later_put_replaces_and_a_delete_removes() {
         assert_eq!(store.get(Table::Meta, b"a").unwrap(), Some(b"2".to_vec()));
         assert_eq!(store.get(Table::Meta, b"b").unwrap(), None);
         assert_eq!(keys(&*store, Table::Meta, b"", b"z", false), ["a"]);
+    });
+}
+
+#[test]
+fn what_is_held_still_stays_as_it_was() {
+    each_engine(|open| {
+        let store = open();
+        put(&*store, Table::Meta, &[("a", "1"), ("b", "1")]);
+        put(&*store, Table::Ids, &[("a", "1")]);
+        // Not every engine can; whoever reads it holds the writer up instead.
+        let Some(still) = store.snapshot() else { return };
+        let mut batch = Batch::default();
+        batch.delete(Table::Meta, b"b");
+        batch.put(Table::Ids, b"a", b"2");
+        store.apply(batch).unwrap();
+        // Enough for tables to be flushed and merged.
+        let value = "v".repeat(512);
+        for n in 0..400 {
+            put(&*store, Table::Meta, &[(&format!("k{n:03}"), &value), ("a", "2")]);
+        }
+        assert_eq!(keys(&*still, Table::Meta, b"", b"z", false), ["a", "b"]);
+        assert_eq!(keys(&*still, Table::Meta, b"", b"z", true), ["b", "a"]);
+        assert_eq!(still.get(Table::Meta, b"a").unwrap(), Some(b"1".to_vec()));
+        assert_eq!(still.get(Table::Ids, b"a").unwrap(), Some(b"1".to_vec()));
+        assert_eq!(keys(&*still, Table::Meta, b"b", b"a", false), [""; 0]);
+        drop(still);
+        assert_eq!(store.get(Table::Ids, b"a").unwrap(), Some(b"2".to_vec()));
+        assert_eq!(store.get(Table::Meta, b"b").unwrap(), None);
     });
 }
 
@@ -356,12 +384,17 @@ fn every_engine_does_what_a_sorted_map_does() {
 #[test]
 fn a_panicking_engine_is_an_error() {
     struct Panics;
-    impl Store for Panics {
+    impl Reader for Panics {
         fn get(&self, _: Table, _: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
             panic!("on purpose")
         }
         fn scan(&self, _: Table, _: &[u8], _: &[u8], _: bool, _: &mut Visit<'_>) -> Result<(), StoreError> {
             panic!("on {}", "purpose")
+        }
+    }
+    impl Store for Panics {
+        fn snapshot(&self) -> Option<Box<dyn Reader + '_>> {
+            panic!("on purpose")
         }
         fn apply(&self, _: Batch) -> Result<(), StoreError> {
             Ok(())
@@ -377,6 +410,7 @@ fn a_panicking_engine_is_an_error() {
     let mut visit = |_: &[u8], _: &[u8]| ControlFlow::Continue(());
     let scanned = store.scan(Table::Ids, b"a", b"b", false, &mut visit);
     assert!(matches!(scanned, Err(StoreError::Panicked(why)) if why == "on purpose"));
+    assert!(store.snapshot().is_none());
     drop(store);
 }
 

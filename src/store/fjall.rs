@@ -4,13 +4,15 @@
 //! all. Options are written down when a keyspace is made: to change one, raise the index's format version.
 
 use super::batch::Batch;
-use super::kv::{Store, StoreError, Visit};
+use super::kv::{Reader, Store, StoreError, Visit};
 use super::table::Table;
 use fjall::config::{
     BlockSizePolicy, BloomConstructionPolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry,
     PartitioningPolicy,
 };
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use fjall::{
+    Database, Iter, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable, Snapshot,
+};
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -189,7 +191,7 @@ impl Drop for FjallStore {
     }
 }
 
-impl Store for FjallStore {
+impl Reader for FjallStore {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.table(table)?.get(key)?.map(|value| value.to_vec()))
     }
@@ -202,15 +204,47 @@ impl Store for FjallStore {
         reverse: bool,
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
-        let mut pairs = self.table(table)?.range(from..to);
-        loop {
-            let next = if reverse { pairs.next_back() } else { pairs.next() };
-            let Some(pair) = next else { return Ok(()) };
-            let (key, value) = pair.into_inner()?;
-            if visit(&key, &value).is_break() {
-                return Ok(());
-            }
+        visit_all(self.table(table)?.range(from..to), reverse, visit)
+    }
+}
+
+/// What the store held at a moment. fjall keeps it as long as this lives.
+struct Still<'a> {
+    store: &'a FjallStore,
+    snapshot: Snapshot,
+}
+
+impl Reader for Still<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.snapshot.get(self.store.table(table)?, key)?.map(|value| value.to_vec()))
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        reverse: bool,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        visit_all(self.snapshot.range(self.store.table(table)?, from..to), reverse, visit)
+    }
+}
+
+fn visit_all(mut pairs: Iter, reverse: bool, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+    loop {
+        let next = if reverse { pairs.next_back() } else { pairs.next() };
+        let Some(pair) = next else { return Ok(()) };
+        let (key, value) = pair.into_inner()?;
+        if visit(&key, &value).is_break() {
+            return Ok(());
         }
+    }
+}
+
+impl Store for FjallStore {
+    fn snapshot(&self) -> Option<Box<dyn Reader + '_>> {
+        Some(Box::new(Still { store: self, snapshot: self.db.snapshot() }))
     }
 
     fn apply(&self, batch: Batch) -> Result<(), StoreError> {

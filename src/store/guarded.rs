@@ -3,7 +3,7 @@
 use super::batch::Batch;
 use super::fjall::FjallStore;
 use super::kind::EngineKind;
-use super::kv::{Store, StoreError, Visit};
+use super::kv::{Reader, Store, StoreError, Visit};
 #[cfg(feature = "sled")]
 use super::sled::SledStore;
 use super::table::Table;
@@ -65,7 +65,7 @@ impl Guarded {
     }
 }
 
-impl Store for Guarded {
+impl Reader for Guarded {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.with(|inner| inner.get(table, key))
     }
@@ -83,6 +83,37 @@ impl Store for Guarded {
             return Ok(());
         }
         self.with(|inner| inner.scan(table, from, to, reverse, visit))
+    }
+}
+
+/// What an engine holds still, behind the same wall.
+struct Still<'a>(Box<dyn Reader + 'a>);
+
+impl Reader for Still<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        caught(|| self.0.get(table, key))
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        reverse: bool,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        if from >= to {
+            return Ok(());
+        }
+        caught(|| self.0.scan(table, from, to, reverse, visit))
+    }
+}
+
+impl Store for Guarded {
+    fn snapshot(&self) -> Option<Box<dyn Reader + '_>> {
+        let inner = self.inner.as_deref()?;
+        let still = caught(|| Ok(inner.snapshot())).ok().flatten()?;
+        Some(Box::new(Still(still)))
     }
 
     fn apply(&self, mut batch: Batch) -> Result<(), StoreError> {

@@ -25,10 +25,8 @@ pub enum StoreError {
 /// What a scan calls for each pair, in order; `Break` ends the scan.
 pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 
-/// An ordered key-value store. Keys have at most 64 KiB.
-///
-/// Reads see every batch whose [`Store::apply`] has returned. While a batch is being applied, they may see any part of it.
-pub trait Store: Send + Sync {
+/// What an ordered key-value store holds. Keys have at most 64 KiB.
+pub trait Reader: Send + Sync {
     /// The value of `key`.
     ///
     /// # Errors
@@ -47,6 +45,14 @@ pub trait Store: Send + Sync {
         reverse: bool,
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError>;
+}
+
+/// An ordered key-value store.
+///
+/// Reads see every batch whose [`Store::apply`] has returned. While a batch is being applied, they may see any part of it.
+pub trait Store: Reader {
+    /// What it holds now, held still: batches that are applied later are not seen. None where the engine cannot.
+    fn snapshot(&self) -> Option<Box<dyn Reader + '_>>;
 
     /// Applies a batch: after a crash, all of it is there or nothing, and nothing of a later batch without it.
     /// It is not synced: the last batches may be gone after a crash.

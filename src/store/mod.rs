@@ -28,5 +28,5 @@ mod conformance;
 pub use batch::Batch;
 pub use guarded::open;
 pub use kind::{EngineKind, UnknownEngine};
-pub use kv::{Store, StoreError, Visit};
+pub use kv::{Reader, Store, StoreError, Visit};
 pub use table::Table;

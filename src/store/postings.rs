@@ -3,7 +3,7 @@
 //! A list has one record for each bundle (256 entries) in which it occurs: up to 31 offsets ascending, a byte each, or
 //! from 32 on a bitmap of 32 bytes (bit `o % 8` of byte `o / 8`). The length tells which.
 
-use crate::store::{Store, StoreError, Table};
+use crate::store::{Reader, StoreError, Table};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
@@ -132,7 +132,7 @@ impl From<StoreError> for ListError {
 
 /// Visits a list's records for the bundles `from..to`, in order or in reverse.
 pub(crate) fn scan_list(
-    store: &dyn Store,
+    store: &dyn Reader,
     list: &Key16,
     (from, to): (u32, u32),
     reverse: bool,
@@ -153,7 +153,7 @@ pub(crate) fn scan_list(
 
 /// Reads one list in one direction, some records at a time, and can leap.
 pub(crate) struct ListCursor<'a> {
-    store: &'a dyn Store,
+    store: &'a dyn Reader,
     list: Key16,
     reverse: bool,
     /// Records read ahead.
@@ -167,7 +167,7 @@ pub(crate) struct ListCursor<'a> {
 }
 
 impl<'a> ListCursor<'a> {
-    pub(crate) fn new(store: &'a dyn Store, list: Key16, reverse: bool) -> Self {
+    pub(crate) fn new(store: &'a dyn Reader, list: Key16, reverse: bool) -> Self {
         ListCursor {
             store,
             list,

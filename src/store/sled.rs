@@ -3,7 +3,7 @@
 //! One tree, the table's number before each key: sled recovers a batch whole or not at all only within one tree.
 
 use super::batch::Batch;
-use super::kv::{Store, StoreError, Visit};
+use super::kv::{Reader, Store, StoreError, Visit};
 use super::table::Table;
 use sled::{Config, Db, Mode};
 use std::io;
@@ -45,7 +45,7 @@ fn in_table(table: Table, key: &[u8]) -> Vec<u8> {
     out
 }
 
-impl Store for SledStore {
+impl Reader for SledStore {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.db.get(in_table(table, key))?.map(|value| value.to_vec()))
     }
@@ -67,6 +67,13 @@ impl Store for SledStore {
                 return Ok(());
             }
         }
+    }
+}
+
+impl Store for SledStore {
+    /// sled 0.34 has none.
+    fn snapshot(&self) -> Option<Box<dyn Reader + '_>> {
+        None
     }
 
     fn apply(&self, batch: Batch) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 //! All projections of a ledger: the core views, one for each register of the catalogue, and the lists beside them.
 
 use super::access::{Grants, Requests, Uses};
-use super::approvals::Approvals;
+use super::approvals::{Approvals, Entitled};
 use super::decisions::Decisions;
 use super::engine::{Projection, View};
 use super::escalations::Escalations;
@@ -26,10 +26,11 @@ pub fn projections(catalog: &Catalog) -> Vec<Projection> {
         Arc::new(Tallies),
     ];
     let mut all: Vec<Projection> = core.into_iter().map(Projection::Rows).collect();
-    let registers = catalog.registers().map(RegisterView::new);
+    let registers = catalog.registers().map(|register| RegisterView::new(register, catalog));
     all.extend(registers.map(|view| Projection::Rows(Arc::new(view))));
     all.push(Projection::Lists(Arc::new(Mentions::new(catalog))));
     all.push(Projection::Lists(Arc::new(EvidenceLists::new(catalog))));
+    all.push(Projection::Lists(Arc::new(Entitled)));
     all.push(Projection::Tallies(Arc::new(Sources)));
     all
 }

@@ -1,7 +1,7 @@
 //! Which entries speak of what: the ground of a timeline across all families.
 //!
-//! An entry is listed under the id of the entity that it is about and under every id that it links to. Entries whose
-//! CloudEvents `subject` is the id are on the index's own list, and not on these again.
+//! An entry is listed under the id of the entity that it is about, under every id that it links to, and under who acted.
+//! Entries whose CloudEvents `subject` is the id, or that it posted, are on the index's own lists, and not on these again.
 
 use super::engine::{Counted, EntryLists, Event};
 use super::registers::fingerprint;
@@ -13,7 +13,7 @@ pub const MENTION: &str = "mention";
 pub const MENTIONS: &str = "mentions";
 
 /// Raise it with every change to what is listed.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// The lists of all ids.
 pub struct Mentions {
@@ -39,11 +39,11 @@ impl EntryLists for Mentions {
     }
 
     fn lists_of(&self, event: &Event, catalog: &Catalog) -> Vec<(&'static str, String, Counted)> {
-        let Some(ty) = catalog.get(&event.ty) else { return Vec::new() };
-        let mut ids = ty.mentions(&event.data);
+        let mut ids = catalog.get(&event.ty).map_or_else(Vec::new, |ty| ty.mentions(&event.data));
+        ids.push(event.by());
         ids.sort_unstable();
         ids.dedup();
-        ids.retain(|id| event.subject.as_deref() != Some(*id));
+        ids.retain(|id| event.subject.as_deref() != Some(*id) && event.actor != *id);
         ids.into_iter().map(|id| (MENTION, id.to_owned(), Counted::No)).collect()
     }
 }

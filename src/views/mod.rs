@@ -20,9 +20,15 @@ pub mod mentions;
 pub mod registers;
 pub mod sources;
 pub mod stats;
+pub mod stretches;
+mod told;
 
 #[cfg(test)]
 mod apart_tests;
+#[cfg(test)]
+pub(crate) mod histories;
+#[cfg(test)]
+mod orders_tests;
 
 pub use all::projections;
 pub use log_views::LogViews;

@@ -11,6 +11,7 @@ impl From<AnswerError> for Problem {
             AnswerError::Parameter(_) => ProblemType::BadParameter,
             AnswerError::Cursor => ProblemType::BadCursor,
             AnswerError::NotThere(_) => ProblemType::NotFound,
+            AnswerError::TakenAway { .. } => ProblemType::TakenAway,
             AnswerError::Building(_) => ProblemType::ViewBuilding,
             AnswerError::NoViews(_) => ProblemType::ViewsUnavailable,
             AnswerError::Views(why) => {

@@ -4,6 +4,7 @@ pub mod accept;
 mod answer_problem;
 pub mod auth;
 pub mod body;
+pub mod csv;
 mod edge;
 pub mod in_flight;
 pub mod metrics;

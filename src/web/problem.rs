@@ -50,6 +50,7 @@ problem_types! {
     TypeNotAllowed(403, "type-not-allowed", "The token does not name this type"),
     NotSpokenFor(403, "not-spoken-for", "The token does not speak for whoever is said to have acted"),
     NotFound(404, "not-found", "Not there"),
+    TakenAway(410, "taken-away", "Corrections took it away"),
     MethodNotAllowed(405, "method-not-allowed", "The resource does not know this method"),
     IdentityConflict(409, "identity-conflict", "The event is recorded with other content"),
     VersionConflict(409, "version-conflict", "The subject has another number of events"),

@@ -21,6 +21,8 @@ pub struct Settings {
     pub public_metrics: bool,
     /// Each request is told in the log.
     pub access_log: bool,
+    /// Types may be posted that no catalogue knows.
+    pub open_types: bool,
 }
 
 /// Everything that handlers use.

@@ -202,19 +202,50 @@ fn a_member_shows_its_own_evidence() {
     assert_eq!(items.len(), 2, "{members}");
     let (one, two) = (&items[0], &items[1]);
     assert_eq!((&one["id"], &two["id"]), (&json!("model/one"), &json!("model:two")));
-    assert_eq!((&one["evidence"]["count"], &two["evidence"]["count"]), (&json!(1), &json!(0)));
+    assert_eq!((&one["evidence"]["total"], &two["evidence"]["total"]), (&json!(1), &json!(0)));
     assert_eq!(one["evidence"]["last"]["seq"], seq);
     let link = one["evidence"]["link"].as_str().unwrap();
     assert_eq!(numbers(&all(&ledger, link)), [seq]);
     assert!(all(&ledger, two["evidence"]["link"].as_str().unwrap()).is_empty());
-    // 92 days from when the last evidence was recorded.
+    // Each is due by itself: 92 days after its own evidence took effect, or after it was registered.
     let control = ask(&ledger, "/v1/controls/PM-6");
     let time = |text: &Value| chrono::DateTime::parse_from_rfc3339(text.as_str().unwrap()).unwrap();
+    let due = |item: &Value| time(&item["evidence"]["due_by"]);
+    let cadence = chrono::TimeDelta::days(92);
     assert_eq!(control["cadence"], "P92D");
+    assert_eq!(due(one) - time(&one["evidence"]["last"]["effective_at"]), cadence);
+    assert_eq!(due(two) - time(&two["opened_at"]), cadence);
+    assert_eq!(time(&control["due_by"]), due(one).min(due(two)));
+    let early = (due(one) - cadence).max(due(two) - cadence) + chrono::TimeDelta::hours(1);
+    let control = ask(&ledger, &format!("/v1/controls/PM-6?at={}", early.format("%Y-%m-%dT%H:%M:%SZ")));
     assert_eq!(
-        time(&control["due_by"]) - time(&control["evidence"]["last"]["time"]),
-        chrono::TimeDelta::days(92)
+        control["standing"],
+        json!({"worst": "not-yet-due", "states": {"not-yet-due": 1, "satisfied": 1}, "complete": true})
     );
+    let states = |at: &chrono::DateTime<chrono::FixedOffset>| {
+        let at = at.format("%Y-%m-%dT%H:%M:%S%.6fZ");
+        let control = ask(&ledger, &format!("/v1/controls/PM-6?at={at}"));
+        let list = ask(&ledger, &format!("/v1/controls?at={at}"));
+        let listed = list["items"].as_array().unwrap().iter().find(|item| item["id"] == "PM-6").unwrap();
+        assert_eq!(listed["standing"], control["standing"]);
+        assert_eq!(listed["due_by"], control["due_by"]);
+        let members = ask(&ledger, &format!("/v1/controls/PM-6/members?at={at}&sort=opened"));
+        let states = members["items"].as_array().unwrap().iter();
+        states.map(|item| item["evidence"]["state"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(states(&early), ["satisfied", "not-yet-due"]);
+    let late = due(one).max(due(two));
+    assert_eq!(states(&late), ["overdue", "never-evidenced"]);
+    // A waiver is of one member, from now on, until a day.
+    let until = late + chrono::TimeDelta::days(1);
+    let waiver = json!({"by": "user:u-1005", "control": "PM-6", "member": "model:two", "reason": "It is switched off.",
+        "until": until.format("%Y-%m-%dT%H:%M:%SZ").to_string(), "approval": "APR-1"});
+    let waived = ledger.record(&event("w-1", "control.waived", "governance", waiver));
+    let at = late.format("%Y-%m-%dT%H:%M:%S%.6fZ");
+    let members = ask(&ledger, &format!("/v1/controls/PM-6/members?min_seq={waived}&sort=opened&at={at}"));
+    assert_eq!(members["items"][1]["evidence"]["waived_by"], waived);
+    assert_eq!(states(&late), ["overdue", "waived"]);
+    assert_eq!(states(&(until + chrono::TimeDelta::seconds(1))), ["overdue", "never-evidenced"]);
 
     // Ids with a slash and a colon are addresses like any other.
     for row in items {
@@ -283,10 +314,26 @@ fn a_timeline_goes_across_families_in_the_order_of_the_ledger() {
     let families: BTreeSet<&str> = items.iter().filter_map(|item| item["family"].as_str()).collect();
     assert!(families.contains("decision") && families.contains("escalation"), "{families:?}");
     assert_eq!(items[0]["type"], "decision.made");
-    // Everything that names it at one of the places where ids stand, and nothing else.
+    // Everything that names it at one of the places where ids stand, what became of the escalation and of its contests,
+    // and nothing else.
+    let of_it = |ty: &str, name: &str| -> BTreeSet<&str> {
+        let opened = events.iter().filter(|item| {
+            let data = &item["event"]["data"];
+            item["event"]["type"] == ty && (data["decision"] == *id || data["about"]["id"] == *id)
+        });
+        opened.filter_map(|item| item["event"]["data"][name].as_str()).collect()
+    };
+    let escalations = of_it("escalation.opened", "escalation");
+    let contests = of_it("decision.contested", "contest");
+    let is_one = |ids: &BTreeSet<&str>, id: &Value| id.as_str().is_some_and(|id| ids.contains(id));
     let named = |item: &&Value| {
-        let event = &item["event"];
-        event["subject"] == *id || event["data"]["decision"] == *id || event["data"]["about"]["id"] == *id
+        let (event, data) = (&item["event"], &item["event"]["data"]);
+        let is_answer = event["type"] == "decision.contest_resolved";
+        event["subject"] == *id
+            || data["decision"] == *id
+            || data["about"]["id"] == *id
+            || is_one(&escalations, &data["escalation"])
+            || (is_answer && is_one(&contests, &data["contest"]))
     };
     let expected: Vec<Value> = events.iter().filter(named).cloned().collect();
     assert_eq!(seqs, numbers(&expected));
@@ -298,7 +345,8 @@ fn a_timeline_goes_across_families_in_the_order_of_the_ledger() {
     // The case that the decision is about: entries by subject.
     let case = events[seqs[0] as usize]["event"]["subject"].as_str().unwrap();
     let of_case = all(&ledger, &format!("/v1/subjects/{case}/timeline?limit=2"));
-    assert!(of_case.iter().all(|item| item["role"] == "subject" || item["role"] == "link"), "{of_case:?}");
+    let roles: BTreeSet<&str> = of_case.iter().filter_map(|item| item["role"].as_str()).collect();
+    assert!(roles.is_subset(&BTreeSet::from(["subject", "link", "connected"])), "{of_case:?}");
     assert!(of_case.len() > 2);
     assert_eq!(numbers(&of_case), numbers(&all(&ledger, &format!("/v1/subjects/{case}/timeline"))));
 
@@ -315,6 +363,17 @@ fn a_timeline_goes_across_families_in_the_order_of_the_ledger() {
     assert_eq!(numbers(&all(&ledger, &format!("{path}?from={}&to={}", seqs[1], seqs[2]))), [seqs[1]]);
     let at = items[0]["effective_at"].as_str().unwrap();
     assert!(all(&ledger, &format!("{path}?at={at}")).len() < items.len());
+
+    // What a person did is there too, also where an application posted it.
+    let person = "user:u-1003";
+    let did = all(&ledger, &format!("/v1/subjects/{person}/timeline?limit=500"));
+    let by: BTreeSet<u64> = events
+        .iter()
+        .filter(|item| item["event"]["data"]["by"] == person)
+        .map(|item| item["seq"].as_u64().unwrap())
+        .collect();
+    assert!(!by.is_empty() && by.is_subset(&numbers(&did).into_iter().collect()), "{did:?}");
+    assert!(did.iter().any(|item| item["role"] == "actor"), "{did:?}");
 
     // Read your own write, also about an id with a slash; and what a correction took away says so.
     let slashed = "/v1/subjects/committee%2Fit/timeline";
@@ -464,4 +523,69 @@ fn what_a_source_counted_is_held_against_what_the_ledger_has() {
     assert_eq!((silent.len(), &silent[0]["source"], &silent[0]["events"]), (1, &json!("/silent"), &json!(0)));
     assert_eq!(silent[0]["reconciliations"][0]["difference"], -17);
     assert_eq!(ask(&ledger, "/v1/registers/reconciliations/%2Fsilent")["fields"]["count"], 17);
+}
+
+/// A case, its decision, the contest of that, an escalation about it, and what became of all of them: none has a subject.
+#[test]
+fn the_timeline_of_a_case_holds_what_is_connected_over_two_steps() {
+    let ledger = Ledger::demo();
+    let mut last = 0;
+    let mut record = |id: &str, kind: &str, data: Value| {
+        let mut event = event(id, kind, "", data);
+        event.as_object_mut().unwrap().remove("subject");
+        last = ledger.record(&event);
+        last
+    };
+    let made = event_of_decision("D-two-steps", "LN-two-steps");
+    let contest = |decision: &str| {
+        json!({"by": "app:desk", "contest": format!("C-{decision}"), "decision": decision, "channel": "letter",
+            "received_at": "2026-03-02T09:00:00Z", "due_at": "2026-04-01T17:00:00Z"})
+    };
+    let escalation = json!({
+        "by": "app:watch", "escalation": "E-two-steps", "about": {"type": "decision", "id": "D-two-steps"}, "trigger": "person",
+        "severity": "low", "path": "model-risk", "path_version": 1, "level": 1, "assigned_to": "user:u-1031",
+        "aware_at": "2026-03-02T09:00:00Z", "ack_due_at": "2026-03-03T09:00:00Z", "resolve_due_at": "2026-03-04T09:00:00Z",
+    });
+    let expected = [
+        record("two-1", "decision.made", made),
+        record("two-2", "decision.contested", contest("D-two-steps")),
+        record("two-3", "escalation.opened", escalation),
+        record(
+            "two-4",
+            "escalation.acknowledged",
+            json!({"by": "user:u-1031", "escalation": "E-two-steps", "level": 1}),
+        ),
+        record(
+            "two-5",
+            "decision.contest_resolved",
+            json!({"by": "user:u-1061", "contest": "C-D-two-steps", "result": "upheld",
+            "reason": "r", "communicated_at": "2026-03-02T09:20:00Z"}),
+        ),
+    ];
+    // Somebody else's.
+    record("two-6", "decision.made", event_of_decision("D-other", "LN-other"));
+    let path = format!("/v1/subjects/LN-two-steps/timeline?min_seq={last}");
+    let items = all(&ledger, &path);
+    assert_eq!(numbers(&items), expected);
+    let how: Vec<_> =
+        items.iter().map(|item| (item["role"].as_str().unwrap(), item["via"].as_str())).collect();
+    let via = |id| ("connected", Some(id));
+    assert_eq!(
+        how,
+        [("link", None), via("D-two-steps"), via("E-two-steps"), via("E-two-steps"), via("C-D-two-steps")]
+    );
+    let mut backwards = numbers(&all(&ledger, &format!("{path}&order=desc&limit=1")));
+    backwards.reverse();
+    assert_eq!(backwards, expected);
+    assert_eq!(numbers(&all(&ledger, &format!("{path}&as_of={}", expected[1]))), &expected[..2]);
+}
+
+fn event_of_decision(decision: &str, case: &str) -> Value {
+    json!({
+        "by": "app:credit-line", "decision": decision, "case": case, "system": "credit-line", "model": "credit-line",
+        "version": "1.1", "artifact_digest": format!("sha256:{}", "1".repeat(64)), "environment": "production",
+        "mode": "assisted", "outcome": "declined", "adverse": true, "significant_effect": false,
+        "purpose": "consumer-lending", "jurisdiction": "GB", "legal_basis": "gdpr-6-1-b",
+        "inputs": {"commitment": "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=", "ref": "vault:x"}, "review_required": false,
+    })
 }

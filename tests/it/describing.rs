@@ -86,6 +86,7 @@ fn the_example_answers_are_of_the_schema_and_the_demos() {
     let names = |value: &Value| {
         value.as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<String>>()
     };
+    let updates = std::env::var_os("DAYBOOK_UPDATE").is_some();
     let mut changed = Vec::new();
     for (resource, example) in &mut shown {
         let answer = ledger.get(example["ask"].as_str().unwrap(), "auditor");
@@ -104,17 +105,23 @@ fn the_example_answers_are_of_the_schema_and_the_demos() {
         let mut schema = content["schema"].clone();
         schema["components"] = served["components"].clone();
         let schema = jsonschema::validator_for(&schema).unwrap();
-        for told in [&answer, &example["answer"]] {
+        let wrong = |told: &Value| {
             let wrong: Vec<String> = schema.iter_errors(told).map(|error| error.to_string()).collect();
-            assert!(wrong.is_empty(), "{resource}: {wrong:?}");
+            (!wrong.is_empty()).then(|| format!("{resource}: {wrong:?}"))
+        };
+        if updates && wrong(&example["answer"]).is_some() {
+            example["answer"] = Value::Null;
+        }
+        for told in [&answer, &example["answer"]].into_iter().filter(|told| !told.is_null()) {
+            assert_eq!(wrong(told), None);
             assert_ne!(told["items"], Value::Array(Vec::new()), "{resource} shows nothing");
         }
-        if names(&answer) != names(&example["answer"]) {
+        if example["answer"].is_null() || names(&answer) != names(&example["answer"]) {
             example["answer"] = cut(answer);
             changed.push(resource.clone());
         }
     }
-    if !changed.is_empty() && std::env::var_os("DAYBOOK_UPDATE").is_some() {
+    if !changed.is_empty() && updates {
         std::fs::write(&path, serde_json::to_string_pretty(&shown).unwrap() + "\n").unwrap();
         return;
     }

@@ -105,3 +105,55 @@ fn an_application_reads_its_own_write() {
         assert!(answer.header("daybook-applied-seq").unwrap().parse::<u64>().unwrap() > seq);
     }
 }
+
+#[test]
+fn the_entry_of_a_source_and_id_is_answered_or_not_there() {
+    let ledger = Ledger::empty();
+    let (mut here, mut there) = (event(), event());
+    here["id"] = json!("x/1 2");
+    there["id"] = json!("x/1 2");
+    there["source"] = json!("/it/other");
+    let numbers = [ledger.record(&here), ledger.record(&there)];
+    for role in ["auditor", "compliance", "producer"] {
+        let ask = |query: &str| ledger.get(&format!("/v1/events?{query}"), role);
+        // At once: nothing is said not to be there that the index has yet to read.
+        for (source, seq) in [("/it", numbers[0]), ("/it/other", numbers[1])] {
+            let answer = ask(&format!("source={source}&id=x%2F1%202"));
+            assert_eq!(answer.status, 200, "{role}: {}", answer.text());
+            let page = answer.json();
+            assert_eq!(page["items"].as_array().unwrap().len(), 1);
+            assert_eq!((page["items"][0]["seq"].as_u64(), &page["next"]), (Some(seq), &Value::Null));
+            assert_eq!(page["items"][0]["event"]["source"], source);
+            let fits = ask(&format!("source={source}&id=x%2F1%202&type=approval.withdrawn&limit=1"));
+            assert_eq!(fits.json()["items"], page["items"]);
+        }
+        for absent in [
+            "source=/it&id=x-2",
+            "source=/nowhere&id=x%2F1%202",
+            "source=/it&id=X%2F1%202",
+            "source=/it&id=",
+            "source=/it&id=x%2F1%202&type=decision.made",
+        ] {
+            assert_eq!(ask(absent).problem(), "not-found", "{role}: {absent}");
+        }
+        let alone = ask("id=x%2F1%202");
+        assert_eq!(alone.problem(), "bad-parameter");
+        assert!(alone.json()["detail"].as_str().unwrap().contains("\"source\""), "{}", alone.text());
+        for place in ["from=0", "to=9", "cursor=00"] {
+            assert_eq!(
+                ask(&format!("source=/it&id=x%2F1%202&{place}")).problem(),
+                "bad-parameter",
+                "{place}"
+            );
+        }
+    }
+    // What is another's is told from what is not there by nobody who may not read it.
+    let first = ledger.get("/v1/events/0", "auditor").json();
+    let (source, id) = (first["event"]["source"].as_str().unwrap(), first["event"]["id"].as_str().unwrap());
+    let path = format!("/v1/events?source={source}&id={id}");
+    assert_eq!(ledger.get(&path, "auditor").json()["items"][0]["seq"], 0);
+    let (foreign, absent) = (ledger.get(&path, "producer"), ledger.get(&format!("{path}-no"), "producer"));
+    assert_eq!(foreign.problem(), "not-found");
+    assert_eq!(foreign.json()["detail"], absent.json()["detail"]);
+    assert_eq!(ledger.get("/v1/events?source=/it", "producer").problem(), "forbidden");
+}

@@ -245,7 +245,10 @@ fn every_list_of_every_view_and_register_comes_to_its_end_and_every_row_leads_on
         let rows = asking.pages(&format!("/v1/{view}"));
         assert!(!rows.is_empty(), "{view}");
         asking.links(&rows);
-        for sort in ["due", "-due", "ends", "-ends", "opened"] {
+        for sort in [
+            "due", "-due", "ends", "-ends", "recorded", "opened", "-opened", "changed", "-changed", "ended",
+            "-ended",
+        ] {
             asking.pages(&format!("/v1/{view}?sort={sort}"));
         }
         for filter in

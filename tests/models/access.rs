@@ -135,6 +135,8 @@ pub struct Duty {
     pub due: Micros,
     /// When it was done or fell away, if that was by then.
     pub ended: Option<Micros>,
+    /// Whether all that was given comes to its own end before it is due: nothing has to be done.
+    pub lapses: bool,
 }
 
 /// What is to be done about a grant.
@@ -326,7 +328,8 @@ fn grant(id: &str, events: &[&Fact], at: Micros) -> Grant {
     duties(&given, events, at, &mut out, &mut marks);
     // Section 10: a row that nothing opened is never overdue.
     if !given.is_empty() {
-        let open = out.duties.iter().filter(|d| d.ended.is_none());
+        // Choice: what falls away by itself before it is due is no due date.
+        let open = out.duties.iter().filter(|d| d.ended.is_none() && !d.lapses);
         out.due = open.map(|d| d.due).min();
         out.overdue = out.due.is_some_and(|due| reading::passed(due, at));
     }
@@ -465,7 +468,6 @@ fn duties(given: &[&Fact], events: &[&Fact], at: Micros, out: &mut Grant, marks:
     let reviews: Vec<Review<'_>> =
         reviews(given, events, out, marks).into_iter().filter(|review| review.from <= at).collect();
     out.reviews = reviews.iter().map(|r| r.fact.seq).collect();
-    let over = over(&out.stretches, at);
     let mut duties = Vec::new();
     for f in given.iter().filter(|f| f.data.get("emergency").and_then(Value::as_bool) == Some(true)) {
         // Choice: three days from the earlier of the act and the beginning; only a review done from then on
@@ -473,17 +475,26 @@ fn duties(given: &[&Fact], events: &[&Fact], at: Micros, out: &mut Grant, marks:
         let begins = f.act.min(holds_from(f));
         let ended = reviews.iter().map(|r| r.from).find(|from| *from >= f.act);
         if begins <= at {
-            duties.push(Duty { kind: DutyKind::EmergencyReview, of: f.seq, due: begins + 3 * DAY, ended });
+            duties.push(Duty {
+                kind: DutyKind::EmergencyReview,
+                of: f.seq,
+                due: begins + 3 * DAY,
+                ended,
+                lapses: false,
+            });
         }
     }
     let next = reviews.iter().skip(1).map(|r| Some(r.from)).chain([None]);
     for (review, next) in reviews.iter().zip(next) {
         // The next review ends the duty to review.
-        // Choice: so does the end of the last stretch, but only while nothing is in force or to come under
-        // the id.
+        // Choice: so does a revocation of all that was ever given under the id, and its own end if it comes before the
+        // review is due: a review that was missed while something was in force stays missed after its end, which hides
+        // less.
         if let Some(due) = reading::due(&review.fact.data, "next_due_at") {
-            let ended = [next, over].into_iter().flatten().min();
-            duties.push(Duty { kind: DutyKind::Review, of: review.fact.seq, due, ended });
+            let over = done(out.stretches.iter(), due);
+            let ended = [next, over.map(|(at, _)| at)].into_iter().flatten().min();
+            let lapses = over.is_some_and(|(at, itself)| itself && next.is_none_or(|next| at < next));
+            duties.push(Duty { kind: DutyKind::Review, of: review.fact.seq, due, ended, lapses });
         }
     }
     follow_up(given, events, &reviews, &out.stretches, &mut duties, marks);
@@ -494,10 +505,16 @@ fn duties(given: &[&Fact], events: &[&Fact], at: Micros, out: &mut Grant, marks:
     out.duties = duties;
 }
 
-/// When all is over, if nothing is in force or to come.
-fn over(stretches: &[Stretch], at: Micros) -> Option<Micros> {
-    let open = stretches.iter().any(|s| s.end().is_none_or(|end| end > at) && !s.is_empty());
-    if open { None } else { stretches.iter().filter_map(Stretch::end).max() }
+/// When all of these stretches are done with, and whether by themselves: an end of its own counts only if it comes before
+/// the duty is due, a revocation whenever it takes effect.
+fn done<'a>(stretches: impl Iterator<Item = &'a Stretch>, due: Micros) -> Option<(Micros, bool)> {
+    let one = |s: &Stretch| {
+        let own = s.until.filter(|until| *until <= due || *until <= s.from).map(|until| (until, true));
+        let cut = s.cut.map(|(cut, _)| (cut, false));
+        [own, cut].into_iter().flatten().min()
+    };
+    let all: Option<Vec<(Micros, bool)>> = stretches.map(one).collect();
+    all?.into_iter().max()
 }
 
 /// The reviews, each once, in the order in which they were done.
@@ -547,13 +564,15 @@ fn follow_up(
         let due = reading::due(&review.fact.data, "act_by").unwrap_or(review.from + 5 * DAY);
         // What the review was about: the stretches that were done before it (section 4).
         let about = given.iter().zip(stretches).filter(|(f, _)| f.act <= review.from).map(|(_, s)| s);
-        // Choice: the duty to revoke ends when the last of these stretches ends, so a revocation dated ahead
-        // leaves it open, and a grant given anew after the review is not in it. An end by `valid_until` ends
-        // it as well.
-        let ends: Option<Vec<Micros>> = about.map(Stretch::end).collect();
-        let gone = ends.and_then(|ends| ends.into_iter().max()).map(|end| end.max(review.from));
+        // Choice: the duty to revoke ends when the last of these stretches is revoked, so a revocation dated ahead
+        // leaves it open, and a grant given anew after the review is not in it. An end by `valid_until` ends it as well if
+        // it comes before the duty is due.
+        let gone = done(about, due).map(|(at, itself)| (at.max(review.from), itself));
+        let over = gone.map(|(at, _)| at);
+        let itself = gone.is_some_and(|(_, itself)| itself);
         if asked(&review, "revoke") {
-            duties.push(Duty { kind: DutyKind::Revoke, of: review.fact.seq, due, ended: gone });
+            let of = review.fact.seq;
+            duties.push(Duty { kind: DutyKind::Revoke, of, due, ended: over, lapses: itself });
         }
         if asked(&review, "reduce") {
             // An event ends the item that it names; a reduction names none, so each ends the oldest duty that
@@ -577,8 +596,9 @@ fn follow_up(
                     marks.out_of_order.push(f.seq);
                 }
             }
-            let ended = [done, gone].into_iter().flatten().min();
-            duties.push(Duty { kind: DutyKind::Reduce, of: review.fact.seq, due, ended });
+            let ended = [done, over].into_iter().flatten().min();
+            let lapses = itself && done.is_none_or(|done| over.is_some_and(|over| over < done));
+            duties.push(Duty { kind: DutyKind::Reduce, of: review.fact.seq, due, ended, lapses });
         }
     }
 }
@@ -954,15 +974,22 @@ mod tests {
                 json!({"grant": "g", "result": "keep", "next_due_at": t(due)}),
             )
         };
-        let facts = [
-            granted(0, 0, json!({"valid_until": t(300)})),
-            review(1, 10, 100),
-            review(2, 10, 100),
-            review(3, 120, 400),
-        ];
+        let told = |last| {
+            [
+                granted(0, 0, json!({"valid_until": t(300)})),
+                review(1, 10, 100),
+                review(2, 10, 100),
+                review(3, 120, last),
+            ]
+        };
+        let facts = told(250);
         assert!(row(&facts, 110).overdue);
-        assert_eq!((row(&facts, 130).due, row(&facts, 130).overdue), (Some(m(400)), false));
-        assert_eq!((row(&facts, 130).told_again.clone(), row(&facts, 300).due), (vec![2], None));
+        let later = row(&facts, 130);
+        assert_eq!((later.due, later.overdue, later.told_again), (Some(m(250)), false, vec![2]));
+        // What was missed while the grant was in force stays missed.
+        assert_eq!((row(&facts, 310).due, row(&facts, 310).overdue), (Some(m(250)), true));
+        // The grant is over before this one is due.
+        assert_eq!((row(&told(400), 130).due, row(&told(400), 310).due), (None, None));
     }
 
     #[test]

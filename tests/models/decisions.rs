@@ -192,7 +192,8 @@ fn life(ty: &str) -> u8 {
         "decision.reviewed" => 1,
         "decision.contested" => 2,
         "decision.contest_resolved" => 3,
-        _ => 4,
+        "decision.explained" => 4,
+        _ => 5,
     }
 }
 
@@ -311,6 +312,9 @@ fn mark_early(row: &Gathered<'_>, out: &mut Decision) {
             out.out_of_order.push(f.seq);
         }
     }
+    // Choice: another opening that is dated back is marked as well, though it counts for nothing.
+    let others = row.again.iter().chain(&row.confirmations);
+    out.out_of_order.extend(others.filter(|f| f.act < opening.act).map(|f| f.seq));
 }
 
 // Choice: reviews, explanations and notices are things in themselves and count from the opening however early
@@ -457,19 +461,33 @@ impl Words {
 }
 
 /// The words of reviews and answers that count by `at`, in the order in which they were done.
+// Choice: what was told early stands right behind the opening, and an early answer right behind its contest: "as if it
+// had come first".
 fn words(row: &Gathered<'_>, contests: &[Item<'_>], reviews: &[Told<'_>], at: Micros) -> Words {
-    let mut spoken: Vec<Fact> = Vec::new();
-    let answers = contests.iter().filter_map(|item| item.answer().map(|f| (f, item.from)));
-    let seen = reviews.iter().filter_map(|item| item.told.first().map(|f| (*f, item.from)));
-    for (f, from) in answers.chain(seen) {
-        let mut counted = f.clone();
-        counted.act = counts_from(row, f).max(from);
-        if counted.act <= at {
-            spoken.push(counted);
+    let all: Vec<&Fact> = row.events.iter().copied().chain(row.opening).collect();
+    let order = reading::in_order(all, life);
+    let place = |seq: u64| order.iter().position(|f| f.seq == seq).unwrap_or_default();
+    let opened = row.opening.map_or(0, |f| place(f.seq));
+    let mut spoken: Vec<(usize, usize, &Fact)> = Vec::new();
+    for item in contests {
+        if let (Some(f), Some(first)) = (item.answer(), item.first())
+            && counts_from(row, f).max(item.from) <= at
+        {
+            // Of two that were told early each stands where it was told.
+            let behind = place(first.seq).max(opened);
+            spoken.push((place(f.seq).max(behind), place(first.seq).max(place(f.seq)), f));
         }
     }
+    for item in reviews {
+        if let Some(f) = item.told.first()
+            && item.from <= at
+        {
+            spoken.push((place(f.seq).max(opened), place(f.seq), f));
+        }
+    }
+    spoken.sort_by_key(|(at, own, f)| (*at, *own, f.place));
     let mut words = Words { words: Vec::new(), overridden: None };
-    for f in reading::in_order(spoken.iter().collect(), life) {
+    for (_, _, f) in spoken {
         let result = reading::text(&f.data, "result").unwrap_or("resolved");
         words.words.push(result.to_owned());
         // Section 10: `final_outcome` after overrides.
@@ -528,8 +546,9 @@ fn show_reviews(row: &Gathered<'_>, items: &[Told<'_>], at: Micros, out: &mut De
     }
     let Some(opening) = row.opening else { return };
     let due = reading::due(&opening.data, "review_due_at");
-    let required = opening.data.get("review_required").and_then(Value::as_bool).unwrap_or(false);
-    if required || due.is_some() {
+    // Choice: an opening that says that no review is required asks for none, also where it states a date.
+    let required = opening.data.get("review_required").and_then(Value::as_bool);
+    if required.unwrap_or(due.is_some()) {
         out.review_duty = Some(ReviewDuty { due, ended: out.reviews.iter().map(|r| r.from).min() });
     }
 }
@@ -557,7 +576,9 @@ fn explanations_and_notices(row: &Gathered<'_>, at: Micros, out: &mut Decision) 
 
 /// When it was delivered, if that was by `at`; never before the opening.
 fn delivered(row: &Gathered<'_>, f: &Fact, at: Micros) -> Option<Micros> {
-    let told = reading::happened(f, "delivered_at")?;
+    // Choice: told more than five minutes ahead, in old ledgers, it is an announcement, and a duty is not done by
+    // announcing it.
+    let told = reading::happened(f, "delivered_at").filter(|t| *t <= f.recorded)?;
     Some(row.opening.map_or(told, |opening| told.max(opening.act))).filter(|t| *t <= at)
 }
 

@@ -124,6 +124,8 @@ pub struct Clock {
     pub due: Micros,
     /// When it was ended.
     pub ended: Option<Micros>,
+    /// It was ended without what it asks for.
+    pub unmet: bool,
     /// Since when it stands still.
     pub stands_since: Option<Micros>,
 }
@@ -289,12 +291,14 @@ impl<'a> Fold<'a> {
             } else if openers.iter().any(|opener| opener.seq == f.seq) && !self.is_open() {
                 self.begin(f, State::Opened);
             } else {
-                self.told_again(f, &openers);
+                self.told_again(f);
             }
         }
-        if self.out.rounds.is_empty() {
-            return None;
-        }
+        // Choice: what another source tells again is marked where it is dated back before the first round.
+        let first_round = self.out.rounds.first()?.opened_at;
+        let others =
+            self.row.confirmations.iter().filter(|f| f.source != first.source && f.act < first_round);
+        self.out.out_of_order.extend(others.map(|f| f.seq));
         Some(self.finish())
     }
 
@@ -303,8 +307,10 @@ impl<'a> Fold<'a> {
     }
 
     /// An opening in a round that is open: told again, or a conflict.
-    fn told_again(&mut self, f: &Fact, openers: &[&Fact]) {
-        let same = openers.iter().any(|opener| opener.seq != f.seq && opener.data == f.data);
+    fn told_again(&mut self, f: &Fact) {
+        // Choice: compared with what the row's source had said before it, in the order of recording.
+        let said = self.row.opening.iter().chain(&self.row.again).chain(&self.row.confirmations);
+        let same = said.filter(|g| g.source == f.source && g.place < f.place).any(|g| g.data == f.data);
         if same { self.out.confirmations.push(f.seq) } else { self.out.conflicts.push(f.seq) }
     }
 
@@ -361,10 +367,17 @@ impl<'a> Fold<'a> {
         let ending = ends(early) || early.ty == "escalation.action_done";
         if ending && !near && reading::effective(early) < opening.act {
             self.out.ended_nothing.push(early.seq);
+            // Choice: recording went the other way here too, though nothing came of it.
+            if first {
+                self.out.out_of_order.push(early.seq);
+            }
         } else if !ending && !near && !first {
             self.out.did_nothing.push(early.seq);
         } else {
-            self.out.out_of_order.push(early.seq);
+            // At one instant events of several sources may stand before the opening without going another way.
+            if early.act < opening.act || early.place < opening.place {
+                self.out.out_of_order.push(early.seq);
+            }
             self.step(early, opening.act);
         }
     }
@@ -415,7 +428,7 @@ impl<'a> Fold<'a> {
             }
             round.state = State::Acknowledged;
             round.acknowledged_at.get_or_insert(act);
-            end_clocks(round, act, Some(ClockKind::Acknowledge));
+            end_clocks(round, act, Some(ClockKind::Acknowledge), true);
         } else if named.is_some_and(|named| self.levels.contains(&named)) {
             self.out.did_nothing.push(f.seq);
         } else {
@@ -436,7 +449,7 @@ impl<'a> Fold<'a> {
             return;
         };
         let lower = round.level.map_or(f.ty == "escalation.lowered", |level| to < level);
-        end_clocks(round, act, None);
+        end_clocks(round, act, None, false);
         round.state = if lower { State::Lowered } else { State::Raised };
         round.level = Some(to);
         self.levels.push(to);
@@ -487,7 +500,7 @@ impl<'a> Fold<'a> {
         let Some(round) = self.out.rounds.last_mut() else { return };
         let again = round.resolved_at.is_some();
         if !round.state.is_end() {
-            end_clocks(round, act, None);
+            end_clocks(round, act, None, true);
             round.paused_at = None;
             round.state = State::Resolved;
             self.ending_place = Some(f.place);
@@ -532,7 +545,7 @@ impl<'a> Fold<'a> {
             return;
         }
         round.unresolved = round.state != State::Resolved;
-        end_clocks(round, act, None);
+        end_clocks(round, act, None, false);
         round.paused_at = None;
         round.state = State::Closed;
         round.closed_at = Some(act);
@@ -561,15 +574,13 @@ impl<'a> Fold<'a> {
         let named = action_name(&f.data);
         // The newest round that has such an action; actions of earlier rounds stay to be done.
         let found = self.out.rounds.iter().enumerate().rev().find_map(|(number, round)| {
-            let is = |a: &&Action| named.as_ref().is_some_and(|named| a.is_named(named));
-            let open = round.actions.iter().filter(is).find(|a| a.ended.is_none());
-            open.or_else(|| round.actions.iter().find(is)).map(|a| (number, a.position))
+            let is = |a: &(usize, &Action)| named.as_ref().is_some_and(|named| a.1.is_named(named));
+            let open = round.actions.iter().enumerate().filter(is).find(|(_, a)| a.ended.is_none());
+            open.or_else(|| round.actions.iter().enumerate().find(is)).map(|(index, _)| (number, index))
         });
         let found = found.or_else(|| if named.is_none() { self.oldest_open(f) } else { None });
-        let action = found.and_then(|(number, position)| {
-            let round = self.out.rounds.get_mut(number)?;
-            round.actions.iter_mut().find(|a| a.position == position)
-        });
+        let action =
+            found.and_then(|(number, index)| self.out.rounds.get_mut(number)?.actions.get_mut(index));
         let Some(action) = action else {
             // It may be of a resolution to come.
             self.done_early.push(f);
@@ -587,7 +598,8 @@ impl<'a> Fold<'a> {
     fn oldest_open(&mut self, f: &Fact) -> Option<(usize, usize)> {
         let mut open = Vec::new();
         for (number, round) in self.out.rounds.iter().enumerate() {
-            open.extend(round.actions.iter().filter(|a| a.ended.is_none()).map(|a| (number, a.position)));
+            let actions = round.actions.iter().enumerate();
+            open.extend(actions.filter(|(_, a)| a.ended.is_none()).map(|(index, _)| (number, index)));
         }
         if open.len() > 1 {
             self.out.ambiguous.push(f.seq);
@@ -606,7 +618,10 @@ impl<'a> Fold<'a> {
             let missed = |kind, level, due: Micros, ended| Missed { round: number, level, kind, due, ended };
             for clock in &round.clocks {
                 due.extend(clock.running(at));
-                if let Some(ended) = clock.ended.filter(|ended| clock.passed(*ended)) {
+                // Choice: what ends at the very moment when it is due, and not by being done, was missed: it is raised
+                // because the clock has run out.
+                let passed = |ended: &Micros| clock.passed(ended.saturating_add(i64::from(clock.unmet)));
+                if let Some(ended) = clock.ended.filter(passed) {
                     round.missed.push(missed(clock.kind, clock.level, clock.due, ended));
                 }
             }
@@ -676,16 +691,24 @@ fn start_clocks(round: &mut Round, data: &Value, act: Micros) {
     for (kind, key) in [(ClockKind::Acknowledge, "ack_due_at"), (ClockKind::Resolve, "resolve_due_at")] {
         if let Some(due) = reading::due(data, key) {
             let stands_since = round.paused_at.map(|_| act);
-            round.clocks.push(Clock { kind, level: round.level, due, ended: None, stands_since });
+            round.clocks.push(Clock {
+                kind,
+                level: round.level,
+                due,
+                ended: None,
+                unmet: false,
+                stands_since,
+            });
         }
     }
 }
 
 /// Ends the running clocks of one kind, or of all.
-fn end_clocks(round: &mut Round, act: Micros, only: Option<ClockKind>) {
+fn end_clocks(round: &mut Round, act: Micros, only: Option<ClockKind>, met: bool) {
     for clock in round.clocks.iter_mut().filter(|c| c.ended.is_none()) {
         if only.is_none_or(|kind| kind == clock.kind) {
             clock.ended = Some(act);
+            clock.unmet = !met;
         }
     }
 }

@@ -204,7 +204,8 @@ fn figure(key: &Key, all: &[Tally], period: Option<(Micros, Micros)>) -> Option<
 // Choice: as stated, but never fewer than one attribute accounts for; without a statement, the most that any
 // accounts for.
 fn total(tally: &Tally) -> u64 {
-    let told = tally.key.attributes.iter().map(|a| told(tally, std::slice::from_ref(a)).sum()).max();
+    let attributes = tally.key.attributes.iter().chain(tally.not_told.keys());
+    let told = attributes.map(|a| told(tally, std::slice::from_ref(a)).sum()).max();
     told.unwrap_or_else(|| told_without_attributes(tally)).max(tally.total.unwrap_or_default())
 }
 
@@ -229,7 +230,20 @@ impl Told {
 /// Section 7: every person in a tally is in a group, in *unknown*, or in *not told by this attribute*.
 fn told(tally: &Tally, attributes: &[String]) -> Told {
     let mut out = Told { groups: BTreeMap::new(), unknown: tally.unknown, not_told: 0 };
-    for cell in &tally.cells {
+    let ways = ways(tally);
+    let several = tells_in_several_ways(tally, &ways);
+    let mut cells: Vec<&Cell> = tally.cells.iter().collect();
+    if several {
+        let knows = |way: &&(Vec<String>, Vec<&Cell>)| attributes.iter().all(|a| way.0.contains(a));
+        cells = ways
+            .iter()
+            .filter(knows)
+            .min_by_key(|way| (way.0.len(), &way.0))
+            .map_or(Vec::new(), |way| way.1.clone());
+        let most = ways.iter().map(|way| persons(&way.1)).max().unwrap_or_default();
+        out.not_told = most.saturating_sub(persons(&cells));
+    }
+    for cell in cells {
         let values: Option<Vec<String>> = attributes.iter().map(|a| cell.group.get(a).cloned()).collect();
         match values {
             // A cell without a value of the attribute: its persons are not told by it.
@@ -246,6 +260,44 @@ fn told(tally: &Tally, attributes: &[String]) -> Told {
     let stated = attributes.iter().filter_map(|a| tally.not_told.get(a)).max().copied();
     out.not_told = out.not_told.max(stated.unwrap_or_default());
     out
+}
+
+/// The cells of a tally by the attributes that they have.
+fn ways(tally: &Tally) -> Vec<(Vec<String>, Vec<&Cell>)> {
+    let mut ways: Vec<(Vec<String>, Vec<&Cell>)> = Vec::new();
+    for cell in &tally.cells {
+        let names: Vec<String> = cell.group.keys().cloned().collect();
+        match ways.iter_mut().find(|way| way.0 == names) {
+            Some(way) => way.1.push(cell),
+            None => ways.push((names, vec![cell])),
+        }
+    }
+    ways
+}
+
+fn persons(cells: &[&Cell]) -> u64 {
+    cells.iter().map(|c| c.n).sum()
+}
+
+// Choice: cells by different attributes may tell of the same persons (by sex, by race, and by both: what the law of New
+// York asks for) or of others (women told by sex, men by sex and race). They are the same where the stated total has
+// room for each way alone and not for all; without a total, where each way comes to as many assessed and as many
+// selected. Then each person counts once, by the way with the fewest attributes that knows what is asked.
+fn tells_in_several_ways(tally: &Tally, ways: &[(Vec<String>, Vec<&Cell>)]) -> bool {
+    if ways.len() < 2 {
+        return false;
+    }
+    match tally.total {
+        Some(total) => {
+            let all: u64 = ways.iter().map(|way| persons(&way.1)).sum();
+            ways.iter().all(|way| persons(&way.1) + tally.unknown <= total) && all + tally.unknown > total
+        }
+        None => {
+            let sums: BTreeSet<(u64, u64)> =
+                ways.iter().map(|way| (persons(&way.1), way.1.iter().map(|c| c.selected).sum())).collect();
+            sums.len() == 1
+        }
+    }
 }
 
 /// Adds tallies up by attributes, and reckons rates and ratios.

@@ -311,6 +311,8 @@ fn opened_row(key: &[String], fact: &Fact, repeat: Repeat) -> Row {
 /// that stands takes its place."
 // Choice: what an opening confirms is what was recorded before it. A row of another source does not go away
 // because the first row's source says the same later: that would hide the row.
+// Choice: a source that has a row of its own and then says what the first row says contradicts itself: the
+// conflict is shown in its row.
 fn open(rows: &mut Vec<Row>, key: &[String], fact: &Fact, repeat: Repeat, told: &[(&Fact, Part)]) {
     let Some(first_source) = rows.first().map(|row| row.source.clone()) else {
         rows.push(opened_row(key, fact, repeat));
@@ -322,6 +324,7 @@ fn open(rows: &mut Vec<Row>, key: &[String], fact: &Fact, repeat: Repeat, told: 
     let number = match repeat {
         Repeat::Beside | Repeat::Renews => 0,
         _ if fact.source != first_source
+            && own.is_none()
             && rows.first().is_some_and(|row| says_the_same(row, fact, told)) =>
         {
             0

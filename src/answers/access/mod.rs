@@ -1,14 +1,19 @@
 //! Access across grants and roles: who can reach what, what somebody can reach, and what nothing covers.
 
+pub mod cover;
+#[cfg(test)]
+mod model_tests;
 pub mod reach;
 pub mod who;
 
 use super::error::AnswerError;
 use super::moment::moment;
+use super::names::Listener;
 use super::parameters::Parameters;
 use super::row::ShownRow;
-use super::{Answer, Inquiry, Page, cursor};
-use reach::{Reach, Uncovered, Wanted};
+use super::{Answer, Inquiry, Page, Unheard, cursor};
+use cover::{Cover, Why};
+use reach::{Reach, Wanted};
 use who::Access;
 
 fn wanted(parameters: &Parameters) -> Wanted<'_> {
@@ -17,6 +22,17 @@ fn wanted(parameters: &Parameters) -> Wanted<'_> {
         environment: parameters.get("environment"),
         purpose: parameters.get("purpose"),
     }
+}
+
+/// What no grant was ever given for, of that for which nothing was found.
+fn unheard_terms(listener: &Listener<'_>, parameters: &Parameters) -> Result<Unheard, AnswerError> {
+    let mut unheard = Unheard::new();
+    for (name, field) in [("operation", "operations"), ("purpose", "purpose")] {
+        if let Some(value) = parameters.get(name) {
+            unheard.extend(listener.unheard(name, value, Some(("access", field)))?);
+        }
+    }
+    Ok(unheard)
 }
 
 /// Who can reach a resource: now, on a day, as known on another day; through roles too.
@@ -35,7 +51,13 @@ pub fn readers(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<
     let access = Access { engine: &moment.engine, deadline: inquiry.deadline() };
     let part = access.readers(resource, wanted, moment.when, after, parameters.limit()?)?;
     let next = part.next.map(|place| cursor::encode_place(&identity, place));
-    let body = Page { items: part.items, next };
+    let mut unheard = Unheard::new();
+    if part.items.is_empty() {
+        let listener = Listener::new(inquiry, &moment);
+        unheard = listener.unheard("resource", resource, Some(("access", "resource")))?;
+        unheard.extend(unheard_terms(&listener, parameters)?);
+    }
+    let body = Page { items: part.items, next, unheard };
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
 }
 
@@ -43,26 +65,38 @@ pub fn readers(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<
 ///
 /// # Errors
 /// A parameter is wrong, or the views do not answer.
-pub fn reach(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Vec<Reach>>, AnswerError> {
+pub fn reach(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Page<Reach>>, AnswerError> {
     let principal = parameters.get("principal").filter(|principal| !principal.is_empty());
     let principal =
         principal.ok_or_else(|| AnswerError::parameter("principal", "a principal, such as user:u-1031"))?;
     let moment = moment(inquiry, &parameters.moment)?;
     let access = Access { engine: &moment.engine, deadline: inquiry.deadline() };
-    let body = access.reachable(principal, wanted(parameters), moment.when)?;
+    let items = access.reachable(principal, wanted(parameters), moment.when)?;
+    let mut unheard = Unheard::new();
+    if items.is_empty() {
+        let listener = Listener::new(inquiry, &moment);
+        unheard = listener.unheard("principal", principal, Some(("access", "principal")))?;
+        unheard.extend(unheard_terms(&listener, parameters)?);
+    }
+    let body = Page { items, next: None, unheard };
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
 }
 
-/// A use that no grant covered.
+/// A use that grants do not cover wholly, or did not when it was recorded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UncoveredUse {
     /// The use.
     pub usage: ShownRow,
-    /// Why no grant covers it.
-    pub why: Uncovered,
+    /// How far it is covered, by what is known.
+    pub cover: Cover,
+    /// The same by what was known when it was recorded.
+    pub as_recorded: Cover,
+    /// Why it is not covered, or was not.
+    pub why: Why,
 }
 
-/// Uses that no grant covered at that time: nothing granted, granted for another purpose, or over.
+/// Uses that grants do not cover wholly at their own moments, or that are covered only by what was recorded after them.
+/// Denied uses are listed apart: with `outcome=denied`.
 ///
 /// # Errors
 /// A parameter is wrong, or the views do not answer.
@@ -72,17 +106,24 @@ pub fn uncovered(
 ) -> Result<Answer<Page<UncoveredUse>>, AnswerError> {
     let moment = moment(inquiry, &parameters.moment)?;
     let view = moment.view("access-uses")?;
-    let (ask, identity) = parameters.ask(&*view, &moment)?;
+    let (mut ask, identity) = parameters.ask(inquiry, &*view, &moment)?;
+    let asked = ask.clone();
+    if parameters.get("outcome").is_none() {
+        ask.filters.push(("outcome".to_owned(), vec!["allowed".to_owned()]));
+    }
     let access = Access { engine: &moment.engine, deadline: inquiry.deadline() };
-    let part = access.uncovered_uses(&ask)?;
-    let shown = |item: who::UncoveredUse| UncoveredUse {
-        usage: ShownRow::of(&*view, item.usage, moment.when.at),
-        why: item.why,
+    let part = access.judged_uses(&ask)?;
+    let shown = |item: who::JudgedUse| {
+        let afterwards = item.as_recorded != Cover::Covered;
+        let grants = item.now.grants;
+        let why = item.now.why.or_else(|| afterwards.then_some(Why::Afterwards { grants }))?;
+        let usage = ShownRow::of(&*view, item.usage, moment.when.at);
+        Some(UncoveredUse { usage, cover: item.now.cover, as_recorded: item.as_recorded, why })
     };
-    let body = Page {
-        items: part.items.into_iter().map(shown).collect(),
-        next: part.next.map(|place| cursor::encode_place(&identity, place)),
-    };
+    let items: Vec<UncoveredUse> = part.items.into_iter().filter_map(shown).collect();
+    let unheard = Listener::new(inquiry, &moment).unheard_of(&*view, &asked, !items.is_empty())?;
+    let next = part.next.map(|place| cursor::encode_place(&identity, place));
+    let body = Page { items, next, unheard };
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
 }
 
@@ -96,7 +137,8 @@ pub fn role_ended(
 ) -> Result<Answer<Page<ShownRow>>, AnswerError> {
     let moment = moment(inquiry, &parameters.moment)?;
     let view = moment.view("access")?;
-    let (mut ask, identity) = parameters.ask(&*view, &moment)?;
+    let (mut ask, identity) = parameters.ask(inquiry, &*view, &moment)?;
+    let asked = ask.clone();
     ask.validity = Some("in-force".to_owned());
     ask.filters.push(("state".to_owned(), vec!["granted".to_owned()]));
     let access = Access { engine: &moment.engine, deadline: inquiry.deadline() };
@@ -108,5 +150,6 @@ pub fn role_ended(
         }
     }
     let next = page.next.map(|place| cursor::encode_place(&identity, place));
-    Ok(Answer { body: Page { items, next }, as_of: moment.as_of(), applied: page.applied })
+    let unheard = Listener::new(inquiry, &moment).unheard_of(&*view, &asked, !items.is_empty())?;
+    Ok(Answer { body: Page { items, next, unheard }, as_of: moment.as_of(), applied: page.applied })
 }

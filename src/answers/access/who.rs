@@ -1,12 +1,15 @@
 //! The questions about access that go over grants and roles: asked of the engine, a bounded part at a time.
 
-use super::reach::{Reach, Uncovered, Wanted, in_force, uncovered, ways};
+use super::cover::{Cover, Grantee, Held, Judgement, Usage, Window, judge};
+use super::reach::{Reach, Wanted, grantee, way};
 use crate::answers::deadline::Deadline;
 use crate::answers::error::AnswerError;
 use crate::spec::time::Timestamp;
 use crate::views::access::resource;
+use crate::views::access::uses::recorded_at_place;
 use crate::views::engine::{Ask, Engine, Found, Place, When};
-use std::collections::BTreeMap;
+use crate::views::stretches::Stretch;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The register of who holds which role.
 const ROLES: &str = "role-assignments";
@@ -42,13 +45,22 @@ pub struct Part<T> {
     pub next: Option<Place>,
 }
 
-/// A use that nothing covers.
+/// A use, and how far grants cover it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct UncoveredUse {
+pub struct JudgedUse {
     /// The use.
     pub usage: Found,
-    /// Why not.
-    pub why: Uncovered,
+    /// By all that is known.
+    pub now: Judgement,
+    /// By what was known when it was recorded.
+    pub as_recorded: Cover,
+}
+
+/// What a principal has been given, by what is known: grants of its own, and of roles with the times at which it held them.
+struct Given {
+    principal: String,
+    own: Vec<Found>,
+    through_roles: Vec<(String, Vec<Window>, Vec<Found>)>,
 }
 
 impl Access<'_> {
@@ -113,19 +125,27 @@ impl Access<'_> {
                 }
                 looked_at += 1;
                 part.next = Some(Place { date: Timestamp::EPOCH, number: grant.number });
-                if !in_force(&grant.row, when.at) || !wanted.fits(&grant.row) {
-                    continue;
-                }
-                let role =
-                    grant.row.text("grantee.id").filter(|_| grant.row.text("grantee.kind") == Some("role"));
-                let of_role = match role {
-                    Some(role) if !roles.contains_key(role) => {
-                        roles.entry(role.to_owned()).or_insert(self.holders(role, when)?)
+                for stretch in grant.row.stretches.in_force(when.at) {
+                    if !wanted.fits(stretch, when.at) || !is_of(stretch, resource) {
+                        continue;
                     }
-                    Some(role) => roles.entry(role.to_owned()).or_default(),
-                    None => &mut Vec::new(),
-                };
-                part.items.extend(ways(grant, of_role));
+                    let ways = match grantee(stretch) {
+                        None => Vec::new(),
+                        Some(Grantee::Principal(principal)) => {
+                            vec![way(&grant.id, stretch, (principal, None), when.at)]
+                        }
+                        Some(Grantee::Role(role)) => {
+                            if !roles.contains_key(role) {
+                                roles.insert(role.to_owned(), self.holders(role, when)?);
+                            }
+                            let holders = roles.get(role).into_iter().flatten();
+                            holders
+                                .map(|holder| way(&grant.id, stretch, (holder, Some(role)), when.at))
+                                .collect()
+                        }
+                    };
+                    part.items.extend(ways);
+                }
             }
             match page.next {
                 Some(_) if part.items.len() >= limit => return Ok(part),
@@ -153,33 +173,42 @@ impl Access<'_> {
         when: When,
     ) -> Result<Vec<Reach>, AnswerError> {
         let mut found = Vec::new();
-        for grant in self.grants_of(principal, None, when)? {
-            if in_force(&grant.row, when.at) && wanted.fits(&grant.row) {
-                found.extend(ways(&grant, &[principal.to_owned()]));
+        let mut of = |grants: &[Found], to: Grantee<'_>| {
+            let role = match to {
+                Grantee::Role(role) => Some(role),
+                Grantee::Principal(_) => None,
+            };
+            for grant in grants {
+                let held = grant.row.stretches.in_force(when.at).filter(|stretch| to.has(stretch));
+                let wanted = held.filter(|stretch| wanted.fits(stretch, when.at));
+                found.extend(wanted.map(|stretch| way(&grant.id, stretch, (principal, role), when.at)));
             }
+        };
+        let own = self.all_rows(when, PAGE).with("principal", principal);
+        of(&self.all("access", own, MAX_GRANTS)?, Grantee::Principal(principal));
+        for role in self.roles(principal, when)? {
+            let of_role = self.all_rows(when, PAGE).with("role", &role);
+            of(&self.all("access", of_role, MAX_GRANTS)?, Grantee::Role(&role));
         }
         found.sort_by(|a, b| (&a.resource, &a.grant).cmp(&(&b.resource, &b.grant)));
         Ok(found)
     }
 
-    /// All grants that a principal ever had, itself and through the roles that it holds, as of a moment.
-    fn grants_of(
-        &self,
-        principal: &str,
-        resource: Option<&str>,
-        when: When,
-    ) -> Result<Vec<Found>, AnswerError> {
-        let with_resource = |ask: Ask| match resource {
-            Some(resource) => ask.with("resource", resource),
-            None => ask,
-        };
-        let own = with_resource(self.all_rows(when, PAGE).with("principal", principal));
-        let mut grants = self.all("access", own, MAX_GRANTS)?;
-        for role in self.roles(principal, when)? {
-            let of_role = with_resource(self.all_rows(when, PAGE).with("role", &role));
-            grants.extend(self.all("access", of_role, MAX_GRANTS)?);
+    /// All that a principal was ever given on a resource, itself and through roles, by what is known below an entry.
+    fn given(&self, principal: &str, resource: &str, known: u64) -> Result<Given, AnswerError> {
+        // With all stretches, whenever they hold.
+        let when = When { known, at: Timestamp::LAST };
+        let ask = || self.all_rows(when, PAGE).with("resource", resource);
+        let own = self.all("access", ask().with("principal", principal), MAX_GRANTS)?;
+        let held = self.all_rows(when, PAGE).with("principal", principal);
+        let mut through_roles = Vec::new();
+        for found in self.all(ROLES, held, MAX_HOLDERS)? {
+            let Some(role) = found.row.text("role").map(str::to_owned) else { continue };
+            let held = found.row.stretches.iter().map(|stretch| (stretch.from, stretch.end())).collect();
+            let grants = self.all("access", ask().with("role", &role), MAX_GRANTS)?;
+            through_roles.push((role, held, grants));
         }
-        Ok(grants)
+        Ok(Given { principal: principal.to_owned(), own, through_roles })
     }
 
     /// Whether a grant is to somebody who held a role, and holds none any more.
@@ -187,40 +216,72 @@ impl Access<'_> {
     /// # Errors
     /// The deadline passed, or the views do not answer.
     pub fn role_ended(&self, grant: &Found, when: When) -> Result<bool, AnswerError> {
-        if grant.row.text("grantee.kind") != Some("person") {
-            return Ok(false);
+        let person = |stretch: &Stretch| {
+            let grantee = stretch.data.get("grantee")?;
+            let text = |name: &str| grantee.get(name)?.as_str();
+            text("id").filter(|_| text("kind") == Some("person")).map(str::to_owned)
+        };
+        let people: BTreeSet<String> = grant.row.stretches.in_force(when.at).filter_map(person).collect();
+        for principal in people {
+            let held = self.all_rows(when, PAGE).with("principal", &principal);
+            let found = self.all(ROLES, held, MAX_HOLDERS)?;
+            if !found.is_empty() && assigned(&found, when.at, "role").is_empty() {
+                return Ok(true);
+            }
         }
-        let Some(principal) = grant.row.text("grantee.id") else { return Ok(false) };
-        let found = self.all(ROLES, self.all_rows(when, PAGE).with("principal", principal), MAX_HOLDERS)?;
-        Ok(!found.is_empty() && assigned(&found, when.at, "role").is_empty())
+        Ok(false)
     }
 
-    /// Uses that no grant covered when the last of them began, as known: the uses of a page, each held against the grants
-    /// and roles of that moment.
+    /// The uses of a page, each held against the grants and roles of its own moments: by what is known, and by what was
+    /// known when it was recorded. Uses of which that cannot be said are left out.
     ///
     /// # Errors
     /// The deadline passed, or the views do not answer.
-    pub fn uncovered_uses(&self, ask: &Ask) -> Result<Part<UncoveredUse>, AnswerError> {
+    pub fn judged_uses(&self, ask: &Ask) -> Result<Part<JudgedUse>, AnswerError> {
         let page = self.engine.list("access-uses", ask)?;
+        let mut given: BTreeMap<(String, String), Given> = BTreeMap::new();
         let mut items = Vec::new();
-        for usage in page.rows {
-            let row = &usage.row;
-            let (Some(principal), Some(resource)) =
-                (row.text("principal"), row.value("resource").and_then(resource))
-            else {
-                continue;
-            };
-            // Where nothing was allowed, nothing needed a grant.
-            let Some(at) = row.time("last_began") else { continue };
+        for found in page.rows {
+            let row = &found.row;
+            let (Some(usage), Some(principal)) = (Usage::of(row), row.text("principal")) else { continue };
             self.deadline.check()?;
-            let when = When { known: ask.when.known, at };
-            let grants = self.grants_of(principal, Some(&resource), when)?;
-            if let Some(why) = uncovered(row, &grants, at) {
-                items.push(UncoveredUse { usage, why });
+            let of = (principal.to_owned(), usage.resource.clone());
+            if !given.contains_key(&of) {
+                let known = self.given(principal, &usage.resource, ask.when.known)?;
+                given.insert(of.clone(), known);
             }
+            let now = given.get(&of).map(|given| given.judge(&usage));
+            let Some(now) = now else { continue };
+            let recorded = recorded_at_place(row).unwrap_or(found.number).min(ask.when.known);
+            let as_recorded = self.given(principal, &usage.resource, recorded)?.judge(&usage).cover;
+            items.push(JudgedUse { now, as_recorded, usage: found });
         }
         Ok(Part { items, next: page.next })
     }
+}
+
+impl Given {
+    fn judge(&self, usage: &Usage<'_>) -> Judgement {
+        const ALWAYS: [Window; 1] = [(Timestamp::FIRST, None)];
+        let mut held = Vec::new();
+        for grant in &self.own {
+            let grantee = Grantee::Principal(&self.principal);
+            let stretches = &grant.row.stretches;
+            held.push(Held { id: &grant.id, stretches, grantee, while_held: &ALWAYS });
+        }
+        for (role, while_held, grants) in &self.through_roles {
+            for grant in grants {
+                let grantee = Grantee::Role(role);
+                held.push(Held { id: &grant.id, stretches: &grant.row.stretches, grantee, while_held });
+            }
+        }
+        judge(usage, &held)
+    }
+}
+
+/// Whether a stretch of a grant is to this resource.
+fn is_of(stretch: &Stretch, wanted: &str) -> bool {
+    stretch.data.get("resource").and_then(resource).as_deref() == Some(wanted)
 }
 
 fn assigned(found: &[Found], at: Timestamp, field: &str) -> Vec<String> {

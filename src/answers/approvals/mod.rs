@@ -1,19 +1,17 @@
 //! One approval with the authority behind each vote, and what happened to its target afterwards.
 
-pub mod authority;
-
 use super::error::AnswerError;
 use super::moment::{AskedMoment, Moment, moment};
 use super::row::ShownRow;
+use super::rows::absent;
 use super::walk::indexed;
 use super::{Answer, Inquiry};
-use crate::catalog::{Catalog, KEY_JOINER};
+use crate::catalog::Catalog;
 use crate::index::Filter;
 use crate::spec::time::Timestamp;
 use crate::views::approvals::votes;
-use crate::views::engine::{Engine, Event, Found, Row, When};
+use crate::views::engine::{Event, Found};
 use crate::views::mentions::{MENTION, MENTIONS};
-use authority::{Authority, Delegation, Holding, Vote, authorities};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -26,24 +24,71 @@ const MAX_LOOKED_AT: usize = 5_000;
 /// A vote, and with which authority it was cast.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ShownVote {
+    /// The entry.
+    pub seq: u64,
     /// Who voted.
     pub by: String,
+    /// Who posted it.
+    pub actor: String,
+    /// How far it is known that the voter did it.
+    pub assurance: String,
+    /// When it was done, as the approval keeps it.
+    pub at: String,
+    /// When it was recorded.
+    pub recorded_at: String,
+    /// By how many seconds it was recorded later than it was done, where that is one or more.
+    pub late_seconds: Option<u64>,
     /// `granted` or `rejected`.
     pub result: String,
     /// In which role.
-    pub capacity: String,
-    /// When, as the approval keeps it.
-    pub at: String,
-    /// The entry.
-    pub seq: u64,
-    /// Whether it counts toward the quorum.
+    pub capacity: Option<String>,
+    /// In which round; none where nobody had asked.
+    pub round: Option<u64>,
+    /// Whether it counts, with or without authority.
     pub counts: bool,
-    /// Why not, if it does not.
+    /// Why it does not count, or fills no place.
     pub why_not: Option<String>,
+    /// With which authority it was cast, by what had been recorded before it.
+    pub authority: String,
+    /// Whose right it used, where that is another's.
+    pub from: Option<String>,
+    /// Whose right fills a place of the quorum by it.
+    pub right_of: Option<String>,
+    /// Whether it has the authority by all that is known now, where that differs.
+    pub authority_now: Option<bool>,
     /// Whether it is the requester's own.
     pub own: bool,
-    /// Whether the voter really could vote so at that moment, by roles and delegations as known.
-    pub authority: Authority,
+    /// Whether the requester had lent the voter a right.
+    pub by_requesters_delegate: bool,
+}
+
+impl ShownVote {
+    fn of(vote: &Map<String, Value>) -> ShownVote {
+        let optional = |name: &str| vote.get(name).and_then(Value::as_str).map(str::to_owned);
+        let text = |name: &str| optional(name).unwrap_or_default();
+        let number = |name: &str| vote.get(name).and_then(Value::as_u64);
+        let is = |name: &str| vote.get(name) == Some(&Value::Bool(true));
+        ShownVote {
+            seq: number("seq").unwrap_or(0),
+            by: text("by"),
+            actor: text("actor"),
+            assurance: text("assurance"),
+            at: text("at"),
+            recorded_at: text("recorded_at"),
+            late_seconds: number("late_seconds"),
+            result: text("result"),
+            capacity: optional("capacity"),
+            round: number("round"),
+            counts: is("counts"),
+            why_not: optional("why_not"),
+            authority: text("authority"),
+            from: optional("from"),
+            right_of: optional("right_of"),
+            authority_now: vote.get("authority_now").and_then(Value::as_bool),
+            own: is("own"),
+            by_requesters_delegate: is("by_requesters_delegate"),
+        }
+    }
 }
 
 /// An approval, and with which authority it was decided.
@@ -51,113 +96,37 @@ pub struct ShownVote {
 pub struct Approval {
     /// The approval, without the votes that are beside it.
     pub row: ShownRow,
-    /// Each vote with its authority at that moment.
+    /// Each vote of all rounds with its authority at that moment.
     pub votes: Vec<ShownVote>,
-    /// Votes in favour that count and had the authority that they claimed.
-    pub votes_with_authority: usize,
+    /// Votes in favour in the newest round that fill a place of the quorum with the authority that they had.
+    pub votes_with_authority: u64,
 }
 
 /// One approval, with the authority behind each vote.
 ///
 /// # Errors
 /// There is no such approval as of then, a parameter is wrong, or the views do not answer.
-pub fn one(inquiry: &Inquiry<'_>, id: &str, asked: &AskedMoment) -> Result<Answer<Approval>, AnswerError> {
+pub fn one(
+    inquiry: &Inquiry<'_>,
+    id: &str,
+    source: Option<&str>,
+    asked: &AskedMoment,
+) -> Result<Answer<Approval>, AnswerError> {
     let moment = moment(inquiry, asked)?;
     let view = moment.view("approvals")?;
-    let found = found(&moment, id)?;
-    let votes = with_authority(inquiry, &moment.engine, &found.row, moment.when)?;
-    let holding = |vote: &&ShownVote| vote.counts && vote.result == "granted" && vote.authority.holds();
-    let votes_with_authority = votes.iter().filter(holding).count();
+    let found = found(&moment, id, source)?;
+    let votes = votes(&found.row).map(ShownVote::of).collect();
+    let votes_with_authority = found.row.value("votes_with_authority").and_then(Value::as_u64).unwrap_or(0);
     let mut row = ShownRow::of(&*view, found, moment.when.at);
-    // They are beside the row, with more.
+    // They are beside the row, each of its own shape.
     row.fields.remove("votes");
     let body = Approval { row, votes, votes_with_authority };
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
 }
 
-fn found(moment: &Moment, id: &str) -> Result<Found, AnswerError> {
-    moment.engine.row("approvals", id, moment.when)?.ok_or_else(|| {
-        AnswerError::NotThere(format!("no approval {id:.128?}, as of the moment that was asked for"))
-    })
-}
-
-fn text(vote: &Map<String, Value>, name: &str) -> String {
-    vote.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
-/// The votes of an approval, each with the authority that it had when it was cast, as known.
-fn with_authority(
-    inquiry: &Inquiry<'_>,
-    engine: &Engine,
-    approval: &Row,
-    when: When,
-) -> Result<Vec<ShownVote>, AnswerError> {
-    let cast: Vec<Vote> = votes(approval)
-        .map(|vote| Vote {
-            by: text(vote, "by"),
-            capacity: text(vote, "capacity"),
-            delegation: vote.get("delegation").and_then(Value::as_str).map(str::to_owned),
-            at: Timestamp::recorded(&text(vote, "at")).unwrap_or(Timestamp::FIRST),
-        })
-        .collect();
-    let mut holdings = Vec::new();
-    let mut delegations = Vec::new();
-    for vote in &cast {
-        inquiry.deadline().check()?;
-        // As they held when the vote was cast.
-        let then = When { known: when.known, at: vote.at };
-        let lent = lent(engine, vote, then)?;
-        let lender = lent.as_ref().map(|lent| lent.from.clone());
-        delegations.extend(lent);
-        for principal in std::iter::once(vote.by.clone()).chain(lender) {
-            holdings.extend(held(engine, principal, vote, then)?);
-        }
-    }
-    let subject = (approval.text("kind").unwrap_or_default(), approval.text("risk_class"));
-    let found = authorities(&cast, subject, &holdings, &delegations);
-    let shown = votes(approval).zip(found).map(|(vote, authority)| ShownVote {
-        by: text(vote, "by"),
-        result: text(vote, "result"),
-        capacity: text(vote, "capacity"),
-        at: text(vote, "at"),
-        seq: vote.get("seq").and_then(Value::as_u64).unwrap_or(0),
-        counts: vote.get("counts") == Some(&Value::Bool(true)),
-        why_not: vote.get("why_not").and_then(Value::as_str).map(str::to_owned),
-        own: vote.get("own") == Some(&Value::Bool(true)),
-        authority,
-    });
-    Ok(shown.collect())
-}
-
-/// The delegation that a vote names, as it was then.
-fn lent(engine: &Engine, vote: &Vote, then: When) -> Result<Option<Delegation>, AnswerError> {
-    let Some(id) = &vote.delegation else { return Ok(None) };
-    let Some(lent) = engine.row("delegations", id, then)? else { return Ok(None) };
-    let row = &lent.row;
-    let of = |name: &str| row.text(name).unwrap_or_default().to_owned();
-    let kinds = row.value("kinds").and_then(Value::as_array).into_iter().flatten();
-    let ended = row.state != "granted";
-    Ok(Some(Delegation {
-        id: id.clone(),
-        from: of("from"),
-        to: of("to"),
-        kinds: kinds.filter_map(|kind| kind.as_str().map(str::to_owned)).collect(),
-        max_risk: of("max_risk"),
-        valid_from: row.valid_from,
-        until: if ended { Some(vote.at) } else { row.valid_until },
-    }))
-}
-
-/// The role that a vote claims, if a principal held it then.
-fn held(engine: &Engine, principal: String, vote: &Vote, then: When) -> Result<Option<Holding>, AnswerError> {
-    let id = format!("{principal}{KEY_JOINER}{}", vote.capacity);
-    let role = engine.row("role-assignments", &id, then)?;
-    let holds = role.is_some_and(|role| {
-        role.row.state == "assigned" && matches!(role.validity(vote.at), None | Some("in-force"))
-    });
-    // What is known of this moment, and of no other.
-    let (from, until) = (Some(vote.at), vote.at.checked_add(1));
-    Ok(holds.then(|| Holding { principal, role: vote.capacity.clone(), from, until }))
+fn found(moment: &Moment, id: &str, source: Option<&str>) -> Result<Found, AnswerError> {
+    let found = moment.engine.row_of("approvals", id, source, moment.when)?;
+    found.map_or_else(|| Err(absent(moment, "approvals", id, source)), Ok)
 }
 
 /// An entry that speaks of what was approved.
@@ -196,21 +165,33 @@ pub struct After {
 ///
 /// # Errors
 /// There is no such approval as of then, a parameter is wrong, or the views, the index or the log do not answer.
-pub fn after(inquiry: &Inquiry<'_>, id: &str, asked: &AskedMoment) -> Result<Answer<After>, AnswerError> {
+pub fn after(
+    inquiry: &Inquiry<'_>,
+    id: &str,
+    source: Option<&str>,
+    asked: &AskedMoment,
+) -> Result<Answer<After>, AnswerError> {
     let moment = moment(inquiry, asked)?;
-    let row = found(&moment, id)?.row;
-    let text = |name: &str| row.text(name).map(str::to_owned);
+    let row = found(&moment, id, source)?.row;
+    // What stands granted; else what was decided last.
+    let term = |name: &str| match row.value("in_force.terms") {
+        Some(terms) => terms.get(name),
+        None => row.value(name),
+    };
+    let decided = row.time("in_force.granted_at").or_else(|| row.time("decided_at"));
     let mut body = After {
-        target: row.value("target").cloned().unwrap_or_default(),
-        scope_digest: text("scope_digest"),
-        decided_at: text("decided_at"),
+        target: term("target").cloned().unwrap_or_default(),
+        scope_digest: term("scope_digest").and_then(Value::as_str).map(str::to_owned),
+        decided_at: decided.map(|decided| decided.to_string()),
         items: Vec::new(),
         more: false,
     };
-    let decided = row.time("decided_at");
-    if let (Some(decided), Some(target)) = (decided, row.text("target.id")) {
+    let of_target = |name: &str| body.target.get(name).and_then(Value::as_str).map(str::to_owned);
+    let (target, version, digest) = (of_target("id"), of_target("version"), body.scope_digest.clone());
+    if let (Some(decided), Some(target)) = (decided, target.as_deref()) {
         let catalog = inquiry.catalog();
-        let approved = Approved { id, row: &row, target, decided, until: moment.when.at };
+        let (version, digest) = (version.as_deref(), digest.as_deref());
+        let approved = Approved { id, target, version, digest, decided, until: moment.when.at };
         for seq in speaking_of(inquiry, &moment, target)? {
             inquiry.deadline().check()?;
             let Some(item) = approved.afterwards(&catalog, inquiry.event(seq)?) else { continue };
@@ -239,8 +220,9 @@ fn speaking_of(inquiry: &Inquiry<'_>, moment: &Moment, target: &str) -> Result<B
 /// What was approved, and when.
 struct Approved<'a> {
     id: &'a str,
-    row: &'a Row,
     target: &'a str,
+    version: Option<&'a str>,
+    digest: Option<&'a str>,
     decided: Timestamp,
     until: Timestamp,
 }
@@ -256,16 +238,16 @@ impl Approved<'_> {
         if !speaks || own || at <= self.decided || at > self.until {
             return None;
         }
-        let same = |name: &str, as_approved: &str| {
+        let same = |name: &str, as_approved: Option<&str>| {
             let value = event.data.get(name)?.as_str()?;
-            Some(self.row.text(as_approved) == Some(value))
+            Some(as_approved == Some(value))
         };
         Some(Afterwards {
             seq: event.seq,
             effective_at: at,
             by: event.by().to_owned(),
-            same_version: same("version", "target.version"),
-            same_digest: same("artifact_digest", "scope_digest").or_else(|| same("digest", "scope_digest")),
+            same_version: same("version", self.version),
+            same_digest: same("artifact_digest", self.digest).or_else(|| same("digest", self.digest)),
             event_type: event.ty,
         })
     }

@@ -1,17 +1,17 @@
 //! Counting for controls: evidence that still counts, and rows that a control applies to, as of one moment.
 
 use crate::answers::Inquiry;
-use crate::answers::due;
 use crate::answers::error::AnswerError;
 use crate::answers::moment::{AskedMoment, Moment, moment};
 use crate::answers::row::RowsRef;
 use crate::answers::walk::{MAX_WALKED, walk};
-use crate::catalog::{Cadence, Catalog, Control, Filter, Population};
+use crate::catalog::{Catalog, Control, Filter, Population};
 use crate::spec::time::Timestamp;
 use crate::views::engine::Event;
 use crate::views::evidence::{CONTROL, EVIDENCE};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Rows of a population in one page of those that are counted one by one.
 const COUNTED_AT_ONCE: usize = 1_000;
@@ -78,9 +78,6 @@ pub struct ShownControl {
     pub count: u64,
     /// The evidence that was recorded last, the newest first.
     pub recent: Vec<ShownEvidence>,
-    /// When the last evidence was recorded, and the cadence after that, by the calendar. None without evidence, and where
-    /// the cadence is `per-event`.
-    pub due_by: Option<Timestamp>,
 }
 
 /// The control of this id.
@@ -98,8 +95,8 @@ pub fn declared<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Control, Answe
 pub struct Asked<'a> {
     /// Who asks, and until when.
     pub inquiry: &'a Inquiry<'a>,
-    /// The catalogue by which it is asked.
-    pub catalog: &'a Catalog,
+    /// The catalogue as it was by then, which declares the controls.
+    pub catalog: Arc<Catalog>,
     /// As of when.
     pub moment: Moment,
     /// Entries that do not count by then, and their types.
@@ -113,13 +110,13 @@ impl<'a> Asked<'a> {
     ///
     /// # Errors
     /// A parameter is wrong, or the views do not answer.
-    pub fn new(
-        inquiry: &'a Inquiry<'a>,
-        catalog: &'a Catalog,
-        asked: &AskedMoment,
-    ) -> Result<Asked<'a>, AnswerError> {
+    pub fn new(inquiry: &'a Inquiry<'a>, asked: &AskedMoment) -> Result<Asked<'a>, AnswerError> {
         let moment = moment(inquiry, asked)?;
         let known = moment.when.known;
+        let catalog = match asked.as_of {
+            Some(_) => inquiry.desk().catalog.at(known),
+            None => inquiry.catalog(),
+        };
         let mut corrected = BTreeMap::new();
         for seq in moment.engine.spoken_of()?.into_iter().filter(|seq| *seq < known) {
             inquiry.deadline().check()?;
@@ -151,12 +148,8 @@ impl<'a> Asked<'a> {
             None => None,
         };
         let recent = self.latest(control, recent)?;
-        let due_by = match &control.cadence {
-            Cadence::PerEvent => None,
-            Cadence::Every(span) => recent.first().and_then(|last| due::after(last.recorded_at, span)),
-        };
         let count = self.count(control)?;
-        Ok(ShownControl { declared: control.clone(), population, count, recent, due_by })
+        Ok(ShownControl { declared: control.clone(), population, count, recent })
     }
 
     /// Whether an entry does not count.
@@ -181,7 +174,7 @@ impl<'a> Asked<'a> {
         Ok(count)
     }
 
-    /// The candidates of a control's own list in a range, the newest first.
+    /// The candidates of a control's own list in a range.
     ///
     /// # Errors
     /// The views do not answer.
@@ -189,10 +182,11 @@ impl<'a> Asked<'a> {
         &self,
         control: &Control,
         range: (u64, u64),
+        newest_first: bool,
         limit: usize,
     ) -> Result<Vec<u64>, AnswerError> {
         let list = (CONTROL, control.id.as_str());
-        Ok(self.moment.engine.entries(EVIDENCE, &[list], range, true, limit)?)
+        Ok(self.moment.engine.entries(EVIDENCE, &[list], range, newest_first, limit)?)
     }
 
     /// An entry as evidence of a control; none if it is none, or does not count.
@@ -208,7 +202,7 @@ impl<'a> Asked<'a> {
         Ok(Some(ShownEvidence {
             seq,
             recorded_at: event.recorded_at,
-            effective_at: event.effective_at(self.catalog),
+            effective_at: event.effective_at(&self.catalog),
             by: event.by().to_owned(),
             event_type: event.ty,
             subject: event.subject,
@@ -223,7 +217,7 @@ impl<'a> Asked<'a> {
             true,
             limit,
             MAX_WALKED,
-            |range, limit| self.listed(control, range, limit),
+            |range, limit| self.listed(control, range, true, limit),
             |seq| self.evidence(control, seq),
         )?;
         Ok(walked.items)
@@ -260,7 +254,8 @@ impl<'a> Asked<'a> {
         let filters = filters(&population.filter);
         // Rows are counted by their state as they come; everything else is counted here.
         if self.moment.current && filters.iter().all(|(name, _)| name == "state") {
-            let counts = engine.counts(&population.register, "state", when.at)?;
+            let counts =
+                engine.counts(&population.register, "state", when.at, Some(self.moment.deadline.moment()))?;
             let fits = |state: &String| filters.iter().all(|(_, states)| states.contains(state));
             let fitting = counts.iter().filter(|(state, _)| fits(state));
             return Ok(Counted::Exactly(fitting.map(|(_, count)| count).sum()));

@@ -2,12 +2,14 @@
 
 use super::counting::{Asked, ShownEvidence, declared};
 use crate::answers::error::AnswerError;
+use crate::answers::names::Listener;
 use crate::answers::parameters::Parameters;
 use crate::answers::walk::{MAX_WALKED, resumed, speaking_of, walk};
-use crate::answers::{Answer, Inquiry, Page, cursor};
+use crate::answers::{Answer, Inquiry, Page, Unheard, cursor};
 use crate::catalog::{Catalog, Control, KEY_JOINER};
 
-/// A page of evidence, the latest recorded first. What corrections took away is left out.
+/// A page of evidence, the latest recorded first unless it is asked for in the order of the ledger. What corrections took
+/// away is left out.
 ///
 /// # Errors
 /// There is no such control, a parameter is wrong, or the views do not answer.
@@ -16,14 +18,14 @@ pub fn list(
     id: &str,
     parameters: &Parameters,
 ) -> Result<Answer<Page<ShownEvidence>>, AnswerError> {
-    let catalog = inquiry.catalog();
-    let control = declared(&catalog, id)?;
+    let asked = Asked::new(inquiry, &parameters.moment)?;
+    let control = declared(&asked.catalog, id)?;
     let member = parameters.get("member");
     let limit = parameters.limit()?;
-    let identity = format!("evidence {id} {member:?} {:?}", parameters.moment.as_of);
+    let newest_first = parameters.newest_first(true)?;
+    let identity = format!("evidence {newest_first} {id} {member:?} {:?}", parameters.moment.as_of);
     let at = parameters.get("cursor").map(|text| cursor::decode(&identity, text)).transpose()?;
-    let asked = Asked::new(inquiry, &catalog, &parameters.moment)?;
-    let range = resumed((0, asked.moment.when.known), true, at, inquiry.store().size())?;
+    let range = resumed((0, asked.moment.when.known), newest_first, at, inquiry.store().size())?;
     let way = match member {
         Some(member) => Way::to(control, member, is_by_row(&asked, control)?),
         None => Way::Listed,
@@ -31,17 +33,22 @@ pub fn list(
     let walked = walk(
         inquiry.deadline(),
         range,
-        true,
+        newest_first,
         limit,
         MAX_WALKED,
-        |range, limit| way.candidates(&asked, control, range, limit),
+        |range, limit| way.candidates(&asked, control, range, newest_first, limit),
         |seq| {
             let shown = asked.evidence(control, seq)?;
             Ok(shown.filter(|shown| member.is_none_or(|id| shown.members.iter().any(|member| member == id))))
         },
     )?;
     let next = walked.next.map(|seq| cursor::encode(&identity, seq));
-    let body = Page { items: walked.items, next };
+    let mut unheard = Unheard::new();
+    if let Some(member) = member.filter(|_| walked.items.is_empty()) {
+        let register = control.population.as_ref().map(|population| (population.register.as_str(), "id"));
+        unheard = Listener::new(inquiry, &asked.moment).unheard("member", member, register)?;
+    }
+    let body = Page { items: walked.items, next, unheard };
     Ok(Answer { body, as_of: asked.moment.as_of(), applied: asked.moment.engine.applied() })
 }
 
@@ -66,7 +73,7 @@ impl Way {
         Way::Speaking(id.to_owned())
     }
 
-    /// Candidates in a range, the newest first.
+    /// Candidates in a range.
     ///
     /// # Errors
     /// The views or the index do not answer.
@@ -75,11 +82,15 @@ impl Way {
         asked: &Asked<'_>,
         control: &Control,
         range: (u64, u64),
+        newest_first: bool,
         limit: usize,
     ) -> Result<Vec<u64>, AnswerError> {
         match self {
-            Way::Listed => asked.listed(control, range, limit),
-            Way::Speaking(id) => speaking_of(asked.inquiry, &asked.moment.engine, id, range, true, limit),
+            Way::Listed => asked.listed(control, range, newest_first, limit),
+            Way::Speaking(id) => {
+                let (inquiry, engine) = (asked.inquiry, &asked.moment.engine);
+                speaking_of(inquiry, engine, &[id.as_str()], range, newest_first, limit)
+            }
         }
     }
 }
@@ -90,7 +101,7 @@ impl Way {
 /// # Errors
 /// The views do not answer.
 pub fn is_by_row(asked: &Asked<'_>, control: &Control) -> Result<bool, AnswerError> {
-    Ok(asked.count(control)? > MAX_WALKED as u64 && is_spoken_of(asked.catalog, control))
+    Ok(asked.count(control)? > MAX_WALKED as u64 && is_spoken_of(&asked.catalog, control))
 }
 
 /// Whether each event that names a row as evidence is on the list of the row's id too: the field that names it is the

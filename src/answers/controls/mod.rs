@@ -1,18 +1,24 @@
-//! What the organisation has to be able to show, and what the ledger holds of it.
-//!
-//! Here is what was recorded: how much evidence, which was the last, to how many rows a control applies. Whether a control
-//! is kept is judged elsewhere, and nothing here may look as if it were.
+//! What the organisation has to be able to show, and what the ledger holds of it: to which rows a control applies, how much
+//! evidence there is, which was the last, and for which of them it is due or overdue. Each control is the one that the
+//! catalogue declared by then. Whether one is violated is judged elsewhere, and nothing here may look as if it were.
 
 pub mod counting;
 pub mod evidence;
+pub mod gathered;
 pub mod members;
+pub mod standing;
 
 use super::error::AnswerError;
 use super::moment::AskedMoment;
 use super::parameters::Parameters;
+use super::row::CORE;
+use super::words::no_word;
 use super::{Answer, Inquiry};
 use crate::catalog::{Catalog, Control};
+use crate::spec::time::Timestamp;
 use counting::{Asked, ShownControl, declared};
+use standing::{Summary, Waivers, summary};
+use std::collections::BTreeSet;
 
 /// Members of one population that are counted one by one for the list of all controls.
 ///
@@ -24,6 +30,25 @@ const MAX_COUNTED: usize = 20_000;
 
 /// Evidence that one control shows by itself; its list has all of it.
 const RECENT: usize = 10;
+
+/// Members of which it is told how they stand, for one control.
+///
+/// Reason: for each, up to a hundred entries are read.
+const MAX_STANDING: usize = 500;
+
+/// How much evidence, and how many members, a control has at most of which the list of all controls tells how it stands.
+///
+/// Reason: sixty of them are read for one answer.
+const MAX_STANDING_IN_LIST: usize = 200;
+
+/// A control, and how it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OneControl {
+    /// The control, and what there is of evidence.
+    pub control: ShownControl,
+    /// None where that is more than is looked at for this answer.
+    pub standing: Option<Summary>,
+}
 
 /// Controls, and by which catalogue their evidence is counted.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,11 +66,12 @@ pub struct Controls<T> {
 pub fn list(
     inquiry: &Inquiry<'_>,
     parameters: &Parameters,
-) -> Result<Answer<Controls<Vec<ShownControl>>>, AnswerError> {
-    let catalog = inquiry.catalog();
-    let mut asked = Asked::new(inquiry, &catalog, &parameters.moment)?;
+) -> Result<Answer<Controls<Vec<OneControl>>>, AnswerError> {
+    let mut asked = Asked::new(inquiry, &parameters.moment)?;
+    let catalog = asked.catalog.clone();
+    let waivers = Waivers::of(&asked)?;
     let domain = domain(&catalog, parameters)?;
-    let population = parameters.get("population");
+    let population = population(&catalog, parameters)?;
     let fits = |control: &&Control| {
         domain.is_none_or(|domain| control.domain == domain)
             && population.is_none_or(|name| {
@@ -54,7 +80,11 @@ pub fn list(
     };
     let mut shown = Vec::new();
     for control in catalog.controls().filter(fits) {
-        shown.push(asked.control(control, MAX_COUNTED_IN_LIST, 1)?);
+        let shown_control = asked.control(control, MAX_COUNTED_IN_LIST, 1)?;
+        let few = shown_control.count <= MAX_STANDING_IN_LIST as u64;
+        let standing = if few { Some(stand(&asked, &waivers, control, MAX_STANDING_IN_LIST)?) } else { None };
+        let standing = standing.filter(|standing| standing.complete);
+        shown.push(OneControl { control: shown_control, standing });
     }
     Ok(answer(&asked, shown))
 }
@@ -64,10 +94,18 @@ fn domain<'a>(catalog: &Catalog, parameters: &'a Parameters) -> Result<Option<&'
     if catalog.controls().any(|control| control.domain == domain) {
         return Ok(Some(domain));
     }
-    let mut known: Vec<&str> = catalog.controls().map(|control| control.domain.as_str()).collect();
-    known.sort_unstable();
-    known.dedup();
-    Err(AnswerError::parameter("domain", &format!("one of {}", known.join(", "))))
+    let known: BTreeSet<&str> = catalog.controls().map(|control| control.domain.as_str()).collect();
+    Err(no_word("domain", domain, &Vec::from_iter(known)))
+}
+
+fn population<'a>(catalog: &Catalog, parameters: &'a Parameters) -> Result<Option<&'a str>, AnswerError> {
+    let Some(name) = parameters.get("population") else { return Ok(None) };
+    if CORE.contains(&name) || catalog.register(name).is_some() {
+        return Ok(Some(name));
+    }
+    let of_controls = catalog.controls().filter_map(|control| control.population.as_ref());
+    let known: BTreeSet<&str> = of_controls.map(|population| population.register.as_str()).collect();
+    Err(no_word("population", name, &Vec::from_iter(known)))
 }
 
 /// One control, with its latest evidence.
@@ -78,12 +116,34 @@ pub fn one(
     inquiry: &Inquiry<'_>,
     id: &str,
     moment: &AskedMoment,
-) -> Result<Answer<Controls<ShownControl>>, AnswerError> {
-    let catalog = inquiry.catalog();
-    let mut asked = Asked::new(inquiry, &catalog, moment)?;
+) -> Result<Answer<Controls<OneControl>>, AnswerError> {
+    let mut asked = Asked::new(inquiry, moment)?;
+    let catalog = asked.catalog.clone();
     let control = declared(&catalog, id)?;
     let shown = asked.control(control, MAX_COUNTED, RECENT)?;
-    Ok(answer(&asked, shown))
+    let standing = stand(&asked, &Waivers::of(&asked)?, control, MAX_STANDING)?;
+    Ok(answer(&asked, OneControl { control: shown, standing: Some(standing) }))
+}
+
+fn stand(
+    asked: &Asked<'_>,
+    waivers: &Waivers,
+    control: &Control,
+    most: usize,
+) -> Result<Summary, AnswerError> {
+    let published = published(asked, control)?;
+    summary(asked, waivers, control, published, most)
+}
+
+/// Since when a control is declared, without a break up to the catalogue of the question: from the publication that brought
+/// it, or from the ledger's first entry.
+fn published(asked: &Asked<'_>, control: &Control) -> Result<Timestamp, AnswerError> {
+    let (desk, known) = (asked.inquiry.desk(), asked.moment.when.known);
+    let versions = desk.catalog.versions().into_iter().rev();
+    let by_then = versions.filter(|version| version.seq.is_none_or(|seq| seq < known));
+    let first = by_then.take_while(|version| version.catalog.control(&control.id).is_some()).last();
+    let seq = first.and_then(|version| version.seq).unwrap_or(0);
+    if seq < known { Ok(desk.store.time(seq)?) } else { Ok(asked.moment.when.at) }
 }
 
 fn answer<T>(asked: &Asked<'_>, shown: T) -> Answer<Controls<T>> {

@@ -91,12 +91,46 @@ fn rows_come_typed_with_their_columns_and_page_by_page() {
     assert!(matches!(refused, Err(AnswerError::Cursor)), "{refused:?}");
 }
 
+/// The order of the ledger is that of recording; what was told late was opened before what was told in time.
+#[test]
+fn rows_come_in_the_order_of_business_too_and_page_by_page() {
+    let (ledger, _) = approvals();
+    let late = "2026-03-01T12:00:00.000000Z";
+    ledger.post("late", "approval.requested", "CASE-2", late, requested("A-0"));
+    let inquiry = ledger.inquiry();
+    let listed = |sort: &str| {
+        let (mut ids, mut cursor) = (Vec::new(), None);
+        loop {
+            let mut pairs = vec![("sort", sort), ("limit", "1")];
+            pairs.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
+            let page = rows::list(&inquiry, "approvals", &asked(&pairs)).unwrap().body.page;
+            ids.extend(page.items.into_iter().map(|row| row.this.id));
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => return ids.join(" "),
+            }
+        }
+    };
+    assert_eq!(listed("recorded"), "A-1 A-2 A-3 A-0");
+    assert_eq!((listed("opened"), listed("-opened")), ("A-1 A-0 A-2 A-3".into(), "A-3 A-2 A-0 A-1".into()));
+    assert_eq!((listed("changed"), listed("-changed")), ("A-0 A-2 A-3 A-1".into(), "A-1 A-3 A-2 A-0".into()));
+    assert_eq!((listed("ended"), listed("-ended")), (String::new(), String::new()));
+    ledger.post(
+        "end",
+        "approval.withdrawn",
+        "CASE-2",
+        late,
+        json!({"by": "user:ann", "approval": "A-0", "reason": "No."}),
+    );
+    assert_eq!(listed("-ended"), "A-0");
+}
+
 #[test]
 fn one_row_and_its_history_are_told_as_they_were_known_and_as_they_held() {
     let (ledger, seqs) = approvals();
     let inquiry = ledger.inquiry();
     let state = |asked: AskedMoment| {
-        let answer = rows::one(&inquiry, "approvals", "A-1", &asked).unwrap();
+        let answer = rows::one(&inquiry, "approvals", "A-1", None, &asked).unwrap();
         (answer.body.state, answer.body.overdue, answer.as_of)
     };
     let (now, _, as_of) = state(AskedMoment::default());
@@ -107,16 +141,20 @@ fn one_row_and_its_history_are_told_as_they_were_known_and_as_they_held() {
     let as_held = AskedMoment { at: Some("2026-03-03T12:00:00Z".to_owned()), ..AskedMoment::default() };
     assert_eq!(state(as_held).0, "pending");
 
-    let history = rows::history(&inquiry, "approvals", "A-1", &AskedMoment::default()).unwrap();
+    let history = rows::history(&inquiry, "approvals", "A-1", &asked(&[])).unwrap();
     let told: Vec<u64> = history.body.changes.iter().map(|change| change.seq).collect();
     assert_eq!(told, [seqs[0], seqs[3]]);
-    let then = rows::history(&inquiry, "approvals", "A-1", &as_known).unwrap();
+    let backwards = rows::history(&inquiry, "approvals", "A-1", &asked(&[("order", "desc")])).unwrap();
+    let told: Vec<u64> = backwards.body.changes.iter().map(|change| change.seq).collect();
+    assert_eq!(told, [seqs[3], seqs[0]]);
+    let then =
+        rows::history(&inquiry, "approvals", "A-1", &asked(&[("as_of", &seqs[2].to_string())])).unwrap();
     assert_eq!(then.body.changes.len(), 1);
 
-    let absent = rows::one(&inquiry, "approvals", "A-9", &AskedMoment::default());
+    let absent = rows::one(&inquiry, "approvals", "A-9", None, &AskedMoment::default());
     assert!(matches!(absent, Err(AnswerError::NotThere(_))), "{absent:?}");
     let beyond = AskedMoment { min_seq: Some(99), ..AskedMoment::default() };
-    let beyond = rows::one(&inquiry, "approvals", "A-1", &beyond);
+    let beyond = rows::one(&inquiry, "approvals", "A-1", None, &beyond);
     assert!(matches!(beyond, Err(AnswerError::NotThere(_))), "{beyond:?}");
 }
 
@@ -186,6 +224,7 @@ fn a_timeline_names_the_rows_that_were_changed() {
     let found = timeline::timeline(&inquiry, "A-1", &asked(&[])).unwrap();
     let told: Vec<(u64, &str)> = found
         .body
+        .page
         .items
         .iter()
         .map(|mention| (mention.seq, mention.row.as_ref().map_or("", |row| row.id.as_str())))
@@ -205,7 +244,7 @@ fn an_answer_that_takes_too_long_is_ended() {
     too_long(rows::list(&inquiry, "approvals", &asked(&[])).map(|_| ()));
     too_long(rows::list(&inquiry, "approvals", &asked(&[("sort", "due"), ("as_of", "2")])).map(|_| ()));
     // What takes no loop is answered still.
-    assert!(rows::one(&inquiry, "approvals", "A-1", &AskedMoment::default()).is_ok());
+    assert!(rows::one(&inquiry, "approvals", "A-1", None, &AskedMoment::default()).is_ok());
 }
 
 #[test]

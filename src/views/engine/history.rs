@@ -1,12 +1,11 @@
 //! The history of one row: each event that made it what it is, and what the event changed.
 
-use super::corrections::Corrections;
-use super::error::Result;
+use super::error::{EngineError, Result};
+use super::fold::advance;
 use super::query::When;
-use super::row::{Assurance, Row};
+use super::row::{Assurance, Row, RowEvent};
 use super::state::Engine;
-use super::stored::load;
-use super::view::advance;
+use super::stored::siblings_of;
 use crate::spec::time::Timestamp;
 use serde_json::{Map, Value};
 
@@ -57,48 +56,83 @@ impl Engine {
     /// # Errors
     /// See [`Engine::view`].
     pub fn history(&self, view: &str, id: &str, when: When) -> Result<Option<History>> {
+        self.history_of(view, id, None, when)
+    }
+
+    /// The same of the row of this source.
+    ///
+    /// # Errors
+    /// See [`Engine::view`].
+    pub fn history_of(
+        &self,
+        view: &str,
+        id: &str,
+        source: Option<&str>,
+        when: When,
+    ) -> Result<Option<History>> {
         let reading = self.reading(view)?;
-        let Some(number) = reading.number(id)? else { return Ok(None) };
+        let Some(number) = reading.number_of(id, source, when)? else { return Ok(None) };
         let Some(stored) = reading.stored(number)?.filter(|stored| stored.id == id) else { return Ok(None) };
-        let corrections = Corrections::new(&*self.store);
-        let mut events = reading.events(number, &stored)?;
-        events.retain(|(effective_at, seq, _)| *seq < when.known && *effective_at <= when.at);
-        let shortened = events.len() > MAX_HISTORY;
-        let shown_from = events.len().saturating_sub(MAX_HISTORY);
-        let mut row = Row::default();
-        let mut changes = Vec::new();
-        // An event is late if a later one by effective time was recorded before it.
-        let mut earliest_after: Vec<u64> = vec![u64::MAX; events.len() + 1];
-        #[expect(clippy::indexing_slicing, reason = "it has one place more than there are events")]
-        for (place, (_, seq, _)) in events.iter().enumerate().rev() {
-            earliest_after[place] = earliest_after[place + 1].min(*seq);
+        let siblings = siblings_of(reading.store(), reading.slot, number, &stored)?;
+        let gathered = reading.gathered(number, &stored, &siblings, when)?;
+        let gone = gathered.gone.into_iter().filter(|(event, _)| event.effective_at <= when.at);
+        let mut events: Vec<(RowEvent, Option<u64>)> = gone.map(|(event, by)| (event, Some(by))).collect();
+        // In the order in which they are folded, and among them those that do not count.
+        let gone = events.len();
+        events.extend(gathered.events.into_iter().map(|event| (event, None)));
+        let mut all: Vec<(RowEvent, Option<u64>)> = events.split_off(gone);
+        for one in events {
+            let place = all
+                .partition_point(|(other, _)| (other.acted_at, other.place) < (one.0.acted_at, one.0.place));
+            all.insert(place, one);
         }
-        for (place, (effective_at, seq, kept)) in events.into_iter().enumerate() {
-            let event = load(&*self.feed, &reading.state.catalog, effective_at, seq, kept)?;
-            let spoken_of = stored.corrected.iter().any(|(target, _)| *target == seq);
-            let corrected_by = if spoken_of { corrections.against(seq, when.known)? } else { None };
-            let before = row.fields.clone();
+        let shortened = all.len() > MAX_HISTORY;
+        let shown_from = all.len().saturating_sub(MAX_HISTORY);
+        let (mut row, mut shown) = (Row::default(), Row::default());
+        let mut holds = Timestamp::FIRST;
+        let show = |row: &Row, at: Timestamp| match reading.view.judge() {
+            Some(judge) => Ok::<_, EngineError>(reading.judge(judge, row, when)?.unwrap_or_default()),
+            None => {
+                let mut shown = row.clone();
+                reading.view.settle(&mut shown, at);
+                reading.view.show(&mut shown, at);
+                Ok(shown)
+            }
+        };
+        let mut changes = Vec::new();
+        // An event is late if a later one was recorded before it.
+        let mut earliest_after: Vec<u64> = vec![u64::MAX; all.len() + 1];
+        #[expect(clippy::indexing_slicing, reason = "it has one place more than there are events")]
+        for (place, (event, _)) in all.iter().enumerate().rev() {
+            earliest_after[place] = earliest_after[place + 1].min(event.seq);
+        }
+        for (place, (event, corrected_by)) in all.into_iter().enumerate() {
+            if place == shown_from {
+                shown = show(&row, holds.min(when.at))?;
+            }
             if corrected_by.is_none() {
                 advance(&*reading.view, &mut row, &event);
+                holds = holds.max(event.effective_at);
             }
             if place < shown_from {
                 continue;
             }
-            let set = row.fields.iter().filter(|(name, value)| before.get(*name) != Some(*value));
+            let before = std::mem::replace(&mut shown, show(&row, holds.min(when.at))?).fields;
+            let set = shown.fields.iter().filter(|(name, value)| before.get(*name) != Some(*value));
             let mut changed: Map<String, Value> =
                 set.map(|(name, value)| (name.clone(), value.clone())).collect();
-            let cleared = before.keys().filter(|name| !row.fields.contains_key(*name));
+            let cleared = before.keys().filter(|name| !shown.fields.contains_key(*name));
             changed.extend(cleared.map(|name| (name.clone(), Value::Null)));
             changes.push(Change {
-                seq,
+                late: earliest_after.get(place + 1).is_some_and(|after| *after < event.seq),
+                seq: event.seq,
                 ty: event.ty,
-                effective_at,
+                effective_at: event.effective_at,
                 happened_at: event.happened_at,
                 by: event.by,
                 assurance: event.assurance,
-                late: earliest_after.get(place + 1).is_some_and(|after| *after < seq),
                 corrected_by,
-                state: row.state.clone(),
+                state: shown.state.clone(),
                 changed,
             });
         }

@@ -4,16 +4,20 @@
 //! | --- | --- | --- |
 //! | `Meta` | `header`, and in each table `seal` | as in the index: format and ledger; entries applied and the last one's hash |
 //! | `Meta` | 0, `z`, slot | [`super::slots::SlotRecord`], JSON |
-//! | `Meta` | 0, `x`, seq | the corrections of that entry: their seqs, 8 bytes each |
+//! | `Meta` | 0, `x`, seq | the corrections of that entry that have an effect, JSON |
+//! | `Meta` | 0, `k`, seq | what that correction does, JSON |
+//! | `Meta` | 0, `r`, seq | the correction that names that entry as replacement, and its target, JSON |
 //! | `Meta` | slot, `c`, facet, 0, value | how many rows have it (u64) |
 //! | `Meta` | slot, `d`, kind, day | how many rows have that date on that day (u64) |
 //! | `Meta` | slot, `s`, model, 0, version, 0, day | statistics of that day, JSON |
 //! | `Meta` | slot, `t`, name | a tally, JSON |
-//! | `Ids` | slot, 16 bytes of hash of a row's name | the row's number |
+//! | `Meta` | slot, `u` | the entry of the view's turn: see `View::turn` (u64) |
+//! | `Ids` | slot, 16 bytes of hash of a row's name, or of its name and a source | the row's number |
 //! | `Rows` | slot, number | [`super::stored::Stored`], JSON |
-//! | `Events` | slot, number, effective time, seq | nothing, or the event as kept, JSON |
+//! | `Events` | slot, number, seq | 8 bytes of hash of the event's source, or the event as kept, JSON |
 //! | `Terms` | slot, `s`, hash of a state, number | nothing |
 //! | `Terms` | slot, `d`, kind, date, number | nothing |
+//! | `Terms` | slot, `o`, number, number of a row of the same id and another source | 8 bytes of hash of that source |
 //! | `Terms` | slot, `l`, hash of a field and its value, number | nothing |
 //! | `Postings` | list (16 bytes), bundle | offsets of entries: see `views/postings` |
 //!
@@ -103,9 +107,16 @@ pub(super) fn all_corrections() -> (Vec<u8>, Vec<u8>) {
     (corrections(0), corrections(u64::MAX))
 }
 
-/// The seq in a key of [`corrections`].
-pub(super) fn corrected(key: &[u8]) -> Option<u64> {
-    number_of(key)
+pub(super) fn correction(seq: u64) -> Vec<u8> {
+    Key::new(0, b"k").and(&seq.to_be_bytes()).0
+}
+
+pub(super) fn replacement(seq: u64) -> Vec<u8> {
+    Key::new(0, b"r").and(&seq.to_be_bytes()).0
+}
+
+pub(super) fn all_replacements() -> (Vec<u8>, Vec<u8>) {
+    (replacement(0), replacement(u64::MAX))
 }
 
 pub(super) fn count(slot: Slot, facet: &str, value: &str) -> Vec<u8> {
@@ -156,6 +167,11 @@ pub(super) fn tally(slot: Slot, name: &str) -> Vec<u8> {
     Key::new(slot, b"t").and(name.as_bytes()).0
 }
 
+/// Where the entry of a view's turn stands.
+pub(super) fn turn(slot: Slot) -> Vec<u8> {
+    Key::new(slot, b"u").0
+}
+
 /// The name in a key of [`tally`].
 pub(super) fn tally_name(key: &[u8]) -> Option<&str> {
     std::str::from_utf8(key.get(5..)?).ok()
@@ -172,6 +188,31 @@ pub(super) fn name(slot: Slot, name: &RowName) -> [u8; 20] {
     key
 }
 
+/// The name of a row of its own that a source has under an id.
+pub(super) fn name_of_source(slot: Slot, id: &str, source: &str) -> [u8; 20] {
+    let mut key = [0; 20];
+    key[..4].copy_from_slice(&slot.to_be_bytes());
+    key[4..].copy_from_slice(&first::<16>(&hash(&[b"of", id.as_bytes(), source.as_bytes()])));
+    key
+}
+
+/// The row to which an event of this source gave this other name.
+pub(super) fn alias_of_source(slot: Slot, alias: &str, source: &str) -> [u8; 20] {
+    let mut key = [0; 20];
+    key[..4].copy_from_slice(&slot.to_be_bytes());
+    key[4..].copy_from_slice(&first::<16>(&hash(&[b"alias of", alias.as_bytes(), source.as_bytes()])));
+    key
+}
+
+/// A row of another source beside the first row of an id.
+pub(super) fn sibling(slot: Slot, first: u64, number: u64) -> Vec<u8> {
+    Key::new(slot, b"o").and(&first.to_be_bytes()).and(&number.to_be_bytes()).0
+}
+
+pub(super) fn siblings(slot: Slot, first: u64) -> (Vec<u8>, Vec<u8>) {
+    (sibling(slot, first, 0), sibling(slot, first, u64::MAX))
+}
+
 pub(super) fn row(slot: Slot, number: u64) -> Vec<u8> {
     Key::new(slot, &[]).and(&number.to_be_bytes()).0
 }
@@ -181,20 +222,13 @@ pub(super) fn number_of(key: &[u8]) -> Option<u64> {
     key.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))
 }
 
-pub(super) fn event(slot: Slot, number: u64, effective_at: Timestamp, seq: u64) -> Vec<u8> {
-    Key::new(slot, &number.to_be_bytes()).and(&sortable(effective_at.micros())).and(&seq.to_be_bytes()).0
+pub(super) fn event(slot: Slot, number: u64, seq: u64) -> Vec<u8> {
+    Key::new(slot, &number.to_be_bytes()).and(&seq.to_be_bytes()).0
 }
 
 /// All events of a row.
 pub(super) fn events(slot: Slot, number: u64) -> (Vec<u8>, Vec<u8>) {
-    (event(slot, number, Timestamp::FIRST, 0), event(slot, number, Timestamp::LAST, u64::MAX))
-}
-
-/// Effective time and seq in a key of [`event`].
-pub(super) fn event_of(key: &[u8]) -> Option<(Timestamp, u64)> {
-    let (rest, seq) = key.split_last_chunk::<8>()?;
-    let time = Timestamp::from_micros(unsortable(*rest.last_chunk::<8>()?))?;
-    Some((time, u64::from_be_bytes(*seq)))
+    (event(slot, number, 0), event(slot, number, u64::MAX))
 }
 
 pub(super) fn state(slot: Slot, state: &str, number: u64) -> Vec<u8> {
@@ -214,7 +248,9 @@ pub(super) fn dates_to(slot: Slot, kind: DateKind, time: Timestamp) -> Vec<u8> {
 
 /// Time and number in a key of [`date`].
 pub(super) fn date_of(key: &[u8]) -> Option<(Timestamp, u64)> {
-    event_of(key)
+    let (rest, number) = key.split_last_chunk::<8>()?;
+    let time = Timestamp::from_micros(unsortable(*rest.last_chunk::<8>()?))?;
+    Some((time, u64::from_be_bytes(*number)))
 }
 
 /// A row on the list of a field's value.
@@ -244,9 +280,9 @@ mod tests {
     fn times_sort_as_bytes_and_are_read_back() {
         let around = [-1, 0, 1].map(|micros| Timestamp::EPOCH.saturating_add(micros));
         let times = [[Timestamp::FIRST].as_slice(), &around, &[Timestamp::LAST]].concat();
-        let keys: Vec<Vec<u8>> = times.iter().map(|time| event(1, 2, *time, 3)).collect();
+        let keys: Vec<Vec<u8>> = times.iter().map(|time| date(1, DateKind::Due, *time, 3)).collect();
         assert!(keys.is_sorted());
-        let back: Vec<_> = keys.iter().filter_map(|key| event_of(key)).collect();
+        let back: Vec<_> = keys.iter().filter_map(|key| date_of(key)).collect();
         assert_eq!(back, times.iter().map(|time| (*time, 3)).collect::<Vec<_>>());
     }
 

@@ -6,7 +6,7 @@ use super::keys::{self, Slot};
 use crate::catalog::Catalog;
 use crate::follow::Event;
 use crate::store::postings::{BUNDLE, Key16, ListCursor, Offsets, intersect, posting_key, scan_list};
-use crate::store::{Batch, Store, Table};
+use crate::store::{Batch, Reader, Table};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
@@ -43,7 +43,7 @@ pub(super) struct Tail {
 
 impl Tail {
     /// Puts entry `seq` on a list.
-    pub(super) fn add(&mut self, store: &dyn Store, list: Key16, seq: u64, batch: &mut Batch) -> Result<()> {
+    pub(super) fn add(&mut self, store: &dyn Reader, list: Key16, seq: u64, batch: &mut Batch) -> Result<()> {
         let bundle = seq / BUNDLE;
         if self.bundle != Some(bundle) {
             self.write(batch);
@@ -80,7 +80,7 @@ impl Tail {
 
 /// Puts members into a list's record of a bundle, in addition to those that it has.
 pub(super) fn add(
-    store: &dyn Store,
+    store: &dyn Reader,
     list: &Key16,
     bundle: u64,
     offsets: Offsets,
@@ -97,7 +97,7 @@ pub(super) fn add(
     Ok(())
 }
 
-fn read_record(store: &dyn Store, list: &Key16, bundle: u64) -> Result<Option<Offsets>> {
+fn read_record(store: &dyn Reader, list: &Key16, bundle: u64) -> Result<Option<Offsets>> {
     let bundle = u32::try_from(bundle).unwrap_or(u32::MAX);
     let record = store.get(Table::Postings, &posting_key(list, bundle))?;
     record.map(|record| Offsets::read(&record).ok_or(EngineError::Unreadable("a list's record"))).transpose()
@@ -105,7 +105,7 @@ fn read_record(store: &dyn Store, list: &Key16, bundle: u64) -> Result<Option<Of
 
 /// Entries below `before` that are on all of these lists, the newest or the oldest first, from `from` on.
 pub(super) fn entries(
-    store: &dyn Store,
+    store: &dyn Reader,
     slot: Slot,
     lists: &[(&str, &str)],
     (from, before): (u64, u64),
@@ -124,7 +124,7 @@ pub(super) fn entries(
 
 /// How many entries below `before` are on a list. Takes time in proportion to the bundles that it is in.
 pub(super) fn count_below(
-    store: &dyn Store,
+    store: &dyn Reader,
     slot: Slot,
     (field, value): (&str, &str),
     before: u64,

@@ -16,12 +16,17 @@ mod corrections;
 mod digest;
 mod error;
 mod event;
+mod fold;
 mod following;
+mod gather;
 mod history;
+mod judging;
 mod keys;
 mod lists;
 pub(in crate::views) mod micros;
 mod open;
+mod opening;
+mod order;
 mod others;
 mod query;
 mod row;
@@ -33,19 +38,29 @@ mod tally;
 mod view;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::views) mod testing;
+#[cfg(test)]
+pub(in crate::views) mod tests;
+#[cfg(test)]
+mod whose_tests;
 
 pub use crate::follow::Event;
 pub use applying::MAX_BATCH_BYTES;
-pub use corrections::CORRECTION;
+pub use corrections::{CORRECTION, Effect, Standing as CorrectionStanding};
 pub use error::{EngineError, Result};
 pub use event::EventFeed;
+pub use fold::fold;
 pub use history::{Change, History};
+pub use judging::{Beside, Judge};
 pub use keys::DateKind;
 pub use lists::{Counted, EntryLists};
-pub use query::{Ask, EXPIRED, Found, Page, Place, Sort, When};
-pub use row::{Assurance, Row, RowEvent};
+pub(in crate::views) use opening::told_digest;
+pub use opening::{CONFLICTS, Opening};
+pub use order::arrange;
+pub use others::ModelDay;
+pub use query::{Ask, EXPIRED, Found, Page, Place, SCHEDULED, Scheduled, Sort, When};
+pub use row::{Assurance, EARLY, Row, RowEvent, telling};
 pub use slots::Projection;
 pub use state::{Engine, Standing};
 pub use tally::Tallier;
-pub use view::{RowName, View, fold};
+pub use view::{BY, CONFLICT, OF_ALL, OUT_OF_ORDER, RowName, SOURCE, View};

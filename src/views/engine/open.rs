@@ -5,6 +5,7 @@ use super::event::EventFeed;
 use super::keys;
 use super::slots::{self, Member, Projection, SlotRecord};
 use super::state::{Applying, Engine, State};
+use super::view::RowName;
 use crate::catalog::Catalog;
 use crate::follow::Event;
 use crate::store::folder::{Folder, FolderError, remove_folder};
@@ -18,7 +19,7 @@ use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 /// Raise it with every change to the engine's own records, to what all views share, or to a store's options: all views
 /// are then built anew.
-const FORMAT_VERSION: u32 = 4;
+const FORMAT_VERSION: u32 = 5;
 
 /// Entries whose rows are looked up at each opening.
 ///
@@ -46,7 +47,7 @@ impl Engine {
         })?;
         let engine_dir = dir.join(kind.name());
         let found = if engine_dir.try_exists()? {
-            examine(&folder, kind, &engine_dir, &ledger_id, &*feed, &catalog, projections)?
+            examine(&folder, kind, &engine_dir, &ledger_id, &*feed, projections)?
         } else {
             for other in EngineKind::FOLDERS {
                 remove_folder(&dir.join(other))?;
@@ -113,7 +114,6 @@ fn examine(
     engine_dir: &Path,
     ledger: &[u8; 32],
     feed: &dyn EventFeed,
-    catalog: &Catalog,
     projections: &[Projection],
 ) -> Result<Examined> {
     if let Some(reason) = folder.marked()? {
@@ -125,7 +125,7 @@ fn examine(
     folder.begin_open()?;
     let checked = store::open(kind, engine_dir, &Table::ALL)
         .map_err(EngineError::from)
-        .and_then(|store| check(store, ledger, feed, catalog, projections));
+        .and_then(|store| check(store, ledger, feed, projections));
     folder.end_open()?;
     match checked {
         Err(EngineError::Store(StoreError::Locked)) => Err(EngineError::InUse),
@@ -139,7 +139,6 @@ fn check(
     store: Arc<dyn Store>,
     ledger: &[u8; 32],
     feed: &dyn EventFeed,
-    catalog: &Catalog,
     projections: &[Projection],
 ) -> Result<Examined> {
     let damaged = |what: &str| Ok(Err(Some(RebuildReason::Damaged(what.to_owned()))));
@@ -175,7 +174,7 @@ fn check(
     let step = (seal.applied / SAMPLES).max(1);
     for seq in (0..seal.applied).step_by(usize::try_from(step).unwrap_or(usize::MAX)) {
         let event = feed.event(seq)?;
-        if let Some(what) = missing(&*store, &members, &event, catalog)? {
+        if let Some(what) = missing(&*store, &members, &event)? {
             return damaged(&format!("{what} of entry {seq} is not there"));
         }
     }
@@ -183,18 +182,13 @@ fn check(
 }
 
 /// What should be there of an entry, and is not.
-fn missing(
-    store: &dyn Store,
-    members: &[Member],
-    event: &Event,
-    catalog: &Catalog,
-) -> Result<Option<&'static str>> {
+fn missing(store: &dyn Store, members: &[Member], event: &Event) -> Result<Option<&'static str>> {
     for member in members.iter().filter(|member| member.building.is_none()) {
         let Projection::Rows(view) = &member.projection else { continue };
         if !view.types().contains(&event.ty) {
             continue;
         }
-        let Some(name) = view.row_of(&event.ty, &event.data) else { continue };
+        let Some(name) = view.row_of_source(&event.ty, &event.source, &event.data) else { continue };
         let record = store.get(Table::Ids, &keys::name(member.slot, &name))?;
         let Some(number) = record.and_then(|record| keys::number_of(&record)) else {
             return Ok(Some("a row's name"));
@@ -202,10 +196,25 @@ fn missing(
         if store.get(Table::Rows, &keys::row(member.slot, number))?.is_none() {
             return Ok(Some("a row"));
         }
-        let at = event.effective_at(catalog);
-        if (number != event.seq || view.keeps_data())
-            && store.get(Table::Events, &keys::event(member.slot, number, at, event.seq))?.is_none()
-        {
+        // With another source's row of the id, if not with the first one.
+        let own = match &name {
+            RowName::Id(id) => {
+                store.get(Table::Ids, &keys::name_of_source(member.slot, id, &event.source))?
+            }
+            RowName::Alias(_) => None,
+        };
+        let rows = [Some(number), own.and_then(|record| keys::number_of(&record))];
+        let is_kept = |number: &u64| {
+            let key = keys::event(member.slot, *number, event.seq);
+            Ok::<_, StoreError>(
+                (*number == event.seq && !view.keeps_data()) || store.get(Table::Events, &key)?.is_some(),
+            )
+        };
+        let mut kept = false;
+        for number in rows.iter().flatten() {
+            kept = kept || is_kept(number)?;
+        }
+        if !kept {
             return Ok(Some("an event of a row"));
         }
     }

@@ -1,11 +1,11 @@
 //! Asking for what is no row: lists of entries, tallies, statistics, corrections.
 
-use super::corrections::{self, Corrections};
+use super::corrections::{self, Corrections, Effect};
 use super::error::{EngineError, Result};
 use super::keys::{self, Slot};
 use super::lists;
 use super::slots::Projection;
-use super::state::{Engine, State};
+use super::state::{Engine, State, Still};
 use super::stored::read_count;
 use crate::spec::time::Day;
 use crate::store::Table;
@@ -17,6 +17,12 @@ use std::ops::ControlFlow;
 pub type ModelDay = (String, String, Day, DayStats);
 
 impl Engine {
+    /// What is held still, where a list or tally stands in it, and how many entries it knows.
+    fn listed(&self, name: &str) -> Result<(Still<'_>, Slot, u64)> {
+        let (still, (slot, applied)) = self.still(|state| (self.slot_of(state, name), self.applied()));
+        Ok((still, slot?, applied))
+    }
+
     fn slot_of(&self, state: &State, name: &str) -> Result<Slot> {
         self.check()?;
         let member = state.members.iter().find(|member| member.projection.name() == name);
@@ -38,10 +44,9 @@ impl Engine {
         newest_first: bool,
         limit: usize,
     ) -> Result<Vec<u64>> {
-        let state = self.state();
-        let slot = self.slot_of(&state, name)?;
-        let range = (range.0, range.1.min(self.applied()));
-        lists::entries(&*self.store, slot, on, range, newest_first, limit)
+        let (still, slot, applied) = self.listed(name)?;
+        let range = (range.0, range.1.min(applied));
+        lists::entries(still.store(), slot, on, range, newest_first, limit)
     }
 
     /// How many entries below `before` are on a counted list. Fast for all that are applied, and otherwise in
@@ -50,12 +55,11 @@ impl Engine {
     /// # Errors
     /// See [`Engine::view`].
     pub fn count_entries(&self, name: &str, (field, value): (&str, &str), before: u64) -> Result<u64> {
-        let state = self.state();
-        let slot = self.slot_of(&state, name)?;
-        if before >= self.applied() {
-            return read_count(&*self.store, &keys::count(slot, field, value));
+        let (still, slot, applied) = self.listed(name)?;
+        if before >= applied {
+            return read_count(still.store(), &keys::count(slot, field, value));
         }
-        lists::count_below(&*self.store, slot, (field, value), before)
+        lists::count_below(still.store(), slot, (field, value), before)
     }
 
     /// The tallies whose names begin so, in the order of their names, at most `limit`.
@@ -77,12 +81,11 @@ impl Engine {
         to: &str,
         limit: usize,
     ) -> Result<Vec<(String, Value)>> {
-        let state = self.state();
-        let slot = self.slot_of(&state, name)?;
+        let (still, slot, _) = self.listed(name)?;
         let mut found = Vec::new();
         let mut unreadable = false;
         let (from, to) = (keys::tally(slot, from), keys::tally(slot, to));
-        self.store.scan(Table::Meta, &from, &to, false, &mut |key, value| {
+        still.store().scan(Table::Meta, &from, &to, false, &mut |key, value| {
             match keys::tally_name(key).zip(serde_json::from_slice(value).ok()) {
                 Some((name, sum)) => found.push((name.to_owned(), sum)),
                 None => unreadable = true,
@@ -107,7 +110,7 @@ impl Engine {
         let mut found = Vec::new();
         let mut unreadable = false;
         let (from, to) = keys::all_statistics(reading.slot, model);
-        self.store.scan(Table::Meta, &from, &to, false, &mut |key, value| {
+        reading.store().scan(Table::Meta, &from, &to, false, &mut |key, value| {
             match keys::statistics_of(key).zip(serde_json::from_slice::<DayStats>(value).ok()) {
                 Some(((model, version, day), stats)) if asked(day) => {
                     found.push((model, version, day, stats));
@@ -126,8 +129,18 @@ impl Engine {
     /// The store failed.
     pub fn corrected_by(&self, seq: u64, known: u64) -> Result<Option<u64>> {
         self.check()?;
-        let _state = self.state();
-        Corrections::new(&*self.store).against(seq, known)
+        let (still, ()) = self.still(|_| ());
+        Corrections::new(still.store()).against(seq, known)
+    }
+
+    /// What a correction does among the entries below `known`; none where the views do not know it as one.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn effect_of(&self, correction: u64, known: u64) -> Result<Option<Effect>> {
+        self.check()?;
+        let (still, ()) = self.still(|_| ());
+        Corrections::new(still.store()).effect(correction, known)
     }
 
     /// All entries that some correction speaks of, ascending.
@@ -136,7 +149,7 @@ impl Engine {
     /// The store failed.
     pub fn spoken_of(&self) -> Result<Vec<u64>> {
         self.check()?;
-        let _state = self.state();
-        Ok(corrections::all(&*self.store)?.into_iter().map(|(target, _)| target).collect())
+        let (still, ()) = self.still(|_| ());
+        corrections::spoken_of(still.store())
     }
 }

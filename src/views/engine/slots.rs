@@ -6,7 +6,7 @@ use super::keys::{self, Slot};
 use super::lists::EntryLists;
 use super::tally::Tallier;
 use super::view::View;
-use crate::store::{Batch, Store, Table};
+use crate::store::{Batch, Reader, Table};
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -87,7 +87,7 @@ impl Member {
 }
 
 /// The records of all slots.
-pub(super) fn read_all(store: &dyn Store) -> Result<Vec<(Slot, SlotRecord)>> {
+pub(super) fn read_all(store: &dyn Reader) -> Result<Vec<(Slot, SlotRecord)>> {
     let (from, to) = keys::all_slot_records();
     let mut found = Vec::new();
     let mut unreadable = false;

@@ -7,9 +7,9 @@ use super::lists::Tail;
 use super::slots::{Member, Projection};
 use crate::catalog::Catalog;
 use crate::spec::time::Timestamp;
-use crate::store::Store;
 use crate::store::folder::Folder;
 use crate::store::reach::ReachFile;
+use crate::store::{Reader, Store};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
@@ -36,7 +36,8 @@ pub struct Engine {
     // Declared before `folder`: the store is closed before the folder's lock is given back.
     pub(super) store: Arc<dyn Store>,
     pub(super) feed: Arc<dyn EventFeed>,
-    /// Readers hold it while they ask, the writer while a batch is written: nobody sees half a batch.
+    /// The writer holds it while a batch is written, and readers while they take hold of what is written: nobody sees half a
+    /// batch. See [`Still`].
     pub(super) state: RwLock<State>,
     pub(super) applying: Mutex<Applying>,
     /// What the views are to be from the next batch on.
@@ -72,7 +73,34 @@ pub(super) struct Wish {
     pub(super) projections: Vec<Projection>,
 }
 
+/// What the views hold at a moment, held still. With an engine that has no snapshots nothing is applied meanwhile; with one
+/// that has, the writer waits for nobody, however long a question takes.
+pub(super) struct Still<'a> {
+    snapshot: Option<Box<dyn Reader + 'a>>,
+    store: &'a dyn Store,
+    _held: Option<RwLockReadGuard<'a, State>>,
+}
+
+impl Still<'_> {
+    /// To be read.
+    pub(super) fn store(&self) -> &dyn Reader {
+        match &self.snapshot {
+            Some(snapshot) => &**snapshot,
+            None => self.store,
+        }
+    }
+}
+
 impl Engine {
+    /// Holds still what is applied, with what is to be known of it at that moment.
+    pub(super) fn still<T>(&self, look: impl FnOnce(&State) -> T) -> (Still<'_>, T) {
+        let state = self.state();
+        let snapshot = self.store.snapshot();
+        let seen = look(&state);
+        let held = snapshot.is_none().then_some(state);
+        (Still { snapshot, store: &*self.store, _held: held }, seen)
+    }
+
     /// How many entries are applied: the seq of the next one. From memory.
     #[must_use]
     pub fn applied(&self) -> u64 {
@@ -88,6 +116,15 @@ impl Engine {
     /// Whether something has been recorded after this time: then what is kept may not be what held at it.
     pub(super) fn is_past(&self, at: Timestamp) -> bool {
         at.micros() < self.recorded_at.load(Ordering::Acquire)
+    }
+
+    /// A name for the versions of the views that answer: equal for equal ones.
+    #[must_use]
+    pub fn versions(&self) -> u32 {
+        let of =
+            |member: &Member| member.projection.version().wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17);
+        let sum = self.state().members.iter().fold(0_u64, |sum, member| sum.wrapping_add(of(member)));
+        (sum >> 32) as u32
     }
 
     /// How every view stands, those being built included.

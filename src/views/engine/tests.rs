@@ -1,6 +1,7 @@
 //! The engine against a plain model: random histories, in random batches, with late events, corrections of corrections,
 //! names that are known late, stops in between and newer versions; every question of every moment.
 
+use super::query::Reading;
 use super::*;
 use crate::catalog::Catalog;
 use crate::follow::testing::ENGINES;
@@ -209,6 +210,8 @@ struct Plain {
     log: Vec<u64>,
     state: String,
     tag: Option<String>,
+    opened: Timestamp,
+    changed: Timestamp,
     due: Option<Timestamp>,
     until: Option<Timestamp>,
 }
@@ -224,16 +227,56 @@ impl Plain {
     }
 }
 
-/// Whether an entry counts among the entries below `known`.
-fn counts(events: &[Event], seq: u64, known: u64) -> bool {
-    let target = |event: &Event| event.data["target"]["id"].as_str().and_then(|id| id.parse::<u64>().ok());
-    !events.iter().any(|event| {
-        event.seq < known
-            && event.ty == CORRECTION
-            && event.seq > seq
-            && target(event) == Some(seq)
-            && counts(events, event.seq, known)
-    })
+/// Where an entry counts among the entries below `known`; none where it does not.
+///
+/// All corrections in their order: of an event (the first sixteen with an effect), of a correction of an event (once); what
+/// goes deeper has no effect. The last one that stands decides.
+fn place(events: &[Event], seq: u64, known: u64) -> Option<u64> {
+    /// Correction, its target, what takes the target's place, and what took the correction back.
+    #[derive(Clone)]
+    struct Done(u64, u64, Option<u64>, Option<u64>);
+    let named = |event: &Event, member: &str| {
+        event.data[member]["id"].as_str().and_then(|id| id.parse::<u64>().ok()).filter(|id| *id < event.seq)
+    };
+    let of_event = |seq: u64| events.get(seq as usize).filter(|event| event.ty != CORRECTION);
+    let mut done: Vec<Done> = Vec::new();
+    for event in events.iter().filter(|event| event.ty == CORRECTION && event.seq < known) {
+        let (target, replacement) = (named(event, "target"), named(event, "replacement"));
+        let replaces = event.data.get("replacement").is_some();
+        let Some(target) = target else { continue };
+        if let Some(taken_back) = done.iter_mut().find(|done| done.0 == target) {
+            if !replaces && taken_back.3.is_none() {
+                taken_back.3 = Some(event.seq);
+            }
+            continue;
+        }
+        let stands_elsewhere = |seq: u64| done.iter().any(|done| done.2 == Some(seq));
+        let annulled = |seq: u64| done.iter().any(|done| done.1 == seq && done.3.is_none());
+        let of_this = done.iter().filter(|done| done.1 == target).count();
+        if of_event(target).is_none() || stands_elsewhere(target) || of_this >= 16 {
+            continue;
+        }
+        let mut fits = None;
+        if replaces {
+            let one = of_event(target);
+            let other = replacement.and_then(of_event);
+            let free = |seq: u64| seq != target && !stands_elsewhere(seq) && !annulled(seq);
+            let alike = one.zip(other).is_some_and(|(one, other)| {
+                one.ty == other.ty
+                    && ["toy", "called"].iter().all(|name| one.data[*name] == other.data[*name])
+            });
+            fits = replacement.filter(|seq| free(*seq) && alike);
+            if fits.is_none() {
+                continue;
+            }
+        }
+        done.push(Done(event.seq, target, fits, None));
+    }
+    let deciding = |target: u64| done.iter().rfind(|done| done.1 == target && done.3.is_none());
+    if let Some(Done(correction, target, ..)) = done.iter().find(|done| done.2 == Some(seq)) {
+        return deciding(*target).is_some_and(|done| done.0 == *correction).then_some(*target);
+    }
+    if deciding(seq).is_some() { None } else { Some(seq) }
 }
 
 /// All rows as of a moment, computed from everything.
@@ -250,24 +293,53 @@ fn model(events: &[Event], when: When) -> Vec<Plain> {
         let called = event.data["called"].as_str()?;
         Some(names.get(called).cloned().unwrap_or_else(|| format!("?{called}")))
     };
-    let effective = |event: &Event| {
-        event.data["effective_at"].as_str().and_then(Timestamp::recorded).unwrap_or(event.happened_at)
-    };
+    let acted = |event: &Event| event.happened_at.min(event.recorded_at);
     let mut rows: BTreeMap<String, Vec<&Event>> = BTreeMap::new();
     for event in events.iter().filter(|event| event.ty != CORRECTION) {
         if let Some(id) = id_of(event) {
             rows.entry(id).or_default().push(event);
         }
     }
+    // A name leads to a row from when it was given.
+    let given: BTreeSet<&str> = events
+        .iter()
+        .filter(|event| event.ty == "toy.named" && event.seq < when.known)
+        .filter_map(|event| event.data["name"].as_str())
+        .collect();
     let mut found = Vec::new();
-    for (id, mut of_row) in rows {
+    for (id, of_row) in rows {
+        let of_row: Vec<&Event> = of_row
+            .into_iter()
+            .filter(|event| {
+                id.starts_with('?') || event.data["called"].as_str().is_none_or(|name| given.contains(name))
+            })
+            .collect();
         let named = |event: &&&Event| event.data["toy"].is_string() || id.starts_with('?');
         let number = of_row.iter().filter(named).map(|event| event.seq).min().unwrap();
-        of_row.retain(|event| {
-            event.seq < when.known && effective(event) <= when.at && counts(events, event.seq, when.known)
-        });
-        of_row.sort_by_key(|event| (effective(event), event.seq));
-        if of_row.is_empty() || number >= when.known {
+        if number >= when.known {
+            continue;
+        }
+        // Act time, place, effective time, and the event.
+        let mut placed = Vec::new();
+        for event in of_row {
+            if event.seq < when.known
+                && let Some(place) = place(events, event.seq, when.known)
+            {
+                let act = acted(&events[place as usize]);
+                let effective = event.data["effective_at"].as_str().and_then(Timestamp::recorded);
+                placed.push((act, place, effective.unwrap_or(act), event));
+            }
+        }
+        placed.sort_by_key(|(act, place, ..)| (*act, *place));
+        let scheduled = !placed.iter().any(|(_, _, effective, _)| *effective <= when.at);
+        if scheduled {
+            placed.retain(|(act, ..)| *act <= when.at);
+        } else {
+            placed.retain(|(_, _, effective, _)| *effective <= when.at);
+        }
+        let effective: Vec<Timestamp> = placed.iter().map(|(_, _, effective, _)| *effective).collect();
+        let of_row: Vec<&Event> = placed.into_iter().map(|(.., event)| event).collect();
+        if of_row.is_empty() {
             continue;
         }
         let moved = of_row.iter().rev().find(|event| event.ty == "toy.moved");
@@ -277,8 +349,14 @@ fn model(events: &[Event], when: When) -> Vec<Plain> {
             id,
             number,
             log: of_row.iter().map(|event| event.seq).collect(),
-            state: moved.map_or("new", |event| event.data["state"].as_str().unwrap()).to_owned(),
+            state: if scheduled {
+                SCHEDULED.to_owned()
+            } else {
+                moved.map_or("new", |event| event.data["state"].as_str().unwrap()).to_owned()
+            },
             tag: tags,
+            opened: effective[0],
+            changed: if scheduled { effective[0] } else { *effective.iter().max().unwrap() },
             due: of("due"),
             until: of("until"),
         });
@@ -296,6 +374,8 @@ fn plain(found: &Found) -> Plain {
         log: log.iter().filter_map(Value::as_u64).collect(),
         state: row.state.clone(),
         tag: row.text("tag").map(str::to_owned),
+        opened: found.opened_at,
+        changed: found.changed_at,
         due: row.due_at,
         until: row.valid_until,
     }
@@ -313,14 +393,21 @@ fn history(steps: &[(u8, u8, u8, i64, u8, i64, i64)]) -> Vec<Event> {
     let mut events = Vec::new();
     for (seq, (kind, toy, name, shift, pick, due, until)) in (0_u64..).zip(steps) {
         let recorded_at = START.saturating_add(seq as i64 * HOUR);
-        // Half of them take effect as they happen.
-        let effective_at = recorded_at.saturating_add(if shift % 2 == 0 { 0 } else { shift * HOUR });
+        // A third is recorded as it happens, a third holds from another time, a third was done at another time.
+        let shifted = recorded_at.saturating_add(shift * HOUR);
         let toy = format!("t{toy}");
-        let mut data = json!({"by": "app:x", "effective_at": effective_at.to_string()});
+        let mut data = json!({"by": "app:x"});
+        if shift.rem_euclid(3) == 1 {
+            data["effective_at"] = json!(shifted.to_string());
+        }
         let ty = match kind {
             0 | 1 if seq > 0 => {
                 let back = (*due + 31) as u64 % seq.min(6) + 1;
                 data["target"] = json!({"source": "/s", "id": (seq - back).to_string()});
+                if until % 3 == 0 {
+                    let back = (*until + 33) as u64 % seq.min(6) + 1;
+                    data["replacement"] = json!({"source": "/s", "id": (seq - back).to_string()});
+                }
                 CORRECTION
             }
             2 => {
@@ -345,7 +432,11 @@ fn history(steps: &[(u8, u8, u8, i64, u8, i64, i64)]) -> Vec<Event> {
                 "toy.moved"
             }
         };
-        events.push(event(seq, ty, recorded_at, data));
+        let mut event = event(seq, ty, recorded_at, data);
+        if shift.rem_euclid(3) == 2 {
+            event.happened_at = shifted;
+        }
+        events.push(event);
     }
     events
 }
@@ -465,6 +556,21 @@ fn ask_everything(
         prop_assert_eq!(rows(&by_due), due);
         prop_assert_eq!(rows(&Ask { overdue: Some(true), ..by_due }), overdue);
         prop_assert_eq!(rows(&Ask { sort: Sort::Until, descending, ..all.clone() }), until);
+        let (mut opened, mut changed) = (expected.clone(), expected.clone());
+        opened.sort_by_key(|row| (row.opened, row.number));
+        changed.sort_by_key(|row| (row.changed, row.number));
+        // One that was done, or whose time was over.
+        let ends = |row: &Plain| engine.row(view, &row.id, when).unwrap().unwrap().ended_at(when.at);
+        let mut ended = keep(&|row| row.state == "done" || row.until.is_some_and(|until| until <= when.at));
+        ended.sort_by_key(|row| (ends(row), row.number));
+        if descending {
+            opened.reverse();
+            changed.reverse();
+            ended.reverse();
+        }
+        for (sort, sorted) in [(Sort::Opened, opened), (Sort::Changed, changed), (Sort::Ended, ended)] {
+            prop_assert_eq!(rows(&Ask { sort, descending, ..all.clone() }), sorted);
+        }
     }
     Ok(())
 }
@@ -482,10 +588,10 @@ fn ask_counts(
         *states.entry(row.shown(at).to_owned()).or_default() += 1;
         *sizes.entry(row.log.len().min(2).to_string()).or_default() += 1;
     }
-    prop_assert_eq!(engine.counts(view, "state", at).unwrap(), states.into_iter().collect::<Vec<_>>());
-    prop_assert_eq!(engine.counts(view, "size", at).unwrap(), sizes.into_iter().collect::<Vec<_>>());
+    prop_assert_eq!(engine.counts(view, "state", at, None).unwrap(), states.into_iter().collect::<Vec<_>>());
+    prop_assert_eq!(engine.counts(view, "size", at, None).unwrap(), sizes.into_iter().collect::<Vec<_>>());
     let overdue = expected.iter().filter(|row| row.overdue(at)).count() as u64;
-    prop_assert_eq!(engine.overdue(view, at).unwrap(), overdue);
+    prop_assert_eq!(engine.overdue(view, at, None).unwrap(), overdue);
     Ok(())
 }
 
@@ -552,7 +658,7 @@ fn check(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(crate::views::histories::cases(96))]
 
     #[test]
     fn a_view_is_what_the_plain_model_says(
@@ -659,6 +765,23 @@ fn a_folder_of_nobody_knows_what_is_not_taken_for_views() {
 }
 
 #[test]
+fn what_is_sorted_for_an_answer_is_bounded_and_a_filter_makes_it_fewer() {
+    let bench = Bench::new(EngineKind::Fjall);
+    let steps: Vec<_> = (0..10_u8).map(|n| (5, n % 5, n % 5 / 2, 0, 0, 10, 12)).collect();
+    bench.feed.0.lock().unwrap().extend(history(&steps));
+    let (engine, _) = bench.open(&toys(1));
+    bench.catch_up(&engine, 8);
+    let ask = Ask { sort: Sort::Changed, ..Ask::all(When { known: 10, at: Timestamp::LAST }, 3) };
+    let sorted = |ask: &Ask, most: usize| {
+        let places = engine.reading("toys").unwrap().sorted(ask, most);
+        places.map(|places| places.iter().map(|place| place.number).collect::<Vec<_>>())
+    };
+    assert_eq!(sorted(&ask, 5).unwrap(), [0, 1, 2, 3, 4]);
+    assert!(matches!(sorted(&ask, 4), Err(EngineError::TooManyToSort)));
+    assert_eq!(sorted(&ask.with("tag", "g1"), 4).unwrap(), [2, 3]);
+}
+
+#[test]
 fn lists_keep_what_they_had_when_the_store_is_closed_within_a_bundle() {
     // More than two bundles of 256 entries, closed in the first, at the end of it, within the second and in the third.
     let steps: Vec<_> = (0..620_u32).map(|n| (5, (n % 5) as u8, (n % 3) as u8, 0, 0, 1, 1)).collect();
@@ -680,4 +803,41 @@ fn lists_keep_what_they_had_when_the_store_is_closed_within_a_bundle() {
             assert_eq!(listed, expected, "{name}, closed at {closed_at}");
         }
     }
+}
+
+#[test]
+fn a_long_question_keeps_nobody_waiting_and_sees_one_state() {
+    let bench = Bench::new(EngineKind::Fjall);
+    let steps: Vec<_> = (0..40_u8).map(|n| (5, n % 5, 0, 0, n % 3, 10, 12)).collect();
+    let events = history(&steps);
+    bench.feed.0.lock().unwrap().extend(events[..4].iter().cloned());
+    let (engine, _) = bench.open(&toys(1));
+    let engine = Arc::new(engine);
+    bench.catch_up(&engine, 8);
+    let when = When { known: 40, at: START.saturating_add(1_000 * HOUR) };
+    let rows = |reading: &Reading<'_>| reading.list(&Ask::all(when, 100)).unwrap().rows.len();
+    // Somebody asks, and goes on asking.
+    let reading = engine.reading("toys").unwrap();
+    assert_eq!(rows(&reading), 4);
+    let (done, hears) = std::sync::mpsc::channel();
+    bench.feed.0.lock().unwrap().extend(events[4..].iter().cloned());
+    let (feed, writer) = (bench.feed.clone(), engine.clone());
+    std::thread::spawn(move || {
+        while writer.applied() < feed.committed() {
+            let mut next = Vec::new();
+            feed.read(writer.applied(), up_to(8), &mut next).unwrap();
+            writer.apply(&next).unwrap();
+        }
+        done.send(()).unwrap();
+    });
+    hears.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
+    assert_eq!((engine.applied(), rows(&reading)), (40, 4));
+    let log = |reading: &Reading<'_>| {
+        let found = reading.found(reading.number("t0").unwrap().unwrap(), when).unwrap().unwrap();
+        found.row.value("log").cloned()
+    };
+    assert_eq!(log(&reading), Some(json!([0])));
+    let after = engine.reading("toys").unwrap();
+    assert_eq!(rows(&after), 5);
+    assert_eq!(log(&after), Some(json!([0, 5, 10, 15, 20, 25, 30, 35])));
 }

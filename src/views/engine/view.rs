@@ -1,8 +1,17 @@
 //! What a view is: which rows an event is about, and what it does to them.
 
+use super::judging::Judge;
+use super::opening::Opening;
 use super::row::{Row, RowEvent};
+use crate::spec::time::Timestamp;
 use crate::views::stats::Contribution;
 use serde_json::Value;
+
+/// The field of a row that says that its events were recorded in another order than they were done.
+pub const OUT_OF_ORDER: &str = "out_of_order";
+
+/// What an unknown alias is called until its row is known. No identifier begins so.
+pub(super) const STUB: &str = "?";
 
 /// How an event names the row that it is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -33,13 +42,67 @@ pub trait View: Send + Sync {
     /// The row that an event is about, if any.
     fn row_of(&self, ty: &str, data: &Value) -> Option<RowName>;
 
+    /// The row that an event of a source is about, for views in which that depends on the source.
+    fn row_of_source(&self, ty: &str, _source: &str, data: &Value) -> Option<RowName> {
+        self.row_of(ty, data)
+    }
+
     /// Other names that an event gives its row.
     fn aliases(&self, _ty: &str, _data: &Value) -> Vec<String> {
         Vec::new()
     }
 
-    /// What one event does to its row. Events come by effective time and then by number; `row` is the default one
-    /// before the first. It must cope with any order and with events that are missing: a correction may take any away.
+    /// How events of a type open rows.
+    fn opening(&self, _ty: &str) -> Opening {
+        Opening::None
+    }
+
+    /// Whether another source that opens the id of a row has a row of its own: whether one of its types opens rows so.
+    fn is_of_one_source(&self) -> bool {
+        false
+    }
+
+    /// Whether events of a type end a round of a row that has rounds. Of the openings between two ends the first one
+    /// recorded begins the round, whichever was done first.
+    fn ends_round(&self, _ty: &str) -> bool {
+        false
+    }
+
+    /// A type of which the first event recorded in the ledger, of whichever row, changes what later ones mean: an event
+    /// says whether it was recorded after that (`RowEvent::after_turn`).
+    fn turn(&self) -> Option<&str> {
+        None
+    }
+
+    /// From when an event of it holds: what its type says, if the view does not know better.
+    fn effective_at(&self, event: &RowEvent) -> Timestamp {
+        event.effective_at
+    }
+
+    /// Whether events of a type are folded whenever they hold, also as of a moment before: the view keeps from when to
+    /// when, and [`View::settle`] says what holds at a moment.
+    fn is_reckoned(&self, _ty: &str) -> bool {
+        false
+    }
+
+    /// Makes of a row with all its events what it is at a moment: for rows that keep stretches.
+    fn settle(&self, _row: &mut Row, _at: Timestamp) {}
+
+    /// From when on a row stays as it is, by what is known of it: what [`View::settle`] makes of it at any later moment
+    /// differs in nothing but that dates have passed. None: from its last event on.
+    fn settled_from(&self, _row: &Row) -> Option<Timestamp> {
+        None
+    }
+
+    /// Adds to a row what is shown of it at a moment, and is in it in another shape.
+    fn show(&self, _row: &mut Row, _at: Timestamp) {}
+
+    /// What an opening leaves behind that does not open: one that was told again, or contradicts.
+    fn told_again(&self, _row: &mut Row, _event: &RowEvent) {}
+
+    /// What one event does to its row. Events come in the order in which they were done (see [`super::order::arrange`]), those
+    /// told early after the opening; `row` is the default one before the first. It must cope with events that are missing:
+    /// a correction may take any away.
     fn step(&self, row: &mut Row, event: &RowEvent);
 
     /// The fields by which rows can be found fast, with the row's values; a value that the row once had may stay on
@@ -79,6 +142,17 @@ pub trait View: Send + Sync {
         Vec::new()
     }
 
+    /// The words of which a field holds one, as the fold writes them; the state always, and what schemas list by themselves
+    /// not again. None: whatever events say.
+    fn words(&self, _field: &str) -> Option<Vec<String>> {
+        None
+    }
+
+    /// From where a field comes: types of event, and paths in their data.
+    fn places_of(&self, field: &str) -> Vec<(String, String)> {
+        self.types().into_iter().map(|event_type| (event_type, field.to_owned())).collect()
+    }
+
     /// The fields of [`View::facets`].
     fn counted_fields(&self) -> Vec<&str> {
         Vec::new()
@@ -105,25 +179,23 @@ pub trait View: Send + Sync {
         false
     }
 
+    /// Who says what a row comes to, where its own events cannot: see [`Judge`]. Its rows are kept with what their events
+    /// say, and have a state, dates and facets only once they are judged.
+    fn judge(&self) -> Option<&dyn Judge> {
+        None
+    }
+
     /// What a row adds to the statistics of decisions.
     fn contribution(&self, _row: &Row) -> Option<Contribution> {
         None
     }
 }
 
-/// Folds events, which must be in order (effective time, then number), from nothing. The engine's own fold, and what the
-/// tests of a view call.
-pub fn fold(view: &dyn View, events: &[RowEvent]) -> Row {
-    let mut row = Row::default();
-    for event in events {
-        advance(view, &mut row, event);
-    }
-    row
-}
-
-/// One step of a fold, with what the engine itself keeps in a row.
-pub(super) fn advance(view: &dyn View, row: &mut Row, event: &RowEvent) {
-    row.assurance = if row.counts.is_empty() { event.assurance } else { row.assurance.min(event.assurance) };
-    *row.counts.entry(event.ty.clone()).or_default() += 1;
-    view.step(row, event);
-}
+/// By what rows of every view may be asked, beside what their view knows.
+pub const OF_ALL: [&str; 6] = ["state", "owner", "id", SOURCE, BY, CONFLICT];
+/// The source whose row it is.
+pub const SOURCE: &str = "source";
+/// Who acted in one of its events.
+pub const BY: &str = "by";
+/// Whether somebody said something else of the same id: in the row, or in a row of another source.
+pub const CONFLICT: &str = "conflict";

@@ -55,11 +55,17 @@ impl Durations {
     /// The lower median, within 1 %; none if there is nothing.
     #[must_use]
     pub fn median_seconds(&self) -> Option<f64> {
+        self.tenths_seconds(5)
+    }
+
+    /// The least of them that so many tenths of all do not exceed, within 1 %; none if there is nothing.
+    #[must_use]
+    pub fn tenths_seconds(&self, tenths: u64) -> Option<f64> {
         let total: u64 = self.0.values().sum();
         let mut before = 0;
         for (bucket, count) in &self.0 {
             before += count;
-            if before * 2 >= total {
+            if before * 10 >= total * tenths {
                 return Some(middle(*bucket));
             }
         }

@@ -20,8 +20,6 @@ pub enum Review {
     Confirmed,
     /// Another outcome took its place.
     Overridden,
-    /// It went on to somebody else.
-    Referred,
 }
 
 /// How a contest ended.
@@ -54,11 +52,13 @@ pub struct Contribution {
     pub significant: bool,
     /// Somebody has to look at it.
     pub review_required: bool,
-    /// How the last review ended, and how many seconds it took.
+    /// How the last review ended, and how many seconds it took. A referral is none.
     pub review: Option<(Review, Option<u64>)>,
-    /// The last contest.
-    pub contest: Option<Contest>,
-    /// The person concerned was told.
+    /// Somebody referred it on, and nobody has decided since.
+    pub referred: bool,
+    /// Each contest, once.
+    pub contests: Vec<Contest>,
+    /// The person concerned was told that it is adverse.
     pub notified: bool,
     /// It was explained to the person concerned.
     pub explained: bool,
@@ -79,7 +79,8 @@ pub struct DayStats {
     pub reviews: Durations,
 }
 
-/// What is counted. The numbers are in the store: never give one a second meaning.
+/// What is counted. The numbers are in the store: never give one a second meaning (11 and 12 were
+/// decisions by their last contest).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Counter {
@@ -99,26 +100,38 @@ pub enum Counter {
     Confirmed = 6,
     /// Overridden by the last review.
     Overridden = 7,
-    /// Referred by the last review.
+    /// Referred on, and not decided since.
     Referred = 8,
     /// To be reviewed, and not reviewed.
     Unreviewed = 9,
-    /// Contested.
+    /// Decisions that are contested, or were.
     Contested = 10,
-    /// Contested, and upheld.
-    Upheld = 11,
-    /// Contested, and reversed.
-    Reversed = 12,
     /// Adverse, and the person was not told.
     AdverseUnnotified = 13,
     /// Contested, and not explained to the person.
     ContestedUnexplained = 14,
+    /// Contests: a decision may have several.
+    Contests = 15,
+    /// Contests that nobody has answered.
+    ContestsOpen = 16,
+    /// Contests after which the decision stood.
+    Upheld = 17,
+    /// Contests after which it fell.
+    Reversed = 18,
 }
 
 impl Contribution {
     fn counters(&self) -> impl Iterator<Item = Counter> {
         let review = self.review.map(|(review, _)| review);
-        let contest = self.contest;
+        let of_contests = self.contests.iter().flat_map(|contest| {
+            let ended = match contest {
+                Contest::Open => Counter::ContestsOpen,
+                Contest::Upheld => Counter::Upheld,
+                Contest::Reversed => Counter::Reversed,
+            };
+            [Counter::Contests, ended]
+        });
+        let contested = !self.contests.is_empty();
         [
             (true, Counter::Decisions),
             (self.automated, Counter::Automated),
@@ -128,16 +141,15 @@ impl Contribution {
             (review.is_some(), Counter::Reviewed),
             (review == Some(Review::Confirmed), Counter::Confirmed),
             (review == Some(Review::Overridden), Counter::Overridden),
-            (review == Some(Review::Referred), Counter::Referred),
+            (self.referred, Counter::Referred),
             (self.review_required && review.is_none(), Counter::Unreviewed),
-            (contest.is_some(), Counter::Contested),
-            (contest == Some(Contest::Upheld), Counter::Upheld),
-            (contest == Some(Contest::Reversed), Counter::Reversed),
+            (contested, Counter::Contested),
             (self.adverse && !self.notified, Counter::AdverseUnnotified),
-            (contest.is_some() && !self.explained, Counter::ContestedUnexplained),
+            (contested && !self.explained, Counter::ContestedUnexplained),
         ]
         .into_iter()
         .filter_map(|(is, counter)| is.then_some(counter))
+        .chain(of_contests)
     }
 }
 
@@ -189,9 +201,9 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     pub(super) fn contribution() -> impl Strategy<Value = Contribution> {
-        let review = prop::option::of((0..3_u8, prop::option::of(0..100_000_u64)));
-        (0..3_u8, any::<[bool; 6]>(), review, prop::option::of(0..3_u8)).prop_map(
-            |(outcome, flags, review, contest)| Contribution {
+        let review = prop::option::of((0..2_u8, prop::option::of(0..100_000_u64)));
+        (0..3_u8, any::<[bool; 7]>(), review, prop::collection::vec(0..3_u8, 0..3)).prop_map(
+            |(outcome, flags, review, contests)| Contribution {
                 model: "m".into(),
                 version: "1".into(),
                 day: Timestamp::EPOCH.day(),
@@ -201,10 +213,13 @@ pub(super) mod tests {
                 significant: flags[2],
                 review_required: flags[3],
                 review: review.map(|(kind, seconds)| {
-                    ([Review::Confirmed, Review::Overridden, Review::Referred][usize::from(kind)], seconds)
+                    ([Review::Confirmed, Review::Overridden][usize::from(kind)], seconds)
                 }),
-                contest: contest
-                    .map(|kind| [Contest::Open, Contest::Upheld, Contest::Reversed][usize::from(kind)]),
+                referred: flags[6],
+                contests: contests
+                    .into_iter()
+                    .map(|kind| [Contest::Open, Contest::Upheld, Contest::Reversed][usize::from(kind)])
+                    .collect(),
                 notified: flags[4],
                 explained: flags[5],
             },
@@ -228,8 +243,14 @@ pub(super) mod tests {
             prop_assert_eq!(stats.get(Counter::AdverseUnnotified), count(&|facts| facts.adverse && !facts.notified));
             prop_assert_eq!(
                 stats.get(Counter::ContestedUnexplained),
-                count(&|facts| facts.contest.is_some() && !facts.explained)
+                count(&|facts| !facts.contests.is_empty() && !facts.explained)
             );
+            let contests = |wanted: &dyn Fn(&Contest) -> bool| {
+                kept.iter().flat_map(|facts| &facts.contests).filter(|contest| wanted(contest)).count() as u64
+            };
+            prop_assert_eq!(stats.get(Counter::Contests), contests(&|_| true));
+            prop_assert_eq!(stats.get(Counter::ContestsOpen), contests(&|contest| *contest == Contest::Open));
+            prop_assert_eq!(stats.get(Counter::Reversed), contests(&|contest| *contest == Contest::Reversed));
             for outcome in ["o0", "o1", "o2"] {
                 let found = stats.outcomes.get(outcome).copied().unwrap_or(0);
                 prop_assert_eq!(found, count(&|facts| facts.outcome == outcome));

@@ -278,6 +278,10 @@ fn is_out_of_order(done: &[&Fact], course: &Course<'_>, at: Micros) -> bool {
             })
     };
     let unplaced = !course.rounds.is_empty() && course.unplaced.iter().any(|fact| fact.act <= at);
+    // Also a condition that was met before anybody had asked, and is matched by no vote.
+    let opened = course.rounds.first().map(|round| round.asked.act);
+    let unused = course.unused.iter().map(|unused| unused.fact.act).filter(|act| *act <= at);
+    let unplaced = unplaced || unused.into_iter().any(|act| opened.is_some_and(|opened| act < opened));
     any_inverted
         || unplaced
         || course.rounds.iter().any(early)

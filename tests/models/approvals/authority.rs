@@ -117,6 +117,10 @@ impl<'a> Authority<'a> {
                 // for all.
                 let endings = pick(&self.taken_back, |fact| about(fact) && kinds_cover(fact, wanted.kind));
                 beginnings.iter().any(|beginning| {
+                    // Choice: a delegation has an id of its own (its events name it), and an ending that names
+                    // another id is about another delegation.
+                    let beginnings = pick(&beginnings, |fact| same_delegation(fact, beginning));
+                    let endings = pick(&endings, |fact| same_delegation(fact, beginning));
                     kinds_cover(beginning, wanted.kind)
                         && risk_covers(text(beginning, "max_risk"), wanted.risk)
                         && stretch(beginning, &beginnings, &endings).holds(at)
@@ -221,13 +225,20 @@ fn kinds_cover(fact: &Fact, kind: Option<&str>) -> bool {
     }
 }
 
+/// Whether two events are about one delegation, as far as they name one.
+fn same_delegation(one: &Fact, other: &Fact) -> bool {
+    let (id, other_id) = (text(one, "delegation"), text(other, "delegation"));
+    id.is_none() || other_id.is_none() || id == other_id
+}
+
 /// Whether a delegation up to `max` covers an approval of this risk.
-// Choice: an approval without a risk class exceeds nothing. Of words that are not in the scale only the same
-// one covers.
+// Choice: an approval without a risk class is taken for one of high risk: else whoever asks leaves it out. Of
+// words that are not in the scale only the same one covers.
 fn risk_covers(max: Option<&str>, risk: Option<&str>) -> bool {
-    let (Some(max), Some(risk)) = (max, risk) else {
+    let Some(max) = max else {
         return true;
     };
+    let risk = risk.unwrap_or("high");
     match (height(max), height(risk)) {
         (Some(max), Some(risk)) => risk <= max,
         _ => max == risk,

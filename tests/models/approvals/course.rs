@@ -446,12 +446,24 @@ impl<'a> Round<'a> {
         }
         // Choice: where the round and the vote lie both inside an import, the vote is judged by its act
         // alone: all was recorded long after, and "history of ten years comes in cleanly".
-        if fact.imported && self.asked.imported {
-            return None;
+        if !(fact.imported && self.asked.imported) {
+            let was_over = over.get(&fact.seq).is_some_and(|rounds| rounds.contains(&self.asked.seq));
+            let too_late = self.terms.valid_until.is_some_and(|until| fact.recorded > until);
+            if was_over || too_late {
+                return Some(WhyNot::RecordedAfterEnd);
+            }
         }
-        let was_over = over.get(&fact.seq).is_some_and(|rounds| rounds.contains(&self.asked.seq));
-        let too_late = self.terms.valid_until.is_some_and(|until| fact.recorded > until);
-        (was_over || too_late).then_some(WhyNot::RecordedAfterEnd)
+        (is_vote(fact) && !self.asks_for(fact)).then_some(WhyNot::CapacityNotInQuorum)
+    }
+
+    /// Whether a vote is cast in a capacity that the quorum names.
+    // Choice: a vote in another capacity is none of this quorum's, and does not count by its number either:
+    // nobody could ever verify it. Where no role had been recorded it would else grant in any capacity.
+    fn asks_for(&self, vote: &Fact) -> bool {
+        let Some(capacity) = text(vote, "capacity") else { return true };
+        let against = vote.ty == "approval.rejected";
+        let vetoes = matches!(&self.terms.veto, Veto::Roles(roles) if against && roles.contains(capacity));
+        self.terms.roles.is_empty() || self.terms.roles.contains(capacity) || vetoes
     }
 
     /// Whether this round, as known before the vote was recorded, had ended before that.

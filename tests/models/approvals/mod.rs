@@ -101,6 +101,8 @@ pub enum WhyNot {
     AfterGrant,
     /// For another digest than was asked.
     OtherDigest,
+    /// In a capacity that the round's quorum does not name.
+    CapacityNotInQuorum,
     /// The same person voted again in this round.
     LaterVote,
     /// The person recused.

@@ -1,12 +1,33 @@
 //! What is asked, and what is found.
 
 use crate::spec::time::Timestamp;
-use crate::views::engine::row::Row;
+use crate::views::engine::opening::CONFLICTS;
+use crate::views::engine::row::{Row, RowEvent};
 use crate::views::engine::view::View;
 use std::time::Instant;
 
 /// The state that a row is shown in once its time is over, where its view says so.
 pub const EXPIRED: &str = "expired";
+
+/// The state of a row of which everything holds only later.
+pub const SCHEDULED: &str = "scheduled";
+
+/// An event that is recorded and holds only later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scheduled {
+    /// Its entry's number.
+    pub seq: u64,
+    /// CloudEvents `type`.
+    pub ty: String,
+    /// From when it holds.
+    pub effective_at: Timestamp,
+}
+
+impl Scheduled {
+    pub(super) fn of(event: &RowEvent) -> Scheduled {
+        Scheduled { seq: event.seq, ty: event.ty.clone(), effective_at: event.effective_at }
+    }
+}
 
 /// As of when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +43,13 @@ pub struct When {
 pub enum Sort {
     /// The order in which rows came to the ledger.
     #[default]
+    Recorded,
+    /// By when they were opened, as it holds (valid time) …
     Opened,
+    /// … by when they were changed last …
+    Changed,
+    /// … or by when they ended; rows that have not are left out.
+    Ended,
     /// By `due_at`; rows without one, and rows that are done, are left out.
     Due,
     /// By `valid_until`; rows without one, and rows that are done, are left out.
@@ -52,6 +79,12 @@ pub struct Ask {
     pub due: (Option<Timestamp>, Option<Timestamp>),
     /// Only rows with `valid_until` in this stretch.
     pub until: (Option<Timestamp>, Option<Timestamp>),
+    /// Only rows opened in this stretch, by valid time …
+    pub opened: (Option<Timestamp>, Option<Timestamp>),
+    /// … last changed …
+    pub changed: (Option<Timestamp>, Option<Timestamp>),
+    /// … or ended in it.
+    pub ended: (Option<Timestamp>, Option<Timestamp>),
     /// Only rows of which the time in this field lies before that.
     pub before: Option<(String, Timestamp)>,
     /// As of when.
@@ -78,9 +111,12 @@ impl Ask {
             validity: None,
             due: (None, None),
             until: (None, None),
+            opened: (None, None),
+            changed: (None, None),
+            ended: (None, None),
             before: None,
             when,
-            sort: Sort::Opened,
+            sort: Sort::Recorded,
             descending: false,
             after: None,
             limit,
@@ -105,17 +141,45 @@ pub struct Found {
     pub number: u64,
     /// The seq of the last entry that changed it, as known.
     pub last_seq: u64,
-    /// When its last event took effect.
+    /// The latest time from which an event of it holds.
     pub changed_at: Timestamp,
-    /// When its first event took effect.
+    /// From when the event holds that opened it.
     pub opened_at: Timestamp,
     /// Which of its events were taken away or given back by corrections, as known: target and correction.
     pub corrected: Vec<(u64, u64)>,
+    /// How many rows other sources have under its id, as known.
+    pub others: u64,
+    /// What is recorded of it and holds only later, as known.
+    pub scheduled: Vec<Scheduled>,
     /// Its state.
     pub row: Row,
 }
 
 impl Found {
+    /// Whether somebody said something else of the same id: in the row, or in a row of another source.
+    #[must_use]
+    pub fn conflict(&self) -> bool {
+        self.others > 0 || self.row.fields.contains_key(CONFLICTS)
+    }
+
+    /// When it ended: when it was done, or when its time was over by `at`.
+    #[must_use]
+    pub fn ended_at(&self, at: Timestamp) -> Option<Timestamp> {
+        self.row.ended_at.or(self.row.valid_until.filter(|until| *until <= at))
+    }
+
+    /// By which date it has its place in a list of this order; none where it has no place in it.
+    pub(super) fn date(&self, sort: Sort, at: Timestamp) -> Option<Timestamp> {
+        match sort {
+            Sort::Recorded => Some(Timestamp::EPOCH),
+            Sort::Opened => Some(self.opened_at),
+            Sort::Changed => Some(self.changed_at),
+            Sort::Ended => self.ended_at(at),
+            Sort::Due => self.row.due_at.filter(|_| !self.row.ended),
+            Sort::Until => self.row.valid_until.filter(|_| !self.row.ended),
+        }
+    }
+
     /// Whether its due date has passed and it is not done.
     #[must_use]
     pub fn overdue(&self, at: Timestamp) -> bool {

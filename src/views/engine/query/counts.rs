@@ -11,9 +11,10 @@ use crate::views::engine::error::Result;
 use crate::views::engine::keys::{self, DateKind};
 use crate::views::engine::row::Row;
 use crate::views::engine::stored::Stored;
-use crate::views::engine::view::View;
+use crate::views::engine::view::{CONFLICT, View};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::time::Instant;
 
 impl Reading<'_> {
     /// Rows whose last event takes effect only after `at`, with what they are at `at`.
@@ -31,7 +32,7 @@ impl Reading<'_> {
         let from = keys::dates_to(self.slot, DateKind::Ahead, at);
         let to = keys::dates_to(self.slot, DateKind::Ahead, Timestamp::LAST);
         let mut numbers = BTreeSet::new();
-        self.engine.store.scan(Table::Terms, &from, &to, false, &mut |key, _| {
+        self.store().scan(Table::Terms, &from, &to, false, &mut |key, _| {
             numbers.extend(keys::number_of(key));
             ControlFlow::Continue(())
         })?;
@@ -48,14 +49,14 @@ impl Reading<'_> {
         let today = at.day();
         let mut count = 0;
         let (from, to) = (keys::days(self.slot, kind, Day::FIRST), keys::days(self.slot, kind, today));
-        self.engine.store.scan(Table::Meta, &from, &to, false, &mut |_, value| {
+        self.store().scan(Table::Meta, &from, &to, false, &mut |_, value| {
             count += keys::number_of(value).unwrap_or(0);
             ControlFlow::Continue(())
         })?;
         let from = keys::date(self.slot, kind, today.start(), 0);
         let to = keys::dates_to(self.slot, kind, at);
         let mut numbers = Vec::new();
-        self.engine.store.scan(Table::Terms, &from, &to, false, &mut |key, _| {
+        self.store().scan(Table::Terms, &from, &to, false, &mut |key, _| {
             numbers.extend(keys::number_of(key));
             ControlFlow::Continue(())
         })?;
@@ -65,10 +66,29 @@ impl Reading<'_> {
         Ok(count)
     }
 
+    /// The same of rows that are judged one by one.
+    pub(super) fn judged_counts(
+        &self,
+        facet: &str,
+        at: Timestamp,
+        ends: Option<Instant>,
+    ) -> Result<Vec<(String, u64)>> {
+        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+        let view = &*self.view;
+        self.each(at, ends, &mut |found| {
+            let values = match facet {
+                "state" => vec![found.state(view, at).to_owned()],
+                _ => facet_values(view, &found.row, facet, found.conflict()),
+            };
+            values.into_iter().for_each(|value| *counts.entry(value).or_default() += 1);
+        })?;
+        Ok(counts.into_iter().collect())
+    }
+
     pub(super) fn counts(&self, facet: &str, at: Timestamp) -> Result<Vec<(String, u64)>> {
         let (from, to, start) = keys::counts(self.slot, facet);
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-        self.engine.store.scan(Table::Meta, &from, &to, false, &mut |key, value| {
+        self.store().scan(Table::Meta, &from, &to, false, &mut |key, value| {
             let name = key.get(start..).unwrap_or_default();
             let name = String::from_utf8_lossy(name).into_owned();
             counts.insert(name, keys::number_of(value).unwrap_or(0));
@@ -86,7 +106,7 @@ impl Reading<'_> {
             change(EXPIRED.to_owned(), over as i64);
         }
         for (stored, found) in self.ahead(at)? {
-            for value in facet_values(view, &stored.row, facet) {
+            for value in facet_values(view, &stored.row, facet, stored.in_conflict()) {
                 let kept = kept_state(view, &stored, at, facet, value);
                 change(kept, -1);
             }
@@ -94,7 +114,9 @@ impl Reading<'_> {
             if facet == "state" {
                 change(found.state(view, at).to_owned(), 1);
             } else {
-                facet_values(view, &found.row, facet).into_iter().for_each(|value| change(value, 1));
+                facet_values(view, &found.row, facet, found.conflict())
+                    .into_iter()
+                    .for_each(|value| change(value, 1));
             }
         }
         Ok(counts.into_iter().filter(|(_, count)| *count > 0).collect())
@@ -108,7 +130,10 @@ fn kept_state(view: &dyn View, stored: &Stored, at: Timestamp, facet: &str, valu
     if facet == "state" && over && view.expires(&row.state) { EXPIRED.to_owned() } else { value }
 }
 
-fn facet_values(view: &dyn View, row: &Row, facet: &str) -> Vec<String> {
+fn facet_values(view: &dyn View, row: &Row, facet: &str, in_conflict: bool) -> Vec<String> {
+    if facet == CONFLICT {
+        return if in_conflict { vec!["true".to_owned()] } else { Vec::new() };
+    }
     if facet == "state" {
         return vec![row.state.clone()];
     }

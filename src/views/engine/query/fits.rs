@@ -3,7 +3,7 @@
 use super::asked::{Ask, Found};
 use super::reading::Reading;
 use crate::spec::time::Timestamp;
-use crate::views::engine::view::View;
+use crate::views::engine::view::{BY, CONFLICT, SOURCE, View};
 use serde_json::Value;
 
 impl Reading<'_> {
@@ -19,6 +19,9 @@ impl Reading<'_> {
             && ask.validity.as_deref().is_none_or(|wanted| found.validity(at) == Some(wanted))
             && within(found.row.due_at.filter(|_| !found.row.ended), ask.due)
             && within(found.row.valid_until.filter(|_| !found.row.ended), ask.until)
+            && within(Some(found.opened_at), ask.opened)
+            && within(Some(found.changed_at), ask.changed)
+            && within(found.ended_at(at), ask.ended)
             && ask.before.as_ref().is_none_or(|(field, before)| {
                 found.row.text(field).and_then(Timestamp::recorded).is_some_and(|time| time < *before)
             })
@@ -40,6 +43,9 @@ fn stands_in(view: &dyn View, found: &Found, at: Timestamp, field: &str, values:
     match field {
         "state" => one_of(found.state(view, at)),
         "id" => one_of(&found.id),
+        CONFLICT => one_of(if found.conflict() { "true" } else { "false" }),
+        SOURCE => found.row.source.as_deref().is_some_and(one_of),
+        BY => found.row.actors.iter().any(|by| one_of(by)),
         "owner" => found.row.owner.as_deref().is_some_and(one_of),
         _ => {
             found.row.value(field).is_some_and(|value| value_is_one_of(value, &one_of))

@@ -3,8 +3,13 @@
 mod asked;
 mod counts;
 mod fits;
+mod judged;
 mod questions;
 mod reading;
+mod remembered;
 mod source;
 
-pub use asked::{Ask, EXPIRED, Found, Page, Place, Sort, When};
+#[cfg(test)]
+pub(in crate::views::engine) use reading::Reading;
+
+pub use asked::{Ask, EXPIRED, Found, Page, Place, SCHEDULED, Scheduled, Sort, When};

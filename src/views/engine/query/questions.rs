@@ -1,12 +1,13 @@
 //! The questions that every view answers.
 
-use super::asked::{Ask, Found, Page, When};
+use super::asked::{Ask, Found, Page, Place, When};
 use super::reading::Reading;
 use super::source::Source;
 use crate::spec::time::Timestamp;
 use crate::views::engine::error::{EngineError, Result};
 use crate::views::engine::keys::DateKind;
 use crate::views::engine::state::Engine;
+use crate::views::engine::stored::siblings_of;
 use crate::views::engine::view::View;
 use std::sync::Arc;
 use std::time::Instant;
@@ -30,17 +31,55 @@ impl Engine {
         Ok(self.reading(name)?.view.clone())
     }
 
-    /// The row of this id.
+    /// The row of this id; of several sources' rows the first one recorded of those that stand.
     ///
     /// # Errors
     /// See [`Engine::view`].
     pub fn row(&self, view: &str, id: &str, when: When) -> Result<Option<Found>> {
+        self.row_of(view, id, None, when)
+    }
+
+    /// The row of this id and source; without a source, as [`Engine::row`].
+    ///
+    /// # Errors
+    /// See [`Engine::view`].
+    pub fn row_of(&self, view: &str, id: &str, source: Option<&str>, when: When) -> Result<Option<Found>> {
         let reading = self.reading(view)?;
-        match reading.number(id)? {
+        match reading.number_of(id, source, when)? {
             // What was asked for by another name than its own is not there: the name led to a row since.
             Some(number) => Ok(reading.found(number, when)?.filter(|found| found.id == id)),
             None => Ok(None),
         }
+    }
+
+    /// The sources that have a row under this id, as known, the first one recorded first.
+    ///
+    /// # Errors
+    /// See [`Engine::view`].
+    pub fn sources_of(&self, view: &str, id: &str, when: When) -> Result<Vec<String>> {
+        let reading = self.reading(view)?;
+        let mut sources = Vec::new();
+        for number in reading.numbers(id, when.known)? {
+            let source = reading.found(number, when)?.and_then(|found| found.row.source);
+            sources.extend(source);
+        }
+        Ok(sources)
+    }
+
+    /// Where a row is no more: the correction that took the last of its events away.
+    ///
+    /// # Errors
+    /// See [`Engine::view`].
+    pub fn taken_away(&self, view: &str, id: &str, source: Option<&str>, when: When) -> Result<Option<u64>> {
+        let reading = self.reading(view)?;
+        let Some(number) = reading.number_of(id, source, when)? else { return Ok(None) };
+        let Some(stored) = reading.stored(number)?.filter(|_| number < when.known) else { return Ok(None) };
+        let siblings = siblings_of(reading.store(), reading.slot, number, &stored)?;
+        let gathered = reading.gathered(number, &stored, &siblings, when)?;
+        if !gathered.events.is_empty() || !gathered.later.is_empty() {
+            return Ok(None);
+        }
+        Ok(gathered.gone.into_iter().map(|(_, by)| by).max())
     }
 
     /// Rows that fit.
@@ -52,20 +91,36 @@ impl Engine {
     }
 
     /// How many rows have each value of a facet (`state`, or one that the view counts by), as things are at a time;
-    /// of what is recorded, everything counts. In the order of the values.
+    /// of what is recorded, everything counts. In the order of the values. From `ends` on nobody waits for it any more.
     ///
     /// # Errors
     /// See [`Engine::view`].
-    pub fn counts(&self, view: &str, facet: &str, at: Timestamp) -> Result<Vec<(String, u64)>> {
-        self.reading(view)?.counts(facet, at)
+    pub fn counts(
+        &self,
+        view: &str,
+        facet: &str,
+        at: Timestamp,
+        ends: Option<Instant>,
+    ) -> Result<Vec<(String, u64)>> {
+        let reading = self.reading(view)?;
+        if reading.view.judge().is_some() {
+            reading.judged_counts(facet, at, ends)
+        } else {
+            reading.counts(facet, at)
+        }
     }
 
-    /// How many rows are overdue at a time.
+    /// How many rows are overdue at a time. From `ends` on nobody waits for it any more.
     ///
     /// # Errors
     /// See [`Engine::view`].
-    pub fn overdue(&self, view: &str, at: Timestamp) -> Result<u64> {
+    pub fn overdue(&self, view: &str, at: Timestamp, ends: Option<Instant>) -> Result<u64> {
         let reading = self.reading(view)?;
+        if reading.view.judge().is_some() {
+            let mut count = 0;
+            reading.each(at, ends, &mut |found| count += u64::from(found.overdue(at)))?;
+            return Ok(count);
+        }
         let mut count = reading.passed(DateKind::Due, at, &|_| true)?;
         for (stored, found) in reading.ahead(at)? {
             let kept = !stored.row.ended && stored.row.due_at.is_some_and(|due| due <= at);
@@ -85,32 +140,70 @@ impl Engine {
 }
 
 impl Reading<'_> {
-    pub(super) fn list(&self, ask: &Ask) -> Result<Page> {
-        let mut page = Page { rows: Vec::new(), next: None, applied: self.applied };
+    /// Looks at each row as it is at a time.
+    pub(super) fn each(
+        &self,
+        at: Timestamp,
+        ends: Option<Instant>,
+        look: &mut dyn FnMut(&Found),
+    ) -> Result<()> {
+        let mut ask = Ask { ends, ..Ask::all(When { known: self.applied, at }, MAX_SCANNED) };
+        loop {
+            let page = self.list(&ask)?;
+            page.rows.iter().for_each(&mut *look);
+            match page.next {
+                Some(next) => ask.after = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    pub(in crate::views::engine) fn list(&self, ask: &Ask) -> Result<Page> {
+        let mut rows = Vec::new();
+        let walked = self.walk(ask, &mut |found| {
+            rows.push(found);
+            rows.len() < ask.limit
+        })?;
+        Ok(Page { rows, next: walked.next, applied: self.applied })
+    }
+
+    /// Hands out the rows that fit, in the order asked for, until it is told that they are enough, or as many rows have been
+    /// looked at as are for one page.
+    pub(super) fn walk(&self, ask: &Ask, more: &mut dyn FnMut(Found) -> bool) -> Result<Walked> {
         let mut source = Source::of(self, ask)?;
-        let mut scanned = 0;
-        let mut last = ask.after;
+        let mut walked = Walked { next: None, looked_at: 0 };
+        let (mut last, mut is_enough) = (ask.after, false);
         loop {
             let chunk = source.next(self, last)?;
             if chunk.is_empty() {
-                return Ok(page);
+                return Ok(walked);
             }
             for place in chunk {
-                if page.rows.len() == ask.limit || scanned >= MAX_SCANNED {
-                    page.next = last;
-                    return Ok(page);
+                if is_enough || walked.looked_at >= MAX_SCANNED {
+                    walked.next = last;
+                    return Ok(walked);
                 }
-                if scanned % BETWEEN_LOOKS == 0 && ask.ends.is_some_and(|ends| Instant::now() >= ends) {
+                if walked.looked_at.is_multiple_of(BETWEEN_LOOKS)
+                    && ask.ends.is_some_and(|ends| Instant::now() >= ends)
+                {
                     return Err(EngineError::TookTooLong);
                 }
-                scanned += 1;
+                walked.looked_at += 1;
                 last = Some(place);
                 let Some(found) = self.found(place.number, ask.when)? else { continue };
                 // The date by which it is kept in order is that of the row with all its events.
                 if self.fits(ask, &found) {
-                    page.rows.push(found);
+                    is_enough = !more(found);
                 }
             }
         }
     }
+}
+
+/// How far a walk over rows came.
+pub(super) struct Walked {
+    /// After which row to go on; none at the end.
+    pub(super) next: Option<Place>,
+    /// Rows that were looked at.
+    pub(super) looked_at: usize,
 }

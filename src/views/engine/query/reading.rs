@@ -1,29 +1,42 @@
 //! One view held still, and its rows as of a moment.
 
-use super::asked::{Found, When};
-use crate::spec::time::Timestamp;
-use crate::store::Table;
+use super::asked::{Found, SCHEDULED, Scheduled, When};
+use super::remembered::Remembered;
+use crate::catalog::Catalog;
+use crate::store::{Reader, Table};
 use crate::views::engine::corrections::Corrections;
 use crate::views::engine::error::{EngineError, Result};
+use crate::views::engine::fold::advance;
+use crate::views::engine::gather::{Gathered, Gathering};
 use crate::views::engine::keys::{self, Slot};
-use crate::views::engine::row::Row;
-use crate::views::engine::session::STUB;
-use crate::views::engine::slots::Projection;
-use crate::views::engine::state::{Engine, State};
-use crate::views::engine::stored::{Placed, Stored, load, placed, read_stored};
-use crate::views::engine::view::{RowName, View, advance};
+use crate::views::engine::row::{Row, RowEvent};
+use crate::views::engine::slots::{Member, Projection};
+use crate::views::engine::state::{Engine, State, Still};
+use crate::views::engine::stored::{Placed, Stored, placed, read_stored, siblings_of, source_hash, turn_of};
+use crate::views::engine::view::{RowName, STUB, View};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+/// Sources that use one id, looked at to find the first that stands, at most.
+///
+/// Reason: more are nobody's mistake; each is one row read.
+const MAX_SOURCES: usize = 64;
+
 /// One view, held still while it is asked.
 pub(in crate::views::engine) struct Reading<'a> {
     pub(in crate::views::engine) engine: &'a Engine,
-    pub(in crate::views::engine) state: std::sync::RwLockReadGuard<'a, State>,
+    still: Still<'a>,
+    /// By which rows are folded.
+    pub(in crate::views::engine) catalog: Arc<Catalog>,
+    /// Where the lists stand that the view's judge looks at.
+    pub(super) lists: Option<Slot>,
     pub(in crate::views::engine) slot: Slot,
     pub(in crate::views::engine) view: Arc<dyn View>,
     pub(in crate::views::engine) applied: u64,
     pub(in crate::views::engine) rows: u64,
+    /// What has been read of entries that are not about its rows.
+    pub(in crate::views::engine) remembered: Remembered,
 }
 
 impl Engine {
@@ -33,15 +46,22 @@ impl Engine {
     /// There is none; or it is being built and has no older version.
     pub(in crate::views::engine) fn reading(&self, name: &str) -> Result<Reading<'_>> {
         self.check()?;
-        let state = self.state();
-        let applied = self.applied();
-        let member = state.members.iter().find(|member| member.projection.name() == name);
-        match member.map(|member| (member.slot, member.rows, member.projection.clone())) {
-            Some((slot, rows, Projection::Rows(view))) => {
-                Ok(Reading { engine: self, state, slot, view, applied, rows })
-            }
-            _ => Err(self.absent(&state, name)),
-        }
+        let (still, seen) = self.still(|state| {
+            let member = state.members.iter().find(|member| member.projection.name() == name);
+            let Some((member, Projection::Rows(view))) = member.map(|member| (member, &member.projection))
+            else {
+                return Err(self.absent(state, name));
+            };
+            let is_asked = |member: &&Member| {
+                view.judge().is_some_and(|judge| judge.lists() == member.projection.name())
+                    && matches!(member.projection, Projection::Lists(_))
+            };
+            let lists = state.members.iter().find(is_asked).map(|member| member.slot);
+            Ok((member.slot, member.rows, view.clone(), lists, state.catalog.clone(), self.applied()))
+        });
+        let (slot, rows, view, lists, catalog, applied) = seen?;
+        let remembered = Remembered::default();
+        Ok(Reading { engine: self, still, catalog, lists, slot, view, applied, rows, remembered })
     }
 
     pub(in crate::views::engine) fn absent(&self, state: &State, name: &str) -> EngineError {
@@ -58,6 +78,11 @@ impl Engine {
 }
 
 impl Reading<'_> {
+    /// What is asked.
+    pub(in crate::views::engine) fn store(&self) -> &dyn Reader {
+        self.still.store()
+    }
+
     /// The number of the row of this id.
     pub(in crate::views::engine) fn number(&self, id: &str) -> Result<Option<u64>> {
         let name = match id.strip_prefix(STUB) {
@@ -65,11 +90,51 @@ impl Reading<'_> {
             None => RowName::Id(id.to_owned()),
         };
         let key = keys::name(self.slot, &name);
-        Ok(self.engine.store.get(Table::Ids, &key)?.and_then(|record| keys::number_of(&record)))
+        Ok(self.store().get(Table::Ids, &key)?.and_then(|record| keys::number_of(&record)))
+    }
+
+    /// The numbers of all rows of this id, the first one recorded first.
+    pub(in crate::views::engine) fn numbers(&self, id: &str, known: u64) -> Result<Vec<u64>> {
+        let Some(first) = self.number(id)? else { return Ok(Vec::new()) };
+        let mut numbers = vec![first];
+        if let Some(stored) = self.stored(first)? {
+            let siblings = siblings_of(self.store(), self.slot, first, &stored)?;
+            numbers.extend(siblings.into_iter().map(|(_, number)| number).take(MAX_SOURCES));
+        }
+        numbers.retain(|number| *number < known);
+        Ok(numbers)
+    }
+
+    /// The number of the row of this id that is asked for: of a source, or the first one recorded of those that stand.
+    pub(in crate::views::engine) fn number_of(
+        &self,
+        id: &str,
+        source: Option<&str>,
+        when: When,
+    ) -> Result<Option<u64>> {
+        let Some(first) = self.number(id)? else { return Ok(None) };
+        if let Some(source) = source {
+            let own = keys::name_of_source(self.slot, id, source);
+            let own = self.store().get(Table::Ids, &own)?.and_then(|record| keys::number_of(&record));
+            if own.is_some() {
+                return Ok(own);
+            }
+            let of = |stored: &Stored| stored.source == Some(source_hash(source));
+            return Ok(self.stored(first)?.filter(of).map(|_| first));
+        }
+        if self.stored(first)?.is_none_or(|stored| stored.siblings == 0) {
+            return Ok(Some(first));
+        }
+        for number in self.numbers(id, when.known)? {
+            if self.found(number, when)?.is_some_and(|found| found.row.source.is_some()) {
+                return Ok(Some(number));
+            }
+        }
+        Ok(Some(first))
     }
 
     pub(in crate::views::engine) fn stored(&self, number: u64) -> Result<Option<Stored>> {
-        let record = self.engine.store.get(Table::Rows, &keys::row(self.slot, number))?;
+        let record = self.store().get(Table::Rows, &keys::row(self.slot, number))?;
         record.map(|record| read_stored(&record)).transpose()
     }
 
@@ -83,66 +148,110 @@ impl Reading<'_> {
         if number >= when.known {
             return Ok(None);
         }
-        let whole = stored.last_seq < when.known && stored.last.0 <= when.at;
+        let siblings = siblings_of(self.store(), self.slot, number, &stored)?;
+        let others = siblings.iter().filter(|(_, number)| *number < when.known).count() as u64;
+        let others = others + u64::from(stored.beside.is_some());
+        if let Some(judge) = self.view.judge() {
+            return self.judged(judge, number, stored, (&siblings, others), when);
+        }
+        let whole = stored.last_seq < when.known && stored.stays_from() <= when.at;
         if whole {
             if stored.row.counts.is_empty() {
                 // Everything about it has been taken away.
                 return Ok(None);
             }
+            let mut row = stored.row;
+            self.view.show(&mut row, when.at);
             return Ok(Some(Found {
                 id: stored.id,
                 number,
                 last_seq: stored.last_seq,
-                changed_at: stored.last.0,
-                opened_at: stored.first,
+                changed_at: stored.latest,
+                opened_at: stored.opened_at,
                 corrected: stored.corrected,
-                row: stored.row,
+                others,
+                scheduled: Vec::new(),
+                row,
             }));
         }
-        let corrections = Corrections::new(&*self.engine.store);
+        let gathered = self.gathered(number, &stored, &siblings, when)?;
         let mut row = Row::default();
-        let mut last = (Timestamp::FIRST, 0);
-        for (effective_at, seq, kept) in self.events(number, &stored)? {
-            if seq >= when.known || effective_at > when.at {
-                continue;
-            }
-            last = (effective_at.max(last.0), seq.max(last.1));
-            let spoken_of = stored.corrected.iter().any(|(target, _)| *target == seq);
-            if spoken_of && corrections.against(seq, when.known)?.is_some() {
-                continue;
-            }
-            let event = load(&*self.engine.feed, &self.state.catalog, effective_at, seq, kept)?;
-            advance(&*self.view, &mut row, &event);
-        }
-        if row.counts.is_empty() {
+        // What holds only later is shown as such, and never as if it were not there.
+        let events = if gathered.events.is_empty() { &gathered.later } else { &gathered.events };
+        let is_there = |event: &&RowEvent| event.acted_at <= when.at || event.effective_at <= when.at;
+        let reckoned = |event: &RowEvent| self.view.is_reckoned(&event.ty);
+        if !events.iter().any(|event| is_there(&event)) {
             return Ok(None);
         }
+        let mut opened_at = None;
+        for event in events.iter().filter(|event| is_there(event) || reckoned(event)) {
+            opened_at = opened_at.or(Some(event.effective_at));
+            advance(&*self.view, &mut row, event);
+        }
+        let Some(opened_at) = opened_at else { return Ok(None) };
+        let holding = events.iter().map(|event| event.effective_at).filter(|from| *from <= when.at);
+        let later = gathered.events.iter().filter(|event| event.effective_at > when.at);
+        let later = gathered.later.iter().chain(later).filter(|event| event.acted_at <= when.at);
+        let scheduled: Vec<Scheduled> = later.map(Scheduled::of).collect();
+        if gathered.events.is_empty() {
+            row.state = SCHEDULED.to_owned();
+            (row.ended, row.ended_at) = (false, None);
+        }
+        self.view.settle(&mut row, when.at);
+        self.view.show(&mut row, when.at);
         let corrected: Vec<(u64, u64)> =
             stored.corrected.into_iter().filter(|(_, correction)| *correction < when.known).collect();
-        let last_seq = corrected.iter().map(|(_, correction)| *correction).fold(last.1, u64::max);
+        let last_seq = corrected.iter().map(|(_, correction)| *correction).fold(gathered.last_seq, u64::max);
+        let changed_at = holding.max().unwrap_or(opened_at);
         Ok(Some(Found {
             id: stored.id,
             number,
             last_seq,
-            changed_at: last.0,
-            opened_at: stored.first,
+            changed_at,
+            opened_at,
             corrected,
+            others,
+            scheduled,
             row,
         }))
     }
 
-    /// Where a row's events stand, in order: effective time, seq, and what was kept.
-    pub(in crate::views::engine) fn events(&self, number: u64, stored: &Stored) -> Result<Vec<Placed>> {
+    pub(in crate::views::engine) fn corrections(&self) -> Corrections<'_> {
+        Corrections::new(self.store())
+    }
+
+    pub(in crate::views::engine) fn gathered(
+        &self,
+        number: u64,
+        stored: &Stored,
+        siblings: &[(u64, u64)],
+        when: When,
+    ) -> Result<Gathered> {
+        let corrections = self.corrections();
+        let gathering = Gathering {
+            view: &*self.view,
+            stored,
+            siblings,
+            turn: turn_of(self.store(), self.slot, &*self.view)?,
+            corrections: &corrections,
+            feed: &*self.engine.feed,
+            catalog: &self.catalog,
+        };
+        gathering.gather(self.events(number)?, when)
+    }
+
+    /// A row's events in the order of recording, and what was kept of them.
+    fn events(&self, number: u64) -> Result<Vec<Placed>> {
         let mut found = BTreeMap::new();
         let (from, to) = keys::events(self.slot, number);
-        self.engine.store.scan(Table::Events, &from, &to, false, &mut |key, value| {
+        self.store().scan(Table::Events, &from, &to, false, &mut |key, value| {
             found.insert(key.to_vec(), Some(value.to_vec()));
             ControlFlow::Continue(())
         })?;
         let mut events = placed(found)?;
         if !self.view.keeps_data() {
-            events.push((stored.first, number, None));
-            events.sort_by_key(|(effective_at, seq, _)| (*effective_at, *seq));
+            events.push((number, None));
+            events.sort_by_key(|(seq, _)| *seq);
         }
         Ok(events)
     }

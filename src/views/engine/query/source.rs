@@ -4,14 +4,25 @@ use super::asked::{Ask, EXPIRED, Place, Sort, When};
 use super::reading::Reading;
 use crate::spec::time::Timestamp;
 use crate::store::Table;
-use crate::views::engine::error::Result;
+use crate::views::engine::error::{EngineError, Result};
 use crate::views::engine::keys::{self, DateKind};
 use crate::views::engine::lists;
+use crate::views::engine::view::CONFLICT;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 /// Candidates read at once.
 const CHUNK: usize = 512;
+
+/// Rows that are sorted for one answer, at most.
+///
+/// Reason: 24 bytes each, so some megabytes while the answer is made.
+const MAX_SORTED: usize = 100_000;
+
+/// Rows that are looked at for them, at most.
+///
+/// Reason: some seconds; a filter that is kept as a list has few of them looked at.
+const MAX_LOOKED_AT: usize = 200_000;
 
 /// Where candidates come from, in the order asked for.
 pub(super) enum Source {
@@ -34,7 +45,9 @@ impl Source {
         let past = known < reading.applied;
         let descending = ask.descending;
         let kind = match ask.sort {
-            Sort::Opened => None,
+            Sort::Recorded => None,
+            // No list of all rows is kept in the order of these.
+            Sort::Opened | Sort::Changed | Sort::Ended => return Source::sorted(reading, ask),
             Sort::Due => Some(DateKind::Due),
             Sort::Until => Some(DateKind::Until),
         };
@@ -45,8 +58,12 @@ impl Source {
             let to = to.map_or_else(|| keys::dates_to(slot, kind, last), |to| keys::date(slot, kind, to, 0));
             // What is kept in order is as things are now; of another day, or where rows are ahead of their time, they
             // are sorted here.
-            if past || !reading.ahead_numbers(at)?.is_empty() || reading.engine.is_past(at) {
-                return Source::sorted(reading, ask, kind);
+            if view.judge().is_some()
+                || past
+                || !reading.ahead_numbers(at)?.is_empty()
+                || reading.engine.is_past(at)
+            {
+                return Source::sorted(reading, ask);
             }
             return Ok(Source::Dates { kind, from, to, descending });
         }
@@ -56,7 +73,9 @@ impl Source {
                 _ => None,
             })
         };
+        let in_conflict = single(CONFLICT).filter(|value| *value == "true").map(|value| (CONFLICT, value));
         let listed = view.list_fields().iter().find_map(|field| Some((*field, single(field)?)));
+        let listed = in_conflict.or(listed);
         if let Some((field, value)) = listed {
             let from = keys::listed(slot, field, value, 0);
             let to = keys::listed(slot, field, value, known);
@@ -67,8 +86,8 @@ impl Source {
             let list = (field, value.to_owned());
             return Ok(Source::Postings { list, before: known, descending });
         }
-        let state =
-            single("state").filter(|state| *state != EXPIRED && view.common_state() != Some(*state) && !past);
+        let state = single("state").filter(|state| view.common_state() != Some(*state) && !past);
+        let state = state.filter(|state| *state != EXPIRED || view.judge().is_some());
         if let Some(state) = state
             && !reading.engine.is_past(at)
         {
@@ -80,22 +99,8 @@ impl Source {
         Ok(Source::Numbers { table: Table::Rows, from, to, also: BTreeSet::new(), descending })
     }
 
-    fn sorted(reading: &Reading<'_>, ask: &Ask, kind: DateKind) -> Result<Source> {
-        let mut all =
-            Ask { sort: Sort::Opened, after: None, descending: false, limit: usize::MAX, ..ask.clone() };
-        let mut places = Vec::new();
-        loop {
-            let page = reading.list(&all)?;
-            places.extend(page.rows.iter().filter(|found| !found.row.ended).filter_map(|found| {
-                let date = if kind == DateKind::Due { found.row.due_at } else { found.row.valid_until };
-                Some(Place { date: date?, number: found.number })
-            }));
-            match page.next {
-                Some(next) => all.after = Some(next),
-                None => break,
-            }
-        }
-        places.sort_by_key(|place| (place.date, place.number));
+    fn sorted(reading: &Reading<'_>, ask: &Ask) -> Result<Source> {
+        let mut places = reading.sorted(ask, MAX_SORTED)?;
         if ask.descending {
             places.reverse();
         }
@@ -104,7 +109,7 @@ impl Source {
 
     /// The next candidates after a place; none at the end.
     pub(super) fn next(&mut self, reading: &Reading<'_>, after: Option<Place>) -> Result<Vec<Place>> {
-        let store = &*reading.engine.store;
+        let store = reading.store();
         let mut places = Vec::new();
         match self {
             Source::Numbers { table, from, to, also, descending } => {
@@ -180,6 +185,35 @@ impl Source {
                 places.extend(sorted.iter().copied().filter(beyond).take(CHUNK));
             }
         }
+        Ok(places)
+    }
+}
+
+impl Reading<'_> {
+    /// The places of all rows that fit, at most so many, in their order. Each page of a list finds them again, so that they
+    /// are bounded.
+    ///
+    /// # Errors
+    /// More of them fit, or more are to be looked at than are for one answer.
+    pub(in crate::views::engine) fn sorted(&self, ask: &Ask, most: usize) -> Result<Vec<Place>> {
+        let mut all = Ask { sort: Sort::Recorded, after: None, descending: false, ..ask.clone() };
+        let (mut places, mut looked_at) = (Vec::new(), 0);
+        loop {
+            let walked = self.walk(&all, &mut |found| {
+                let date = found.date(ask.sort, ask.when.at);
+                places.extend(date.map(|date| Place { date, number: found.number }));
+                places.len() < most
+            })?;
+            looked_at += walked.looked_at;
+            match walked.next {
+                Some(_) if places.len() >= most || looked_at >= MAX_LOOKED_AT => {
+                    return Err(EngineError::TooManyToSort);
+                }
+                Some(next) => all.after = Some(next),
+                None => break,
+            }
+        }
+        places.sort_by_key(|place| (place.date, place.number));
         Ok(places)
     }
 }

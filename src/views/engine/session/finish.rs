@@ -2,16 +2,21 @@
 
 use super::marks::{Marks, is_there};
 use super::{Session, Sum, Working};
+use crate::spec::time::Timestamp;
 use crate::store::postings::{BUNDLE, Offsets};
 use crate::store::{Batch, Table};
 use crate::views::engine::digest::Digest;
 use crate::views::engine::error::{EngineError, Result};
+use crate::views::engine::fold::advance;
+use crate::views::engine::gather::Gathering;
 use crate::views::engine::keys::{self, DateKind, Slot};
 use crate::views::engine::lists::{self, Tail};
+use crate::views::engine::order::arrange;
+use crate::views::engine::query::When;
 use crate::views::engine::row::Row;
 use crate::views::engine::slots::Member;
-use crate::views::engine::stored::{Stored, load, read_count};
-use crate::views::engine::view::advance;
+use crate::views::engine::stored::{Stored, read_count};
+use crate::views::engine::view::CONFLICT;
 use crate::views::stats::DayStats;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -90,24 +95,35 @@ impl Session<'_> {
 
     /// Folds a row from its events, without those that do not count.
     fn fold(&self, slot: Slot, number: u64, working: &mut Working) -> Result<()> {
-        let (view, corrected) = (working.view.clone(), !working.stored.corrected.is_empty());
+        let view = working.view.clone();
+        let siblings = self.siblings(slot, number, &working.stored)?;
+        let gathering = Gathering {
+            view: &*view,
+            stored: &working.stored,
+            siblings: &siblings,
+            turn: self.turn_of(slot, &*view)?,
+            corrections: &self.corrections,
+            feed: self.feed,
+            catalog: self.catalog,
+        };
+        let when = When { known: self.known, at: Timestamp::LAST };
+        let gathered = gathering.gather(self.events_of(slot, &*view, number)?, when)?;
         let mut row = Row::default();
-        // With all its events: as of an earlier day it is listed by what has been corrected since.
-        let mut uncorrected = Row::default();
-        for (effective_at, seq, kept) in self.events_of(slot, &*view, number, &working.stored)? {
-            let event = load(self.feed, self.catalog, effective_at, seq, kept)?;
-            if corrected {
+        working.stored.follow(&gathered.events);
+        for event in &gathered.events {
+            advance(&*view, &mut row, event);
+            working.listed.extend(view.lists(&row));
+            working.dense.extend(view.dense_lists(&row));
+        }
+        if !gathered.gone.is_empty() {
+            // With all its events: as of an earlier day it is listed by what has been corrected since.
+            let mut uncorrected = Row::default();
+            let gone = gathered.gone.into_iter().map(|(event, _)| event);
+            for event in arrange(&*view, gathered.events.into_iter().chain(gone).collect()) {
                 advance(&*view, &mut uncorrected, &event);
                 working.listed.extend(view.lists(&uncorrected));
                 working.dense.extend(view.dense_lists(&uncorrected));
             }
-            let spoken_of = working.stored.corrected.iter().any(|(target, _)| *target == seq);
-            if spoken_of && self.corrections.against(seq, self.known)?.is_some() {
-                continue;
-            }
-            advance(&*view, &mut row, &event);
-            working.listed.extend(view.lists(&row));
-            working.dense.extend(view.dense_lists(&row));
         }
         working.stored.row = row;
         Ok(())
@@ -120,9 +136,20 @@ impl Session<'_> {
         working: &mut Working,
         member: &mut Member,
     ) -> Result<()> {
+        if working.stored.in_conflict() {
+            working.listed.push((CONFLICT, "true".to_owned()));
+        }
         working.listed.sort_unstable();
         working.listed.dedup();
         let view = &*working.view;
+        if !working.gone {
+            let stored = &mut working.stored;
+            stored.settled = view.settled_from(&stored.row);
+            let from = stored.stays_from();
+            view.settle(&mut stored.row, from);
+            // What it is before then is worked out when it is asked.
+            stored.ahead |= from > self.recorded_at;
+        }
         let key = keys::row(slot, number);
         let before = working.before.as_ref().map(|(_, stored)| stored);
         let after = (!working.gone).then_some(&working.stored);

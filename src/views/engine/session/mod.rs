@@ -2,29 +2,32 @@
 
 mod finish;
 mod marks;
+mod names;
+mod turn;
+mod whose;
 
 use super::corrections::{CORRECTION, Corrections};
 use super::error::{EngineError, Result};
 use super::event::EventFeed;
+use super::fold::advance;
 use super::keys::{self, Slot};
 use super::lists::{Counted, Tail};
+use super::opening::Opening;
 use super::row::RowEvent;
 use super::slots::{Member, Projection};
-use super::stored::{Kept, Placed, Stored, placed, read_stored};
+use super::stored::{Kept, Placed, Stored, placed, read_stored, source_hash};
 use super::tally::Tallier;
-use super::view::{RowName, View, advance};
+use super::view::{RowName, STUB, View};
 use crate::catalog::Catalog;
 use crate::follow::Event;
 use crate::spec::time::Timestamp;
 use crate::store::{Batch, Store, Table};
 use crate::views::stats::DayStats;
+use std::cmp::Ordering;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-
-/// What an unknown alias is called until its row is known. No identifier begins so.
-pub(super) const STUB: &str = "?";
 
 /// One batch on its way into the store.
 pub(super) struct Session<'a> {
@@ -36,6 +39,10 @@ pub(super) struct Session<'a> {
     /// Boxed: they are large, and moved when the map grows and when they are sorted.
     in_hand: HashMap<(Slot, u64), Box<Working>>,
     names: HashMap<[u8; 20], Option<u64>>,
+    /// Rows of other sources that this batch began beside first rows: hash of the source, and number.
+    siblings: HashMap<(Slot, u64), Vec<(u64, u64)>>,
+    /// The entries of views' turns, as far as they were looked up.
+    turns: HashMap<Slot, Option<u64>>,
     /// Events of rows that this batch writes or takes away.
     events: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// By how much counts change: of what has a facet's value, and of what has its date on a day.
@@ -45,6 +52,8 @@ pub(super) struct Session<'a> {
     tallies: HashMap<Vec<u8>, Sum<'a>>,
     /// Entries below this are known when a row is folded anew.
     known: u64,
+    /// When the last of them was recorded.
+    recorded_at: Timestamp,
 }
 
 /// A row in hand.
@@ -80,6 +89,13 @@ impl Working {
     }
 }
 
+/// Which row an event is about.
+enum Whose {
+    Row(u64),
+    /// One that is not there yet, under this id.
+    Nobodys(String),
+}
+
 /// A tally in hand.
 struct Sum<'a> {
     slot: Slot,
@@ -103,12 +119,15 @@ impl<'a> Session<'a> {
             batch: Batch::default(),
             in_hand: HashMap::with_capacity(events.len()),
             names: HashMap::with_capacity(events.len()),
+            siblings: HashMap::new(),
+            turns: HashMap::new(),
             events: BTreeMap::new(),
             counts: HashMap::new(),
             days: HashMap::new(),
             statistics: HashMap::new(),
             tallies: HashMap::new(),
             known: events.last().map_or(0, |event| event.seq + 1),
+            recorded_at: events.last().map_or(Timestamp::FIRST, |event| event.recorded_at),
         }
     }
 
@@ -120,10 +139,16 @@ impl<'a> Session<'a> {
         let mut for_row = None;
         for member in wanted.iter().filter_map(|place| members.get(*place)) {
             let Projection::Rows(view) = &member.projection else { continue };
-            if let Some(name) = view.row_of(&event.ty, &event.data) {
-                let at = event.recorded_at;
+            if let Some(name) = view.row_of_source(&event.ty, &event.source, &event.data) {
                 let event = for_row.get_or_insert_with(|| event.for_row(self.catalog));
-                self.row(member.slot, view, &name, event, at)?;
+                event.after_turn = self.turn(member.slot, &**view, event)?;
+                let effective_at = view.effective_at(event);
+                if effective_at == event.effective_at {
+                    self.row(member.slot, view, &name, event)?;
+                } else {
+                    let event = RowEvent { effective_at, ..event.clone() };
+                    self.row(member.slot, view, &name, &event)?;
+                }
             }
         }
         Ok(())
@@ -164,106 +189,120 @@ impl<'a> Session<'a> {
     }
 
     /// One event of one row.
-    fn row(
-        &mut self,
-        slot: Slot,
-        view: &Arc<dyn View>,
-        name: &RowName,
-        event: &RowEvent,
-        recorded_at: Timestamp,
-    ) -> Result<()> {
+    fn row(&mut self, slot: Slot, view: &Arc<dyn View>, name: &RowName, event: &RowEvent) -> Result<()> {
         let key = keys::name(slot, name);
-        let number = match self.find(key)? {
+        // A name that its own source gave to a row leads there, whoever had the name first.
+        let own = match name {
+            RowName::Alias(alias) => self.find(keys::alias_of_source(slot, alias, &event.source))?,
+            RowName::Id(_) => None,
+        };
+        let number = match own.map_or_else(|| self.find(key), |own| Ok(Some(own)))? {
             None => {
                 let id = match name {
                     RowName::Id(id) => id.clone(),
                     RowName::Alias(alias) => format!("{STUB}{alias}"),
                 };
-                let mut stored = Stored::new(id, event);
-                stored.ahead = event.effective_at > recorded_at;
-                let mut working = Working::new(view, None, stored);
-                working.advance(event);
-                self.in_hand.insert((slot, event.seq), working);
-                self.names.insert(key, Some(event.seq));
-                self.batch.put(Table::Ids, &key, &event.seq.to_be_bytes());
-                if view.keeps_data() {
-                    self.keep(slot, &**view, event.seq, event);
-                }
+                self.begin(slot, view, Stored::new(id, event), event);
+                self.named(key, event.seq);
                 event.seq
             }
-            Some(number) => {
-                self.keep(slot, &**view, number, event);
-                let working = self.working(slot, view, number)?;
-                let stored = &mut working.stored;
-                stored.events += 1;
-                stored.last_seq = stored.last_seq.max(event.seq);
-                let place = (event.effective_at, event.seq);
-                if place < stored.last {
-                    working.stale = true;
-                } else {
-                    stored.last = place;
-                    if !working.stale {
-                        working.advance(event);
-                    }
+            Some(first) => match self.whose(slot, view, first, name, event)? {
+                Whose::Row(number) => {
+                    self.join(slot, view, number, event)?;
+                    number
                 }
-                working.stored.ahead = working.stored.last.0 > recorded_at;
-                number
-            }
+                Whose::Nobodys(id) => {
+                    self.begin_beside(slot, view, first, id, event)?;
+                    event.seq
+                }
+            },
         };
         for alias in view.aliases(&event.ty, &event.data) {
+            let own = keys::alias_of_source(slot, &alias, &event.source);
+            if self.find(own)?.is_none() {
+                self.named(own, number);
+                self.take_own(slot, view, number, &alias, event)?;
+            }
             self.alias(slot, view, number, RowName::Alias(alias))?;
         }
         Ok(())
     }
 
-    /// Gives a row another name. Events that came under that name before it was known become the row's.
-    fn alias(&mut self, slot: Slot, view: &Arc<dyn View>, number: u64, name: RowName) -> Result<()> {
-        let key = keys::name(slot, &name);
-        match self.find(key)? {
-            None => {}
-            Some(known) if known == number => return Ok(()),
-            Some(known) => {
-                // Whoever had the name first keeps it; only a row that is nothing but a name gives way.
-                let stub = self.working(slot, view, known)?;
-                if !stub.stored.id.starts_with(STUB) {
-                    return Ok(());
-                }
-                stub.gone = true;
-                let stub = stub.stored.clone();
-                for (effective_at, seq, kept) in self.events_of(slot, &**view, known, &stub)? {
-                    self.events.insert(keys::event(slot, known, effective_at, seq), None);
-                    self.events
-                        .insert(keys::event(slot, number, effective_at, seq), Some(kept.unwrap_or_default()));
-                }
-                let row = &mut self.working(slot, view, number)?.stored;
-                row.events += stub.events;
-                row.last = row.last.max(stub.last);
-                row.last_seq = row.last_seq.max(stub.last_seq);
-                row.corrected.extend(stub.corrected);
-                self.working(slot, view, number)?.stale = true;
-            }
+    /// A new row.
+    fn begin(&mut self, slot: Slot, view: &Arc<dyn View>, mut stored: Stored, event: &RowEvent) {
+        stored.ahead = event.is_ahead();
+        if view.opening(&event.ty) != Opening::None {
+            stored.source = Some(source_hash(&event.source));
         }
-        self.names.insert(key, Some(number));
-        self.batch.put(Table::Ids, &key, &number.to_be_bytes());
+        let mut working = Working::new(view, None, stored);
+        working.advance(event);
+        self.in_hand.insert((slot, event.seq), working);
+        if view.keeps_data() {
+            self.keep(slot, &**view, event.seq, event);
+        }
+    }
+
+    /// One more event of a row that is there.
+    fn join(&mut self, slot: Slot, view: &Arc<dyn View>, number: u64, event: &RowEvent) -> Result<()> {
+        self.keep(slot, &**view, number, event);
+        let opens = view.opening(&event.ty) != Opening::None;
+        let source = source_hash(&event.source);
+        let working = self.working(slot, view, number)?;
+        let stored = &mut working.stored;
+        stored.events += 1;
+        stored.last_seq = stored.last_seq.max(event.seq);
+        stored.latest = stored.latest.max(event.effective_at);
+        stored.ahead |= event.is_ahead();
+        if opens && stored.source.is_none() {
+            stored.source = Some(source);
+        }
+        let next = match event.acted_at.cmp(&stored.last_act) {
+            Ordering::Less => false,
+            // Events of several sources at one instant have an order that is not that of recording.
+            Ordering::Equal => stored.last_source == source,
+            Ordering::Greater => {
+                (stored.last_act, stored.last_source) = (event.acted_at, source);
+                true
+            }
+        };
+        if !next && stored.last_act == event.acted_at {
+            stored.last_source = 0;
+        }
+        // What was told before its opening comes after it; and of a row of which nothing is left this is the first event.
+        let opens_late = opens && stored.row.source.is_none();
+        if !next || opens_late || stored.row.counts.is_empty() {
+            working.stale = true;
+        } else if !working.stale {
+            working.advance(event);
+        }
         Ok(())
     }
 
-    /// A correction: rows that its target is an event of are folded again without it, or with it.
+    /// A correction: rows of which it changes what counts are folded again.
     fn correct(&mut self, event: &Event, members: &[Member]) -> Result<()> {
-        let Some(target) = target_of(event, self.feed)? else { return Ok(()) };
-        self.corrections.add(target, event.seq, &mut self.batch)?;
-        let feed = self.feed;
-        for touched in Corrections::touched(target, feed, &|event| target_of(event, feed))? {
+        let same_row = |one: &Event, other: &Event| {
+            members.iter().all(|member| match &member.projection {
+                Projection::Rows(view) if view.types().contains(&one.ty) => {
+                    let of = |event: &Event| view.row_of_source(&event.ty, &event.source, &event.data);
+                    of(one) == of(other)
+                }
+                _ => true,
+            })
+        };
+        for seq in self.corrections.note(event, self.feed, &same_row, &mut self.batch)? {
+            let touched = self.feed.event(seq)?;
             for member in members {
                 let Projection::Rows(view) = &member.projection else { continue };
-                let Some(name) = view.row_of(&touched.ty, &touched.data) else { continue };
                 if !view.types().contains(&touched.ty) {
                     continue;
                 }
-                if let Some(number) = self.find(keys::name(member.slot, &name))? {
+                let Some(name) = view.row_of_source(&touched.ty, &touched.source, &touched.data) else {
+                    continue;
+                };
+                for number in self.rows_named(member.slot, &name, &touched.source)? {
                     let working = self.working(member.slot, view, number)?;
                     working.stale = true;
-                    working.stored.corrected.push((touched.seq, event.seq));
+                    working.stored.corrected.push((seq, event.seq));
                     working.stored.last_seq = working.stored.last_seq.max(event.seq);
                 }
             }
@@ -277,9 +316,9 @@ impl<'a> Session<'a> {
             // A struct of texts, numbers and JSON always serialises.
             serde_json::to_vec(&Kept::of(event)).unwrap_or_default()
         } else {
-            Vec::new()
+            source_hash(&event.source).to_be_bytes().to_vec()
         };
-        self.events.insert(keys::event(slot, number, event.effective_at, event.seq), Some(value));
+        self.events.insert(keys::event(slot, number, event.seq), Some(value));
     }
 
     /// The number of the row of this name, a key of [`keys::name`].
@@ -308,8 +347,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Where a row's events stand: effective time, seq, and what was kept.
-    fn events_of(&self, slot: Slot, view: &dyn View, number: u64, stored: &Stored) -> Result<Vec<Placed>> {
+    /// A row's events in the order of recording, and what was kept of them.
+    fn events_of(&self, slot: Slot, view: &dyn View, number: u64) -> Result<Vec<Placed>> {
         let mut found = BTreeMap::new();
         let (from, to) = keys::events(slot, number);
         self.store.scan(Table::Events, &from, &to, false, &mut |key, value| {
@@ -319,16 +358,14 @@ impl<'a> Session<'a> {
         found.extend(self.events.range(from..to).map(|(key, value)| (key.clone(), value.clone())));
         let mut events = placed(found)?;
         if !view.keeps_data() {
-            events.push((stored.first, number, None));
-            events.sort_by_key(|(effective_at, seq, _)| (*effective_at, *seq));
+            events.push((number, None));
+            events.sort_by_key(|(seq, _)| *seq);
         }
         Ok(events)
     }
-}
 
-/// The entry that a correction speaks of: one that was recorded before it.
-fn target_of(event: &Event, feed: &dyn EventFeed) -> Result<Option<u64>> {
-    let part = |name: &str| event.data.get("target")?.get(name)?.as_str();
-    let Some((source, id)) = part("source").zip(part("id")) else { return Ok(None) };
-    Ok(feed.find(&crate::log::identity(source, id), event.seq)?)
+    fn named(&mut self, key: [u8; 20], number: u64) {
+        self.names.insert(key, Some(number));
+        self.batch.put(Table::Ids, &key, &number.to_be_bytes());
+    }
 }

@@ -1,0 +1,17 @@
+//! A register of the catalogue as a view: one fold for all of them, driven by what the catalogue says of each.
+//!
+//! Rows of most registers have one life, which begins again when it is opened after its end. Of what holds several times or
+//! side by side, rows keep stretches.
+
+mod declared;
+mod deployments;
+mod fold;
+pub mod repeat;
+mod rounds;
+pub(in crate::views) mod stretched;
+
+pub use declared::RegisterView;
+pub(super) use declared::fingerprint;
+
+#[cfg(test)]
+mod tests;
