@@ -12,6 +12,7 @@
 
 pub mod access;
 pub mod approvals;
+pub mod caveats;
 pub mod catalogue;
 mod connected;
 pub mod controls;
