@@ -64,8 +64,8 @@ core:
 	$(CARGO) test --quiet --locked --no-default-features -p daybook-spec -p daybook-verify
 
 deny:
-	cargo-deny --all-features --workspace check --hide-inclusion-graph licenses bans sources
-	cargo-deny --config deny.toml --manifest-path fuzz/Cargo.toml check --hide-inclusion-graph licenses bans sources
+	cargo-deny --locked --all-features --workspace check --hide-inclusion-graph licenses bans sources
+	cargo-deny --locked --config deny.toml --manifest-path fuzz/Cargo.toml check --hide-inclusion-graph licenses bans sources
 
 # Dependencies that nothing uses, of all packages and of the fuzz targets.
 unused:
