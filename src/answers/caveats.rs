@@ -4,12 +4,13 @@
 //! Each is a count with a few names and where all of them are found. Looking for them is bounded: beyond the bound a count
 //! says `at least`.
 
+use super::Inquiry;
 use super::controls::counting::Counted;
 use super::error::AnswerError;
 use super::moment::Moment;
+use super::parameters::Parameters;
 use super::row::{RowRef, RowsRef};
 use super::walk::{indexed, walk};
-use super::Inquiry;
 use crate::index::Filter;
 use crate::spec::time::MICROS_PER_DAY;
 use crate::views::engine::{CONFLICT, CORRECTION, CorrectionStanding, View};
@@ -95,6 +96,19 @@ pub fn of_view(inquiry: &Inquiry<'_>, moment: &Moment, view: &dyn View) -> Resul
         caveats.extend(rows(moment, view, Kind::UnverifiedAuthority, ("state", "granted-unverified"))?);
     }
     Ok(caveats)
+}
+
+/// The same with the first page of a list; whoever goes on has been told.
+///
+/// # Errors
+/// As for [`of_view`].
+pub fn with_first(
+    inquiry: &Inquiry<'_>,
+    moment: &Moment,
+    view: &dyn View,
+    parameters: &Parameters,
+) -> Result<Vec<Caveat>, AnswerError> {
+    if parameters.get("cursor").is_some() { Ok(Vec::new()) } else { of_view(inquiry, moment, view) }
 }
 
 fn caveat(kind: Kind, (count, all): (usize, bool), named: Vec<Named>, whole: Whole) -> Option<Caveat> {

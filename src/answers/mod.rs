@@ -12,8 +12,8 @@
 
 pub mod access;
 pub mod approvals;
-pub mod caveats;
 pub mod catalogue;
+pub mod caveats;
 mod connected;
 pub mod controls;
 pub mod corrections;
