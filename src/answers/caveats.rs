@@ -10,7 +10,7 @@ use super::error::AnswerError;
 use super::moment::Moment;
 use super::parameters::Parameters;
 use super::row::{RowRef, RowsRef};
-use super::walk::{indexed, walk};
+use super::walk::{index_up_to, indexed, walk};
 use crate::index::Filter;
 use crate::spec::time::MICROS_PER_DAY;
 use crate::views::engine::{CONFLICT, CORRECTION, CorrectionStanding, View};
@@ -163,7 +163,7 @@ fn corrections(
     if from >= known {
         return Ok(None);
     }
-    let (index, types) = (inquiry.index()?, view.types());
+    let (index, types) = (index_up_to(inquiry, known)?, view.types());
     let filter = Filter { ty: Some(CORRECTION), ..Filter::default() };
     let walked = walk(
         inquiry.deadline(),
