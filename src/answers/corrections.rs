@@ -4,7 +4,7 @@ use super::error::AnswerError;
 use super::moment::{AskedMoment, moment};
 use super::names::Listener;
 use super::parameters::Parameters;
-use super::walk::{MAX_WALKED, indexed, resumed, walk};
+use super::walk::{MAX_WALKED, index_up_to, indexed, resumed, walk};
 use super::{Answer, Inquiry, Page, Unheard, cursor};
 use crate::index::Filter;
 use crate::spec::time::Timestamp;
@@ -55,7 +55,7 @@ pub fn list(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Pag
     let identity =
         format!("corrections {newest_first} {standing:?} {source:?} {:?} {:?}", asked.as_of, asked.at);
     let resume = parameters.get("cursor").map(|text| cursor::decode(&identity, text)).transpose()?;
-    let index = inquiry.index()?;
+    let index = index_up_to(inquiry, known)?;
     let filter = Filter { ty: Some(CORRECTION), source: source.as_deref(), ..Filter::default() };
     let walked = walk(
         inquiry.deadline(),

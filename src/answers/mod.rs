@@ -13,6 +13,7 @@
 pub mod access;
 pub mod approvals;
 pub mod catalogue;
+pub mod caveats;
 mod connected;
 pub mod controls;
 pub mod corrections;

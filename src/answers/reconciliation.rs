@@ -2,7 +2,7 @@
 
 use super::Inquiry;
 use super::error::AnswerError;
-use super::walk::{MAX_WALKED, indexed, walk};
+use super::walk::{MAX_WALKED, index_up_to, indexed, walk};
 use crate::index::Filter;
 use crate::spec::time::{MICROS_PER_MINUTE, Timestamp};
 use crate::views::engine::{CORRECTION, Change, Engine, EngineError, Event, When};
@@ -183,11 +183,12 @@ fn count_part(
         return Ok((0, true));
     }
     let first = inquiry.store().first_at_or_after(minute.saturating_add(-AHEAD))?;
-    let index = inquiry.index()?;
+    let applied = engine.applied();
+    let index = index_up_to(inquiry, applied)?;
     let filter = Filter { source: Some(source), ..Filter::default() };
     let walked = walk(
         inquiry.deadline(),
-        (first, engine.applied()),
+        (first, applied),
         false,
         usize::try_from(all).unwrap_or(usize::MAX),
         MAX_WALKED,

@@ -1,5 +1,6 @@
 //! The questions that every view of rows answers: which rows, one row, its history, how many of each kind.
 
+use super::caveats::{self, Caveat};
 use super::cursor;
 use super::error::AnswerError;
 use super::moment::{AskedMoment, Moment, moment};
@@ -17,6 +18,8 @@ pub struct Rows {
     pub columns: Vec<Column>,
     /// The rows.
     pub page: Page<ShownRow>,
+    /// What touches them; told with the first page.
+    pub caveats: Vec<Caveat>,
 }
 
 /// The rows of a view that fit.
@@ -31,7 +34,8 @@ pub fn list(inquiry: &Inquiry<'_>, name: &str, parameters: &Parameters) -> Resul
     let unheard = Listener::new(inquiry, &moment).unheard_of(&*view, &ask, !page.rows.is_empty())?;
     let items = page.rows.into_iter().map(|found| ShownRow::of(&*view, found, moment.when.at)).collect();
     let next = page.next.map(|place| cursor::encode_place(&identity, place));
-    let body = Rows { columns: columns(&*view), page: Page { items, next, unheard } };
+    let caveats = caveats::with_first(inquiry, &moment, &*view, parameters)?;
+    let body = Rows { columns: columns(&*view), page: Page { items, next, unheard }, caveats };
     Ok(Answer { body, as_of: moment.as_of(), applied: page.applied })
 }
 

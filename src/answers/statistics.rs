@@ -1,5 +1,6 @@
 //! How decisions turned out: from counters to counts, rates and shares, by model, version, outcome and day.
 
+use super::caveats::{self, Caveat};
 use super::error::AnswerError;
 use super::moment::{Moment, moment, time};
 use super::names::Listener;
@@ -120,6 +121,8 @@ pub struct Statistics {
     pub items: Vec<StatsRow>,
     /// The names that were asked for and that the ledger had never heard of.
     pub unheard: Unheard,
+    /// What touches them.
+    pub caveats: Vec<Caveat>,
 }
 
 /// How decisions turned out. Counters are kept of now, by the day of the decision.
@@ -147,7 +150,8 @@ pub fn decisions(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answe
     }
     let unheard =
         if items.is_empty() { unheard(inquiry, &moment, model, of_version)? } else { Unheard::new() };
-    let body = Statistics { by: names, items, unheard };
+    let caveats = caveats::of_view(inquiry, &moment, &*moment.view(VIEW)?)?;
+    let body = Statistics { by: names, items, unheard, caveats };
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
 }
 

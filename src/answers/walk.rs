@@ -4,6 +4,7 @@
 use super::Inquiry;
 use super::deadline::Deadline;
 use super::error::AnswerError;
+use super::moment::patience;
 use crate::index::{Filter, LogIndex};
 use crate::views::engine::Engine;
 use crate::views::mentions::{MENTION, MENTIONS};
@@ -15,6 +16,20 @@ pub const MAX_WALKED: usize = 5_000;
 
 /// Candidates asked for at once.
 const CHUNK: usize = 256;
+
+/// The index, once it has all entries below a number: it may be behind the views, and what it lacks is not the same as
+/// what there is not.
+///
+/// # Errors
+/// There is none, or it did not come so far in time.
+pub fn index_up_to<'a>(inquiry: &Inquiry<'a>, known: u64) -> Result<&'a LogIndex, AnswerError> {
+    let index = inquiry.index()?;
+    let known = known.min(inquiry.store().size());
+    if index.wait_applied(known, patience(inquiry)) {
+        return Ok(index);
+    }
+    Err(AnswerError::Starting(format!("the index has {} of {known} entries", index.applied())))
+}
 
 /// Candidates from the index.
 ///
@@ -43,6 +58,7 @@ pub fn speaking_of(
     newest_first: bool,
     limit: usize,
 ) -> Result<Vec<u64>, AnswerError> {
+    let index = index_up_to(inquiry, range.1)?;
     let mut found = Vec::new();
     for id in ids {
         found.extend(engine.entries(MENTIONS, &[(MENTION, *id)], range, newest_first, limit)?);
@@ -50,7 +66,7 @@ pub fn speaking_of(
             Filter { subject: Some(*id), ..Filter::default() },
             Filter { actor: Some(*id), ..Filter::default() },
         ] {
-            found.extend(indexed(inquiry.index()?, filter, range, newest_first, limit)?);
+            found.extend(indexed(index, filter, range, newest_first, limit)?);
         }
     }
     found.sort_unstable();

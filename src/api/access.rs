@@ -1,5 +1,6 @@
 //! Access across grants and roles: who can reach what, what somebody can reach, and what nothing covers.
 
+use super::caveat::CaveatView;
 use super::filters::{GrantFilters, PageQuery, UseFilters};
 use super::links;
 use super::listing::{Listing, list};
@@ -130,6 +131,9 @@ pub struct ReachList {
     /// The names that it had never heard of, by parameter.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub unknown: BTreeMap<String, Vec<String>>,
+    /// What touches this answer and may make it say too much or too little; absent where nothing is known to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub caveats: Vec<CaveatView>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -242,10 +246,11 @@ impl Reach {
 }
 
 impl ReachList {
-    fn of(page: Page<access::reach::Reach>, as_of: MomentView) -> ReachList {
-        let Page { items, next, unheard } = page;
+    fn of(ways: access::Ways, as_of: MomentView) -> ReachList {
+        let Page { items, next, unheard } = ways.page;
         let items = items.into_iter().map(Reach::of).collect();
-        ReachList { items, next, known: unheard.is_empty(), unknown: unheard, as_of }
+        let caveats = CaveatView::all(ways.caveats, &as_of.asked());
+        ReachList { items, next, known: unheard.is_empty(), unknown: unheard, caveats, as_of }
     }
 }
 

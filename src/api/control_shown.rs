@@ -1,5 +1,6 @@
 //! How controls and their evidence look.
 
+use super::caveat::CaveatView;
 use super::links;
 use super::moment::{MomentView, text};
 use crate::answers::controls::counting::{Counted, Members, ShownControl, ShownEvidence, ShownPopulation};
@@ -197,6 +198,9 @@ pub struct ControlDetail {
     /// The catalogue has changed, and evidence is still counted as the one before it said.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub building: bool,
+    /// What touches this answer and may make it say too much or too little; absent where nothing is known to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub caveats: Vec<CaveatView>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -307,7 +311,7 @@ impl ControlStanding {
 impl ControlList {
     /// All controls that fit, asked as of this moment.
     pub fn of(controls: Controls<Vec<OneControl>>, moment: &AskedMoment, as_of: MomentView) -> ControlList {
-        let Controls { shown, building } = controls;
+        let Controls { shown, building, .. } = controls;
         let items = shown.into_iter().map(|control| ControlView::of(control, moment).0).collect();
         ControlList { items, next: None, building, as_of }
     }
@@ -316,9 +320,10 @@ impl ControlList {
 impl ControlDetail {
     /// One control, asked as of this moment.
     pub fn of(control: Controls<OneControl>, moment: &AskedMoment, as_of: MomentView) -> ControlDetail {
-        let Controls { shown, building } = control;
+        let Controls { shown, building, caveats } = control;
+        let caveats = CaveatView::all(caveats, moment);
         let (control, recent) = ControlView::of(shown, moment);
-        ControlDetail { control, recent, building, as_of }
+        ControlDetail { control, recent, building, caveats, as_of }
     }
 }
 

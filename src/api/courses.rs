@@ -1,5 +1,6 @@
 //! Statistics of approvals and of escalations: how many, how they ended, how long they took.
 
+use super::caveat::CaveatView;
 use super::links;
 use super::listing::{Listing, list};
 use super::moment::{MomentQuery, MomentView};
@@ -228,6 +229,9 @@ pub struct CourseStatsView {
     /// The names that it had never heard of, by parameter.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub unknown: BTreeMap<String, Vec<String>>,
+    /// What touches this answer and may make it say too much or too little; absent where nothing is known to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub caveats: Vec<CaveatView>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -277,6 +281,7 @@ impl CourseStatsView {
             items: found.items.into_iter().map(|group| CourseGroupView::of(group, moment)).collect(),
             known: found.unheard.is_empty(),
             unknown: found.unheard,
+            caveats: CaveatView::all(found.caveats, moment),
             as_of,
         }
     }

@@ -9,6 +9,7 @@ mod access;
 mod answering;
 mod approvals;
 mod catalog;
+mod caveat;
 mod clock;
 mod control_shown;
 mod controls;

@@ -1,6 +1,7 @@
 //! As of when a question is asked and an answer holds, in requests and responses.
 
 use crate::answers::AsOf;
+use crate::answers::moment::AskedMoment;
 use crate::spec::time::Timestamp;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -61,6 +62,15 @@ impl MomentView {
             views: format!("{:08x}", as_of.views),
             catalog: as_of.catalog,
         }
+    }
+
+    /// As it is asked for again.
+    pub fn asked(&self) -> AskedMoment {
+        if self.current {
+            return AskedMoment::default();
+        }
+        let as_of = self.entries.checked_sub(1).map(|last| last.to_string());
+        AskedMoment { as_of, at: Some(self.at.clone()), min_seq: None, held: None }
     }
 }
 

@@ -1,5 +1,6 @@
 //! How a row looks, and its history.
 
+use super::caveat::CaveatView;
 use super::links;
 use super::moment::{MomentView, text};
 use crate::answers::Page;
@@ -168,6 +169,10 @@ pub struct RowList {
     /// The names that it had never heard of, by parameter.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub unknown: BTreeMap<String, Vec<String>>,
+    /// What touches this list and may make it say too much or too little; told with the first page, and absent where
+    /// nothing is known to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub caveats: Vec<CaveatView>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -322,12 +327,14 @@ impl RowList {
     pub fn of(page: Page<ShownRow>, as_of: MomentView) -> RowList {
         let Page { items, next, unheard } = page;
         let items = items.into_iter().map(RowView::of).collect();
-        RowList { items, next, known: unheard.is_empty(), unknown: unheard, as_of }
+        let (known, unknown) = (unheard.is_empty(), unheard);
+        RowList { items, next, known, unknown, caveats: Vec::new(), as_of }
     }
 
     /// The same of rows whose columns are known: the API tells each row by its members.
     pub fn of_rows(rows: Rows, as_of: MomentView) -> RowList {
-        RowList::of(rows.page, as_of)
+        let caveats = CaveatView::all(rows.caveats, &as_of.asked());
+        RowList { caveats, ..RowList::of(rows.page, as_of) }
     }
 }
 

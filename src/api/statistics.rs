@@ -1,5 +1,6 @@
 //! Statistics of decisions.
 
+use super::caveat::CaveatView;
 use super::listing::{Listing, list};
 use super::moment::{MomentQuery, MomentView};
 use super::table::Columns;
@@ -168,6 +169,9 @@ pub struct StatsView {
     /// The names that it had never heard of, by parameter.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub unknown: BTreeMap<String, Vec<String>>,
+    /// What touches this answer and may make it say too much or too little; absent where nothing is known to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub caveats: Vec<CaveatView>,
     /// As of when they hold.
     pub as_of: MomentView,
 }
@@ -239,6 +243,7 @@ pub async fn stats(
             items: found.items.into_iter().map(StatsRow::of).collect(),
             known: found.unheard.is_empty(),
             unknown: found.unheard,
+            caveats: CaveatView::all(found.caveats, &as_of.asked()),
             as_of,
         },
     )

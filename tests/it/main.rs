@@ -14,6 +14,7 @@ mod appending;
 mod asking;
 mod business_time;
 mod cataloguing;
+mod caveats;
 mod checking;
 mod clock;
 mod commands;

@@ -6,6 +6,7 @@ mod model_tests;
 pub mod reach;
 pub mod who;
 
+use super::caveats::{self, Caveat};
 use super::error::AnswerError;
 use super::moment::moment;
 use super::names::Listener;
@@ -35,11 +36,20 @@ fn unheard_terms(listener: &Listener<'_>, parameters: &Parameters) -> Result<Unh
     Ok(unheard)
 }
 
+/// Ways by which somebody can reach something.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ways {
+    /// The ways.
+    pub page: Page<Reach>,
+    /// What touches them; told with the first page.
+    pub caveats: Vec<Caveat>,
+}
+
 /// Who can reach a resource: now, on a day, as known on another day; through roles too.
 ///
 /// # Errors
 /// A parameter is wrong, or the views do not answer.
-pub fn readers(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Page<Reach>>, AnswerError> {
+pub fn readers(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Ways>, AnswerError> {
     let resource = parameters.get("resource").filter(|resource| resource.contains('/'));
     let resource = resource
         .ok_or_else(|| AnswerError::parameter("resource", "kind and id, such as dataset/loans-core"))?;
@@ -57,7 +67,8 @@ pub fn readers(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<
         unheard = listener.unheard("resource", resource, Some(("access", "resource")))?;
         unheard.extend(unheard_terms(&listener, parameters)?);
     }
-    let body = Page { items: part.items, next, unheard };
+    let caveats = caveats::with_first(inquiry, &moment, &*moment.view("access")?, parameters)?;
+    let body = Ways { page: Page { items: part.items, next, unheard }, caveats };
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
 }
 
@@ -65,7 +76,7 @@ pub fn readers(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<
 ///
 /// # Errors
 /// A parameter is wrong, or the views do not answer.
-pub fn reach(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Page<Reach>>, AnswerError> {
+pub fn reach(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Ways>, AnswerError> {
     let principal = parameters.get("principal").filter(|principal| !principal.is_empty());
     let principal =
         principal.ok_or_else(|| AnswerError::parameter("principal", "a principal, such as user:u-1031"))?;
@@ -78,7 +89,8 @@ pub fn reach(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Pa
         unheard = listener.unheard("principal", principal, Some(("access", "principal")))?;
         unheard.extend(unheard_terms(&listener, parameters)?);
     }
-    let body = Page { items, next: None, unheard };
+    let caveats = caveats::of_view(inquiry, &moment, &*moment.view("access")?)?;
+    let body = Ways { page: Page { items, next: None, unheard }, caveats };
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
 }
 

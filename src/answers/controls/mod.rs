@@ -8,6 +8,7 @@ pub mod gathered;
 pub mod members;
 pub mod standing;
 
+use super::caveats::{self, Caveat};
 use super::error::AnswerError;
 use super::moment::AskedMoment;
 use super::parameters::Parameters;
@@ -57,6 +58,8 @@ pub struct Controls<T> {
     pub shown: T,
     /// The catalogue has changed, and evidence is still counted as the one before it said.
     pub building: bool,
+    /// What touches the rows that one control applies to.
+    pub caveats: Vec<Caveat>,
 }
 
 /// All controls that fit, by id: to what each applies, its question, and what there is of evidence.
@@ -86,7 +89,7 @@ pub fn list(
         let standing = standing.filter(|standing| standing.complete);
         shown.push(OneControl { control: shown_control, standing });
     }
-    Ok(answer(&asked, shown))
+    Ok(answer(&asked, shown, Vec::new()))
 }
 
 fn domain<'a>(catalog: &Catalog, parameters: &'a Parameters) -> Result<Option<&'a str>, AnswerError> {
@@ -122,7 +125,15 @@ pub fn one(
     let control = declared(&catalog, id)?;
     let shown = asked.control(control, MAX_COUNTED, RECENT)?;
     let standing = stand(&asked, &Waivers::of(&asked)?, control, MAX_STANDING)?;
-    Ok(answer(&asked, OneControl { control: shown, standing: Some(standing) }))
+    let caveats = match &control.population {
+        Some(population) => match asked.moment.view(&population.register) {
+            Ok(view) => caveats::of_view(inquiry, &asked.moment, &*view)?,
+            // Told beside the population: it cannot be counted now.
+            Err(_) => Vec::new(),
+        },
+        None => Vec::new(),
+    };
+    Ok(answer(&asked, OneControl { control: shown, standing: Some(standing) }, caveats))
 }
 
 fn stand(
@@ -146,7 +157,7 @@ fn published(asked: &Asked<'_>, control: &Control) -> Result<Timestamp, AnswerEr
     if seq < known { Ok(desk.store.time(seq)?) } else { Ok(asked.moment.when.at) }
 }
 
-fn answer<T>(asked: &Asked<'_>, shown: T) -> Answer<Controls<T>> {
-    let body = Controls { shown, building: asked.building() };
+fn answer<T>(asked: &Asked<'_>, shown: T, caveats: Vec<Caveat>) -> Answer<Controls<T>> {
+    let body = Controls { shown, building: asked.building(), caveats };
     Answer { body, as_of: asked.moment.as_of(), applied: asked.moment.engine.applied() }
 }

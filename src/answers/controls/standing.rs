@@ -13,8 +13,7 @@ use super::counting::{Asked, filters};
 use super::gathered::{MemberEvidence, evidence_of};
 use crate::answers::due;
 use crate::answers::error::AnswerError;
-use crate::answers::moment::patience;
-use crate::answers::walk::{MAX_WALKED, indexed, walk};
+use crate::answers::walk::{MAX_WALKED, index_up_to, indexed, walk};
 use crate::catalog::{Cadence, Control};
 use crate::index::Filter;
 use crate::spec::time::Timestamp;
@@ -114,11 +113,7 @@ impl Waivers {
     /// The index does not answer, or an entry cannot be read.
     pub fn of(asked: &Asked<'_>) -> Result<Waivers, AnswerError> {
         let when = asked.moment.when;
-        let index = asked.inquiry.index()?;
-        if !index.wait_applied(when.known, patience(asked.inquiry)) {
-            let detail = format!("the index has {} of {} entries", index.applied(), when.known);
-            return Err(AnswerError::Starting(detail));
-        }
+        let index = index_up_to(asked.inquiry, when.known)?;
         let filter = Filter { ty: Some(WAIVED), ..Filter::default() };
         let walked = walk(
             asked.inquiry.deadline(),

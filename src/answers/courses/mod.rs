@@ -9,6 +9,7 @@ pub mod clocks;
 pub mod dimensions;
 mod spread;
 
+use super::caveats::{self, Caveat};
 use super::error::AnswerError;
 use super::moment::{Moment, moment, time};
 use super::names::Listener;
@@ -48,6 +49,8 @@ pub struct CourseStatistics {
     pub items: Vec<CourseGroup>,
     /// The names that were asked for and that the ledger had never heard of.
     pub unheard: Unheard,
+    /// What touches them.
+    pub caveats: Vec<Caveat>,
 }
 
 /// Statistics of one group.
@@ -110,6 +113,7 @@ pub fn of_rows(
     let asked = ask.clone();
     let mut body = counting.count(ask, MAX_PAGES)?;
     body.unheard = Listener::new(inquiry, &moment).unheard_of(&*view, &asked, body.total > 0)?;
+    body.caveats = caveats::of_view(inquiry, &moment, &*view)?;
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
 }
 
@@ -165,6 +169,7 @@ impl Counting<'_> {
             by: self.by.iter().map(|by| by.name()).collect(),
             total,
             unheard: Unheard::new(),
+            caveats: Vec::new(),
             counted_from,
             items: groups.into_iter().map(item).collect(),
         })

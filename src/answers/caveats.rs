@@ -1,0 +1,186 @@
+//! What touches an answer and may make it say too much or too little: what was not posted, what is contradicted, what was
+//! corrected of late, and what was decided by somebody whose right nobody has recorded.
+//!
+//! Each is a count with a few names and where all of them are found. Looking for them is bounded: beyond the bound a count
+//! says `at least`.
+
+use super::Inquiry;
+use super::controls::counting::Counted;
+use super::error::AnswerError;
+use super::moment::Moment;
+use super::parameters::Parameters;
+use super::row::{RowRef, RowsRef};
+use super::walk::{index_up_to, indexed, walk};
+use crate::index::Filter;
+use crate::spec::time::MICROS_PER_DAY;
+use crate::views::engine::{CONFLICT, CORRECTION, CorrectionStanding, View};
+use crate::views::sources::{Posted, SOURCES, source_name};
+
+/// How many of each are named.
+const NAMED: usize = 5;
+
+/// Sources of which gaps are looked for.
+///
+/// Reason: a millisecond.
+const MAX_SOURCES: usize = 1_000;
+
+/// Corrections that are looked at.
+///
+/// Reason: two entries are read for each, so some milliseconds.
+const MAX_CORRECTIONS: usize = 100;
+
+/// How old a correction may be to be told.
+const OF_LATE: i64 = 30 * MICROS_PER_DAY;
+
+/// What is the matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Sources whose numbering has gaps.
+    Gaps,
+    /// Rows of which somebody says something else.
+    Conflicts,
+    /// Corrections in force of events of this kind, of the last 30 days.
+    Corrections,
+    /// Approvals that were granted by people whose right to it is not recorded.
+    UnverifiedAuthority,
+}
+
+/// What one of them is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// A source.
+    Source(String),
+    /// A row.
+    Row(RowRef),
+    /// An entry.
+    Entry(u64),
+}
+
+/// Where all of them are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whole {
+    /// Sources that are not complete.
+    Sources,
+    /// Rows that fit.
+    Rows(RowsRef),
+    /// Corrections.
+    Corrections,
+}
+
+/// One thing to know beside an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caveat {
+    /// What is the matter.
+    pub kind: Kind,
+    /// How many.
+    pub count: Counted,
+    /// Some of them, at most five.
+    pub named: Vec<Named>,
+    /// Where all of them are.
+    pub whole: Whole,
+}
+
+/// What touches answers from the rows of a view, as of a moment.
+///
+/// # Errors
+/// The views, the index or the log do not answer.
+pub fn of_view(inquiry: &Inquiry<'_>, moment: &Moment, view: &dyn View) -> Result<Vec<Caveat>, AnswerError> {
+    let mut caveats = Vec::new();
+    // What is missing of a numbering is kept of now.
+    if moment.current {
+        caveats.extend(gaps(moment)?);
+    }
+    caveats.extend(rows(moment, view, Kind::Conflicts, (CONFLICT, "true"))?);
+    caveats.extend(corrections(inquiry, moment, view)?);
+    if view.name() == "approvals" {
+        caveats.extend(rows(moment, view, Kind::UnverifiedAuthority, ("state", "granted-unverified"))?);
+    }
+    Ok(caveats)
+}
+
+/// The same with the first page of a list; whoever goes on has been told.
+///
+/// # Errors
+/// As for [`of_view`].
+pub fn with_first(
+    inquiry: &Inquiry<'_>,
+    moment: &Moment,
+    view: &dyn View,
+    parameters: &Parameters,
+) -> Result<Vec<Caveat>, AnswerError> {
+    if parameters.get("cursor").is_some() { Ok(Vec::new()) } else { of_view(inquiry, moment, view) }
+}
+
+fn caveat(kind: Kind, (count, all): (usize, bool), named: Vec<Named>, whole: Whole) -> Option<Caveat> {
+    let count = count as u64;
+    let count = if all { Counted::Exactly(count) } else { Counted::AtLeast(count) };
+    (!named.is_empty()).then_some(Caveat { kind, count, named, whole })
+}
+
+fn gaps(moment: &Moment) -> Result<Option<Caveat>, AnswerError> {
+    let tallies = moment.engine.tallies(SOURCES, &source_name(""), MAX_SOURCES)?;
+    let all = tallies.len() < MAX_SOURCES;
+    let start = source_name("").len();
+    let mut with_gaps = Vec::new();
+    for (name, sum) in tallies {
+        let missing = serde_json::from_value::<Posted>(sum).is_ok_and(|posted| posted.missing() > 0);
+        if missing {
+            with_gaps.push(Named::Source(name.get(start..).unwrap_or_default().to_owned()));
+        }
+    }
+    let count = with_gaps.len();
+    with_gaps.truncate(NAMED);
+    Ok(caveat(Kind::Gaps, (count, all), with_gaps, Whole::Sources))
+}
+
+/// Rows that have a value.
+fn rows(
+    moment: &Moment,
+    view: &dyn View,
+    kind: Kind,
+    (field, value): (&str, &str),
+) -> Result<Option<Caveat>, AnswerError> {
+    let page = moment.engine.list(view.name(), &moment.all(NAMED + 1).with(field, value))?;
+    let all = page.next.is_none() && page.rows.len() <= NAMED;
+    let count = page.rows.len();
+    let row = |found: crate::views::engine::Found| {
+        let source = found.row.source.clone().filter(|_| found.others > 0);
+        Named::Row(RowRef { view: view.name().to_owned(), id: found.id, source })
+    };
+    let named = page.rows.into_iter().take(NAMED).map(row).collect();
+    let filters = vec![(field.to_owned(), vec![value.to_owned()])];
+    let whole = Whole::Rows(RowsRef { view: view.name().to_owned(), filters });
+    Ok(caveat(kind, (count, all), named, whole))
+}
+
+fn corrections(
+    inquiry: &Inquiry<'_>,
+    moment: &Moment,
+    view: &dyn View,
+) -> Result<Option<Caveat>, AnswerError> {
+    let known = moment.when.known;
+    let from = inquiry.store().first_at_or_after(moment.when.at.saturating_add(-OF_LATE))?;
+    if from >= known {
+        return Ok(None);
+    }
+    let (index, types) = (index_up_to(inquiry, known)?, view.types());
+    let filter = Filter { ty: Some(CORRECTION), ..Filter::default() };
+    let walked = walk(
+        inquiry.deadline(),
+        (from, known),
+        true,
+        usize::MAX,
+        MAX_CORRECTIONS,
+        |range, limit| indexed(index, filter, range, true, limit),
+        |seq| {
+            let Some(effect) = moment.engine.effect_of(seq, known)? else { return Ok(None) };
+            let Some(target) = effect.of.filter(|_| effect.standing == CorrectionStanding::InForce) else {
+                return Ok(None);
+            };
+            Ok(types.contains(&inquiry.event(target)?.ty).then_some(Named::Entry(seq)))
+        },
+    )?;
+    let (count, all) = (walked.items.len(), walked.next.is_none());
+    let named = walked.items.into_iter().take(NAMED).collect();
+    Ok(caveat(Kind::Corrections, (count, all), named, Whole::Corrections))
+}

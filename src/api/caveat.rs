@@ -1,0 +1,84 @@
+//! How it looks what touches an answer and may make it say too much or too little.
+
+use super::links;
+use crate::answers::caveats::{Caveat, Kind, Named, Whole};
+use crate::answers::controls::counting::Counted;
+use crate::answers::moment::AskedMoment;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// One thing to know beside an answer.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct CaveatView {
+    /// `gaps`: sources whose numbering has gaps. `conflicts`: rows of which somebody says something else. `corrections`:
+    /// corrections in force of events of these rows, of the last 30 days. `unverified-authority`: approvals granted by
+    /// people whose right to it is not recorded.
+    #[schema(example = "conflicts")]
+    pub kind: &'static str,
+    /// How many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 2)]
+    pub count: Option<u64>,
+    /// At least so many, in place of `count`: there was more to look at than is looked at for one answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count_at_least: Option<u64>,
+    /// Some of them, at most five.
+    pub named: Vec<NamedView>,
+    /// Where all of them are.
+    #[schema(example = "/v1/decisions?conflict=true")]
+    pub link: String,
+}
+
+/// One that is named.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct NamedView {
+    /// A row's id, a source, or an entry's number.
+    #[schema(example = "CLD-120417")]
+    pub name: String,
+    /// Where it is.
+    #[schema(example = "/v1/decisions/CLD-120417")]
+    pub link: String,
+}
+
+impl NamedView {
+    fn of(named: Named, moment: &AskedMoment) -> NamedView {
+        match named {
+            Named::Source(source) => {
+                let link = format!("/v1/sources/{}", links::escaped(&source));
+                NamedView { name: source, link }
+            }
+            Named::Row(row) => NamedView { link: links::row_then(&row, moment), name: row.id },
+            Named::Entry(seq) => NamedView { name: seq.to_string(), link: links::entry(seq) },
+        }
+    }
+}
+
+impl CaveatView {
+    /// All of them, asked as of this moment.
+    pub fn all(caveats: Vec<Caveat>, moment: &AskedMoment) -> Vec<CaveatView> {
+        caveats.into_iter().map(|caveat| CaveatView::of(caveat, moment)).collect()
+    }
+
+    fn of(caveat: Caveat, moment: &AskedMoment) -> CaveatView {
+        let (count, count_at_least) = match caveat.count {
+            Counted::Exactly(count) => (Some(count), None),
+            Counted::AtLeast(count) => (None, Some(count)),
+        };
+        CaveatView {
+            kind: match caveat.kind {
+                Kind::Gaps => "gaps",
+                Kind::Conflicts => "conflicts",
+                Kind::Corrections => "corrections",
+                Kind::UnverifiedAuthority => "unverified-authority",
+            },
+            count,
+            count_at_least,
+            named: caveat.named.into_iter().map(|named| NamedView::of(named, moment)).collect(),
+            link: match caveat.whole {
+                Whole::Sources => "/v1/sources?incomplete=true".to_owned(),
+                Whole::Rows(rows) => links::rows_then(&rows, moment),
+                Whole::Corrections => links::then("/v1/corrections", &[], moment),
+            },
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What touches an answer is told beside it, with where all of it is found.
+
+use crate::kit::Ledger;
+use serde_json::{Value, json};
+
+fn ask(ledger: &Ledger, path: &str) -> Value {
+    let answer = ledger.get(path, "auditor");
+    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    answer.json()
+}
+
+fn event(id: &str, kind: &str, sequence: u64, data: Value) -> Value {
+    json!({
+        "specversion": "1.0", "id": id, "source": "/it", "type": kind, "sequence": sequence.to_string(),
+        "time": "2026-03-02T09:30:00Z", "data": data,
+    })
+}
+
+fn made(id: &str, sequence: u64, decision: &str, outcome: &str, example: &Value) -> Value {
+    let mut data = example.clone();
+    data["decision"] = json!(decision);
+    data["outcome"] = json!(outcome);
+    event(id, "decision.made", sequence, data)
+}
+
+/// Kind, count and names of the caveats of an answer.
+fn told(answer: &Value) -> Vec<(String, u64, Vec<String>)> {
+    let caveats = answer["caveats"].as_array().into_iter().flatten();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    caveats
+        .map(|caveat| {
+            let names = caveat["named"].as_array().unwrap().iter().map(|named| text(&named["name"]));
+            (text(&caveat["kind"]), caveat["count"].as_u64().unwrap(), names.collect())
+        })
+        .collect()
+}
+
+#[test]
+fn what_touches_an_answer_is_told_with_where_all_of_it_is() {
+    let ledger = Ledger::empty();
+    let example = ask(&ledger, "/v1/catalog/types/decision.made")["example"].clone();
+    let first = ledger.record(&made("d-1", 1, "D-1", "approved", &example));
+    assert_eq!(told(&ask(&ledger, &format!("/v1/decisions?min_seq={first}"))), []);
+    // A number that nobody posted, another word of the same source, and a mistake.
+    ledger.record(&made("d-2", 3, "D-2", "approved", &example));
+    ledger.record(&made("d-3", 4, "D-1", "declined", &example));
+    ledger.record(&made("d-4", 5, "D-4", "approved", &example));
+    let correction = json!({"by": "user:u-1003", "target": {"source": "/it", "id": "d-4"}, "kind": "annul",
+        "reason": "posted by mistake"});
+    let last = ledger.record(&event("c-1", "event.corrected", 6, correction));
+    let expected = [
+        ("gaps".to_owned(), 1, vec!["/it".to_owned()]),
+        ("conflicts".to_owned(), 1, vec!["D-1".to_owned()]),
+        ("corrections".to_owned(), 1, vec![last.to_string()]),
+    ];
+    let list = ask(&ledger, &format!("/v1/decisions?min_seq={last}&limit=1"));
+    assert_eq!(told(&list), expected);
+    assert_eq!(told(&ask(&ledger, "/v1/decisions/stats")), expected);
+    assert_eq!(told(&ask(&ledger, "/v1/controls/ER-4")), expected);
+    // Whoever goes on has been told; and grants are not touched by decisions.
+    let next = list["next"].as_str().unwrap();
+    assert_eq!(told(&ask(&ledger, &format!("/v1/decisions?limit=1&cursor={next}"))), []);
+    assert_eq!(told(&ask(&ledger, "/v1/access")), expected[..1]);
+    assert_eq!(told(&ask(&ledger, "/v1/access/reach?principal=user:u-1")), expected[..1]);
+    // As of then nobody had said anything else, and nothing was corrected. Gaps are known of now alone.
+    assert_eq!(told(&ask(&ledger, &format!("/v1/decisions?as_of={first}"))), []);
+    for caveat in list["caveats"].as_array().unwrap() {
+        let all = ask(&ledger, caveat["link"].as_str().unwrap());
+        assert_eq!(all["items"].as_array().unwrap().len(), 1, "{caveat}");
+        for named in caveat["named"].as_array().unwrap() {
+            ask(&ledger, named["link"].as_str().unwrap());
+        }
+    }
+}
+
+#[test]
+fn approvals_by_people_without_a_recorded_right_are_told() {
+    let ledger = Ledger::demo();
+    ledger.wait_until_ready();
+    let list = ask(&ledger, "/v1/approvals?limit=1");
+    let unverified = ask(&ledger, "/v1/approvals?state=granted-unverified&limit=500");
+    let unverified = unverified["items"].as_array().unwrap().len() as u64;
+    let told = told(&list).into_iter().find(|(kind, ..)| kind == "unverified-authority");
+    assert_eq!(told.map_or(0, |(_, count, _)| count), unverified);
+}
