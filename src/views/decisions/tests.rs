@@ -231,6 +231,55 @@ proptest! {
     }
 }
 
+/// Histories on which the view and the model once differed, with what each is about.
+const FOUND: [(&str, &[Draw]); 8] = [
+    (
+        "the same answer twice, too early both times",
+        &[(4, 2, 0, 8, 1, 0), (7, 2, 0, 0, 1, 2), (7, 2, 0, 0, 1, 2)],
+    ),
+    (
+        "the same answer twice, and only the first is too early",
+        &[(4, 2, 0, 6, 2, 0), (7, 2, 0, 0, 2, 2), (7, 2, 0, 1, 2, 2)],
+    ),
+    (
+        "the same answer twice, to a contest that is told twice",
+        &[(4, 0, 0, 8, 2, 0), (7, 0, 0, 3, 2, 2), (7, 0, 0, 1, 2, 2), (4, 0, 0, 0, 2, 0)],
+    ),
+    (
+        "an answer by a name that nobody had given yet",
+        &[(10, 1, 0, 0, 0, 2), (7, 1, 0, 0, 2, 0), (4, 1, 0, 0, 2, 0)],
+    ),
+    (
+        "another source's answer goes where its contest goes",
+        &[(7, 1, 4, 0, 2, 0), (0, 1, 4, 0, 0, 2), (4, 1, 0, 0, 2, 0), (0, 1, 0, 0, 0, 1)],
+    ),
+    (
+        "an answer was with the first row before its source had one",
+        &[(0, 1, 4, 0, 0, 1), (4, 1, 0, 0, 0, 0), (7, 1, 0, 0, 0, 0), (0, 1, 0, 0, 0, 2)],
+    ),
+    (
+        "a source's answer goes to the contest that it tells itself, later",
+        &[(0, 0, 4, 0, 0, 1), (4, 0, 4, 0, 2, 0), (7, 0, 0, 0, 2, 0), (0, 0, 0, 0, 0, 2), (4, 0, 0, 0, 2, 0)],
+    ),
+    (
+        "what is kept beside for a name is not told in a row of another source",
+        &[(0, 2, 0, 0, 0, 2), (0, 2, 4, 0, 0, 1), (4, 2, 4, 0, 0, 0), (7, 2, 0, 0, 0, 0), (4, 2, 0, 0, 0, 0)],
+    ),
+];
+
+#[test]
+fn what_once_differed_is_the_same_as_of_every_entry() {
+    for (what, draws) in FOUND {
+        let events = history(draws);
+        let all = events.len() as u64;
+        let known: Vec<u64> = (0..=all).collect();
+        for at_once in [1, 2, events.len()] {
+            let (found, expected) = both(&events, at_once, &known);
+            assert_eq!(found, expected, "{what}, {at_once} at once");
+        }
+    }
+}
+
 #[test]
 fn each_contest_is_due_and_ends_by_itself() {
     let contest = |at: i64, id: &str, due: &str| {

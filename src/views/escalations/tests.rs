@@ -354,3 +354,14 @@ fn what_was_ended_long_before_its_opening_is_out_of_order_and_open() {
         ("opened", true, [1].as_slice())
     );
 }
+
+#[test]
+fn what_was_told_before_the_opening_counts_from_it_also_after_a_reopening() {
+    // Resolved within minutes before the opening, reopened and paused before it too.
+    let events =
+        history(&[(12, 0, 0, 14, 1, 0), (0, 0, 0, 19, 1, 0), (10, 0, 0, 18, 1, 0), (17, 0, 0, 14, 1, 0)]);
+    let all = events.len() as u64;
+    let seen = of_view(&events, 1, &[all]);
+    assert_eq!(seen, [of_model(&events, all)]);
+    assert_eq!(seen[0][0].times[3], Some(minute(19)));
+}
