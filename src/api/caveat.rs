@@ -2,7 +2,6 @@
 
 use super::links;
 use crate::answers::caveats::{Caveat, Kind, Named, Whole};
-use crate::answers::controls::counting::Counted;
 use crate::answers::moment::AskedMoment;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -60,10 +59,7 @@ impl CaveatView {
     }
 
     fn of(caveat: Caveat, moment: &AskedMoment) -> CaveatView {
-        let (count, count_at_least) = match caveat.count {
-            Counted::Exactly(count) => (Some(count), None),
-            Counted::AtLeast(count) => (None, Some(count)),
-        };
+        let (count, count_at_least) = caveat.count.told();
         CaveatView {
             kind: match caveat.kind {
                 Kind::Gaps => "gaps",

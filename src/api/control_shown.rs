@@ -3,7 +3,7 @@
 use super::caveat::CaveatView;
 use super::links;
 use super::moment::{MomentView, text};
-use crate::answers::controls::counting::{Counted, Members, ShownControl, ShownEvidence, ShownPopulation};
+use crate::answers::controls::counting::{Members, ShownControl, ShownEvidence, ShownPopulation};
 use crate::answers::controls::standing::Summary;
 use crate::answers::controls::{Controls, OneControl};
 use crate::answers::moment::AskedMoment;
@@ -245,9 +245,9 @@ impl MembersCount {
     fn of(members: Members) -> MembersCount {
         let none = MembersCount::default();
         match members {
-            Members::Counted(Counted::Exactly(count)) => MembersCount { members: Some(count), ..none },
-            Members::Counted(Counted::AtLeast(count)) => {
-                MembersCount { members_at_least: Some(count), ..none }
+            Members::Counted(counted) => {
+                let (members, members_at_least) = counted.told();
+                MembersCount { members, members_at_least, ..none }
             }
             Members::Unavailable(why) => MembersCount { members_unavailable: Some(why), ..none },
         }

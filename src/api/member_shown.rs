@@ -5,7 +5,6 @@ use super::links;
 use super::moment::{MomentView, text};
 use super::row::RowView;
 use crate::answers::Page;
-use crate::answers::controls::counting::Counted;
 use crate::answers::controls::members::Member;
 use crate::answers::controls::standing::Standing;
 use crate::answers::moment::AskedMoment;
@@ -85,12 +84,8 @@ impl MemberList {
         let item = |Member { row, evidence, standing }: Member| {
             let filter = ("member".to_owned(), vec![row.this.id.clone()]);
             let address = format!("/v1/controls/{control}/evidence");
-            let told = |counted| match counted {
-                Counted::Exactly(count) => (Some(count), None),
-                Counted::AtLeast(count) => (None, Some(count)),
-            };
-            let ((count, count_at_least), (total, total_at_least)) =
-                (told(evidence.count), told(evidence.total));
+            let (count, count_at_least) = evidence.count.told();
+            let (total, total_at_least) = evidence.total.told();
             let evidence = MemberEvidence {
                 count,
                 count_at_least,

@@ -28,6 +28,17 @@ pub enum Counted {
     AtLeast(u64),
 }
 
+impl Counted {
+    /// The number as it is told: exact, or else the least; one of the two is there.
+    #[must_use]
+    pub fn told(self) -> (Option<u64>, Option<u64>) {
+        match self {
+            Counted::Exactly(count) => (Some(count), None),
+            Counted::AtLeast(count) => (None, Some(count)),
+        }
+    }
+}
+
 /// How many rows a population has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Members {
