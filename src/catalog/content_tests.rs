@@ -153,6 +153,16 @@ fn every_type_of_the_programme_is_there() {
     assert_eq!(beyond, ["catalog.published", "fairness.observed", "pillar.defined"]);
 }
 
+/// They are compiled when they are first used, so that a broken one would be found no sooner.
+#[test]
+fn every_type_of_the_program_compiles_and_takes_its_example() {
+    for ty in embedded().types() {
+        assert_eq!(ty.check(&ty.example, 16), [], "{}", ty.name);
+        let nothing = serde_json::json!({});
+        assert!(!ty.check(&nothing, 16).is_empty(), "{} takes what says nothing", ty.name);
+    }
+}
+
 #[test]
 fn the_sixty_three_controls_are_there_with_their_evidence() {
     let catalog = embedded();

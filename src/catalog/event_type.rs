@@ -49,7 +49,8 @@ pub struct EventType {
     /// The program has a type of this name, and the organisation published its own before: that one stands, and folds that
     /// know the program's find in it what both have in common.
     pub instead_of_ours: bool,
-    pub(super) validator: Validator,
+    /// The schema, compiled: of what is published, when it is; of what comes with the program, when its first event comes.
+    pub(super) validator: OnceLock<Option<Validator>>,
     /// The schema again, for what intake refuses beyond it; compiled when an event first holds such a thing.
     pub(super) stricter: Stricter,
 }
@@ -109,12 +110,15 @@ impl EventType {
 
     /// As [`EventType::check`], without what is no matter of the schema: what a schema accepted once, it accepts.
     pub(super) fn schema_violations(&self, data: &Value, limit: usize) -> Vec<Violation> {
-        if self.validator.is_valid(data) {
+        let not_fitting =
+            || Violation { pointer: String::new(), message: "does not fit the schema".to_owned() };
+        let Some(validator) = self.validator() else { return vec![not_fitting()] };
+        if validator.is_valid(data) {
             return Vec::new();
         }
         let limit = limit.max(1);
         let mut violations: Vec<Violation> = Vec::new();
-        for error in self.validator.iter_errors(data) {
+        for error in validator.iter_errors(data) {
             self.explain(&error, &mut violations);
             if violations.len() >= limit {
                 break;
@@ -123,10 +127,14 @@ impl EventType {
         violations.truncate(limit);
         if violations.is_empty() {
             // Refused without a reason would otherwise read as accepted.
-            violations
-                .push(Violation { pointer: String::new(), message: "does not fit the schema".to_owned() });
+            violations.push(not_fitting());
         }
         violations
+    }
+
+    /// The schema, compiled. Of the program's own types it always can be: its tests compile them all.
+    fn validator(&self) -> Option<&Validator> {
+        self.validator.get_or_init(|| Times::Plain.validator(&self.schema).ok()).as_ref()
     }
 
     /// Where data that fits the schema has times that the ledger cannot hold.
