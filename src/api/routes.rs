@@ -9,7 +9,6 @@ use crate::api::{
     fairness, filters, health, keys, log, metrics, post, proofs, registers, rows, sources, standing,
     statistics, stream, timeline,
 };
-use crate::catalog::Catalog;
 use crate::web::Service;
 use crate::web::problem::{Problem, ProblemItem};
 use actix_web::http::header::{ALLOW, HeaderValue};
@@ -124,9 +123,9 @@ pub fn declared() -> utoipa::openapi::OpenApi {
     App::new().into_utoipa_app().openapi(Api::openapi()).configure(resources).split_for_parts().1
 }
 
-/// All resources, for each worker of a server; described with the event types of a catalogue.
-pub fn routes(catalog: &Catalog) -> impl Fn(&mut ServiceConfig) + Clone + Send + use<> {
-    let description = web::Data::new(Description::of(declared(), catalog));
+/// All resources, for each worker of a server.
+pub fn routes() -> impl Fn(&mut ServiceConfig) + Clone + Send + use<> {
+    let description = web::Data::new(Description::of(declared()));
     move |config| {
         config.app_data(description.clone());
         resources(&mut Described::new(config));

@@ -77,7 +77,7 @@ fn serve_open<End: Future<Output = ()>>(
     let (service, first_key) = (web::Data::new(service(ledger)?), ledger.first_key()?);
     let (mut failure, ending) = (ledger.log().failure(), service.ending.clone());
     let in_flight = service.in_flight.clone();
-    let routes = routes(&ledger.catalog().current());
+    let routes = routes();
     actix_web::rt::System::new().block_on(async {
         let end = end();
         if let Some(kind) = ledger.engine() {

@@ -2,27 +2,34 @@
 
 use crate::web::{Problem, ProblemType};
 use serde_json::Value;
+use utoipa::openapi::OpenApi;
 
-/// Which methods a path knows: HEAD wherever GET is.
+/// Paths, some with parameters, and the methods that each knows.
+pub struct Methods(Vec<(String, Vec<String>)>);
+
+/// What is declared: HEAD wherever GET is.
 #[must_use]
-pub fn methods(api: &Value, path: &str) -> Vec<String> {
-    let paths = api["paths"].as_object();
-    let found = paths.and_then(|paths| {
-        paths.get(path).or_else(|| {
-            paths.iter().find(|(template, _)| matches(template, path)).map(|(_, operations)| operations)
-        })
+pub fn methods(declared: &OpenApi) -> Methods {
+    let known = |operations: &Value| {
+        let methods = operations.as_object().into_iter().flatten().map(|(method, _)| method.to_uppercase());
+        methods
+            .flat_map(|method| if method == "GET" { vec![method, "HEAD".to_owned()] } else { vec![method] })
+            .collect()
+    };
+    let paths = declared.paths.paths.iter().map(|(path, operations)| {
+        (path.clone(), known(&serde_json::to_value(operations).unwrap_or_default()))
     });
-    found
-        .and_then(Value::as_object)
-        .map(|operations| {
-            let methods = operations.keys().map(|method| method.to_uppercase());
-            methods
-                .flat_map(
-                    |method| if method == "GET" { vec![method, "HEAD".to_owned()] } else { vec![method] },
-                )
-                .collect()
-        })
-        .unwrap_or_default()
+    Methods(paths.collect())
+}
+
+impl Methods {
+    /// Which methods a path knows.
+    #[must_use]
+    pub fn of(&self, path: &str) -> Vec<String> {
+        let exactly = self.0.iter().find(|(template, _)| template == path);
+        let found = exactly.or_else(|| self.0.iter().find(|(template, _)| matches(template, path)));
+        found.map(|(_, methods)| methods.clone()).unwrap_or_default()
+    }
 }
 
 fn matches(template: &str, path: &str) -> bool {

@@ -1,46 +1,45 @@
-//! The description as it is served: written once for each catalogue, for it has all types in it.
+//! The description as it is served: written when it is first asked for, and once for each catalogue, for it has all types in
+//! it. A start waits for none of it.
 
+use super::methods::{Methods, methods};
 use super::whole::describe;
 use crate::catalog::Catalog;
-use serde_json::Value;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use utoipa::openapi::OpenApi;
 
 /// The description of a running server.
 pub struct Description {
     declared: OpenApi,
     /// Which paths and methods there are: the same with every catalogue.
-    paths: Value,
+    methods: OnceLock<Methods>,
     /// Of how many publications, and its text.
-    written: Mutex<(u64, String)>,
+    written: Mutex<Option<(u64, String)>>,
 }
 
 impl Description {
-    /// The description of what these routes declare, with this catalogue.
+    /// The description of what these routes declare.
     #[must_use]
-    pub fn of(declared: OpenApi, catalog: &Catalog) -> Description {
-        let paths = describe(&declared, catalog);
-        let written = Mutex::new((catalog.publications(), text(&paths)));
-        Description { declared, paths, written }
+    pub fn of(declared: OpenApi) -> Description {
+        Description { declared, methods: OnceLock::new(), written: Mutex::new(None) }
     }
 
     /// Which methods a path knows.
     #[must_use]
     pub fn methods(&self, path: &str) -> Vec<String> {
-        super::methods::methods(&self.paths, path)
+        self.methods.get_or_init(|| methods(&self.declared)).of(path)
     }
 
     /// Its text, with the catalogue in force.
     #[must_use]
     pub fn text(&self, catalog: &Catalog) -> String {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        if written.0 != catalog.publications() {
-            *written = (catalog.publications(), text(&describe(&self.declared, catalog)));
+        match &*written {
+            Some((publications, text)) if *publications == catalog.publications() => text.clone(),
+            _ => {
+                let text = serde_json::to_string(&describe(&self.declared, catalog)).unwrap_or_default();
+                *written = Some((catalog.publications(), text.clone()));
+                text
+            }
         }
-        written.1.clone()
     }
-}
-
-fn text(description: &Value) -> String {
-    serde_json::to_string(description).unwrap_or_default()
 }

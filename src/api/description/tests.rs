@@ -25,11 +25,11 @@ fn walk(value: &Value, path: &str, visit: &mut dyn FnMut(&str, &Value)) {
 
 #[test]
 fn paths_are_told_from_methods() {
-    let api = description();
-    assert_eq!(super::methods::methods(&api, "/v1/events"), ["GET", "HEAD", "POST"]);
-    assert_eq!(super::methods::methods(&api, "/v1/events/7"), ["GET", "HEAD"]);
-    assert_eq!(super::methods::methods(&api, "/log/tile/0/x001/000"), ["GET", "HEAD"]);
-    assert!(super::methods::methods(&api, "/v1/nothing").is_empty());
+    let methods = super::methods::methods(&declared());
+    assert_eq!(methods.of("/v1/events"), ["GET", "HEAD", "POST"]);
+    assert_eq!(methods.of("/v1/events/7"), ["GET", "HEAD"]);
+    assert_eq!(methods.of("/log/tile/0/x001/000"), ["GET", "HEAD"]);
+    assert!(methods.of("/v1/nothing").is_empty());
 }
 
 #[test]
