@@ -2,6 +2,7 @@
 //! other is begun.
 
 use crate::log::append::AppendError;
+use crate::spec::encoding::to_hex;
 use crate::web::auth::Known;
 use crate::web::in_flight::Begun;
 use crate::web::problem::{Problem, ProblemType};
@@ -14,6 +15,8 @@ use actix_web::middleware::Next;
 use actix_web::web::{self, Bytes};
 use actix_web::{Error, HttpMessage as _, ResponseError as _};
 use std::pin::Pin;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -65,13 +68,25 @@ fn id_of(headers: &HeaderMap) -> HeaderValue {
     let given = headers
         .get(&REQUEST_ID)
         .filter(|id| (1..=MAX_ID_BYTES).contains(&id.len()) && id.as_bytes().iter().all(is_plain));
-    given.cloned().unwrap_or_else(|| {
-        let mut random = [0; 16];
+    given
+        .cloned()
+        .unwrap_or_else(|| HeaderValue::from_str(&new_id()).unwrap_or_else(|_| HeaderValue::from_static("-")))
+}
+
+/// An id that no other request has: a random number of this run of the program, and which request of it this is.
+fn new_id() -> String {
+    static RUN: LazyLock<[u8; 8]> = LazyLock::new(|| {
+        let mut random = [0; 8];
         // Without randomness an id is only less useful.
         let _ = getrandom::fill(&mut random);
-        HeaderValue::from_str(&crate::spec::encoding::to_hex(&random))
-            .unwrap_or_else(|_| HeaderValue::from_static("-"))
-    })
+        random
+    });
+    static REQUESTS: AtomicU64 = AtomicU64::new(0);
+    let mut id = [0; 16];
+    let (run, request) = id.split_at_mut(8);
+    run.copy_from_slice(&*RUN);
+    request.copy_from_slice(&REQUESTS.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+    to_hex(&id)
 }
 
 /// Why no request is begun any more: the ledger stopped because of its disk, or was told to end.
