@@ -158,13 +158,16 @@ fn corrections(
     moment: &Moment,
     view: &dyn View,
 ) -> Result<Option<Caveat>, AnswerError> {
-    let known = moment.when.known;
-    let from = inquiry.store().first_at_or_after(moment.when.at.saturating_add(-OF_LATE))?;
-    if from >= known {
-        return Ok(None);
-    }
+    let (known, since) = (moment.when.known, moment.when.at.saturating_add(-OF_LATE));
     let (index, types) = (index_up_to(inquiry, known)?, view.types());
     let filter = Filter { ty: Some(CORRECTION), ..Filter::default() };
+    // To find where the days begin takes a score of entries to be read: only where there is one in them.
+    let newest = indexed(index, filter, (0, known), true, 1)?.first().copied();
+    let newest = newest.map(|seq| inquiry.store().time(seq)).transpose()?;
+    if newest.is_none_or(|time| time < since) {
+        return Ok(None);
+    }
+    let from = inquiry.store().first_at_or_after(since)?;
     let walked = walk(
         inquiry.deadline(),
         (from, known),

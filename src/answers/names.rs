@@ -6,7 +6,7 @@
 
 use super::error::AnswerError;
 use super::moment::{Moment, patience};
-use super::walk::{indexed, speaking_of};
+use super::walk::{Sought, indexed, speaking_of};
 use super::words;
 use super::{Inquiry, Unheard};
 use crate::catalog::KEY_JOINER;
@@ -54,7 +54,8 @@ impl<'a> Listener<'a> {
     }
 
     fn is_spoken_of(&self, id: &str, range: (u64, u64)) -> Result<bool, AnswerError> {
-        let found = speaking_of(self.inquiry, &self.moment.engine, &[id], range, false, 1)?;
+        let sought = [Sought::Anything(id)];
+        let found = speaking_of(self.inquiry, &self.moment.engine, &sought, range, false, 1)?;
         Ok(!found.is_empty())
     }
 

@@ -11,7 +11,7 @@ use super::moment::{AskedMoment, Moment, moment, patience};
 use super::names::Listener;
 use super::parameters::Parameters;
 use super::row::{CORE, RowRef};
-use super::walk::{MAX_WALKED, resumed, speaking_of, walk};
+use super::walk::{MAX_WALKED, Sought, resumed, speaking_of, walk};
 use super::words::check_types;
 use super::{Answer, Inquiry, Page, Unheard, cursor, parsed};
 use crate::catalog::{Catalog, to_value};
@@ -113,8 +113,8 @@ pub fn timeline(
     let effective_by = at.as_ref().map(|_| moment.when.at);
     let catalog = inquiry.catalog();
     let Connected { entities, shortened } = connected(&moment, id)?;
-    let mut ids: Vec<&str> = vec![id];
-    ids.extend(entities.iter().map(|entity| entity.id.as_str()));
+    let mut sought = vec![Sought::Anything(id)];
+    sought.extend(entities.iter().map(|entity| Sought::Row(&entity.id)));
     let mut reader = Reader {
         inquiry,
         catalog: &catalog,
@@ -132,7 +132,7 @@ pub fn timeline(
         newest_first,
         limit,
         MAX_WALKED,
-        |range, limit| speaking_of(inquiry, &moment.engine, &ids, range, newest_first, limit),
+        |range, limit| speaking_of(inquiry, &moment.engine, &sought, range, newest_first, limit),
         |seq| reader.mention(seq),
     )?;
     let next = walked.next.map(|seq| cursor::encode(&identity, seq));

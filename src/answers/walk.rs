@@ -45,7 +45,16 @@ pub fn indexed(
     Ok(index.list(filter, from, to, newest_first, limit)?)
 }
 
-/// The entries in `range` (from, before) that may speak of one of these ids: those whose CloudEvents `subject` it is, those
+/// Whose entries are looked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Sought<'a> {
+    /// An id of anything: a case, a person, a program, a decision.
+    Anything(&'a str),
+    /// The id of a row, which posts nothing and does nothing itself.
+    Row(&'a str),
+}
+
+/// The entries in `range` (from, before) that may speak of one of these: those whose CloudEvents `subject` it is, those
 /// that it posted or in which it acted, and those whose entity it is or that link to it.
 ///
 /// # Errors
@@ -53,20 +62,21 @@ pub fn indexed(
 pub fn speaking_of(
     inquiry: &Inquiry<'_>,
     engine: &Engine,
-    ids: &[&str],
+    sought: &[Sought<'_>],
     range: (u64, u64),
     newest_first: bool,
     limit: usize,
 ) -> Result<Vec<u64>, AnswerError> {
     let index = index_up_to(inquiry, range.1)?;
     let mut found = Vec::new();
-    for id in ids {
-        found.extend(engine.entries(MENTIONS, &[(MENTION, *id)], range, newest_first, limit)?);
-        for filter in [
-            Filter { subject: Some(*id), ..Filter::default() },
-            Filter { actor: Some(*id), ..Filter::default() },
-        ] {
-            found.extend(indexed(index, filter, range, newest_first, limit)?);
+    for sought in sought {
+        let (Sought::Anything(id) | Sought::Row(id)) = *sought;
+        found.extend(engine.entries(MENTIONS, &[(MENTION, id)], range, newest_first, limit)?);
+        let of_subject = Filter { subject: Some(id), ..Filter::default() };
+        found.extend(indexed(index, of_subject, range, newest_first, limit)?);
+        if let Sought::Anything(id) = *sought {
+            let of_actor = Filter { actor: Some(id), ..Filter::default() };
+            found.extend(indexed(index, of_actor, range, newest_first, limit)?);
         }
     }
     found.sort_unstable();

@@ -4,7 +4,7 @@ use super::counting::{Asked, ShownEvidence, declared};
 use crate::answers::error::AnswerError;
 use crate::answers::names::Listener;
 use crate::answers::parameters::Parameters;
-use crate::answers::walk::{MAX_WALKED, resumed, speaking_of, walk};
+use crate::answers::walk::{MAX_WALKED, Sought, resumed, speaking_of, walk};
 use crate::answers::{Answer, Inquiry, Page, Unheard, cursor};
 use crate::catalog::{Catalog, Control, KEY_JOINER};
 
@@ -89,7 +89,7 @@ impl Way {
             Way::Listed => asked.listed(control, range, newest_first, limit),
             Way::Speaking(id) => {
                 let (inquiry, engine) = (asked.inquiry, &asked.moment.engine);
-                speaking_of(inquiry, engine, &[id.as_str()], range, newest_first, limit)
+                speaking_of(inquiry, engine, &[Sought::Anything(id)], range, newest_first, limit)
             }
         }
     }

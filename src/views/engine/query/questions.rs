@@ -2,7 +2,7 @@
 
 use super::asked::{Ask, Found, Page, Place, When};
 use super::reading::Reading;
-use super::source::Source;
+use super::source::{CHUNK, Source};
 use crate::spec::time::Timestamp;
 use crate::views::engine::error::{EngineError, Result};
 use crate::views::engine::keys::DateKind;
@@ -173,8 +173,11 @@ impl Reading<'_> {
         let mut source = Source::of(self, ask)?;
         let mut walked = Walked { next: None, looked_at: 0 };
         let (mut last, mut is_enough) = (ask.after, false);
+        // One more than a page, to know whether there is a next one; where not all fit, more at once.
+        let mut wanted = ask.limit.saturating_add(1).min(CHUNK);
         loop {
-            let chunk = source.next(self, last)?;
+            let chunk = source.next(self, last, wanted)?;
+            wanted = CHUNK;
             if chunk.is_empty() {
                 return Ok(walked);
             }

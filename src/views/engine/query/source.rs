@@ -11,8 +11,8 @@ use crate::views::engine::view::CONFLICT;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-/// Candidates read at once.
-const CHUNK: usize = 512;
+/// Candidates read at once, at most.
+pub(super) const CHUNK: usize = 512;
 
 /// Rows that are sorted for one answer, at most.
 ///
@@ -107,8 +107,13 @@ impl Source {
         Ok(Source::Sorted { places, descending: ask.descending })
     }
 
-    /// The next candidates after a place; none at the end.
-    pub(super) fn next(&mut self, reading: &Reading<'_>, after: Option<Place>) -> Result<Vec<Place>> {
+    /// The next candidates after a place, about `wanted` of them; none at the end.
+    pub(super) fn next(
+        &mut self,
+        reading: &Reading<'_>,
+        after: Option<Place>,
+        wanted: usize,
+    ) -> Result<Vec<Place>> {
         let store = reading.store();
         let mut places = Vec::new();
         match self {
@@ -127,9 +132,9 @@ impl Source {
                 let mut numbers = Vec::new();
                 store.scan(*table, &low, &high, *descending, &mut |key, _| {
                     numbers.extend(keys::number_of(key));
-                    if numbers.len() < CHUNK { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                    if numbers.len() < wanted { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
                 })?;
-                let full = numbers.len() == CHUNK;
+                let full = numbers.len() == wanted;
                 let in_reach = |number: u64| {
                     let beyond_after = after.is_none_or(|place| {
                         if *descending { number < place.number } else { number > place.number }
@@ -156,7 +161,7 @@ impl Source {
                     None => (0, *before),
                 };
                 let on = [(*field, value.as_str())];
-                let numbers = lists::entries(store, reading.slot, &on, (from, to), *descending, CHUNK)?;
+                let numbers = lists::entries(store, reading.slot, &on, (from, to), *descending, wanted)?;
                 places.extend(numbers.into_iter().map(|number| Place { date: Timestamp::EPOCH, number }));
             }
             Source::Dates { kind, from, to, descending } => {
@@ -172,7 +177,7 @@ impl Source {
                 }
                 store.scan(Table::Terms, &low, &high, *descending, &mut |key, _| {
                     places.extend(keys::date_of(key).map(|(date, number)| Place { date, number }));
-                    if places.len() < CHUNK { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                    if places.len() < wanted { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
                 })?;
             }
             Source::Sorted { places: sorted, descending } => {
@@ -182,7 +187,7 @@ impl Source {
                         if *descending { a < b } else { a > b }
                     })
                 };
-                places.extend(sorted.iter().copied().filter(beyond).take(CHUNK));
+                places.extend(sorted.iter().copied().filter(beyond).take(wanted));
             }
         }
         Ok(places)
