@@ -8,7 +8,7 @@ use super::Inquiry;
 use super::controls::counting::Counted;
 use super::error::AnswerError;
 use super::moment::Moment;
-use super::parameters::Parameters;
+use super::parameters::{MAX_VALUES, Parameters};
 use super::row::{RowRef, RowsRef};
 use super::walk::{index_up_to, indexed, walk};
 use crate::index::Filter;
@@ -21,7 +21,7 @@ const NAMED: usize = 5;
 
 /// Sources of which gaps are looked for.
 ///
-/// Reason: a millisecond.
+/// Reason: some milliseconds.
 const MAX_SOURCES: usize = 1_000;
 
 /// Corrections that are looked at.
@@ -35,7 +35,7 @@ const OF_LATE: i64 = 30 * MICROS_PER_DAY;
 /// What is the matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Sources whose numbering has gaps.
+    /// Sources whose numbering has gaps, of those that have posted events of these kinds.
     Gaps,
     /// Rows of which somebody says something else.
     Conflicts,
@@ -59,8 +59,8 @@ pub enum Named {
 /// Where all of them are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Whole {
-    /// Sources that are not complete.
-    Sources,
+    /// Sources that are not complete and have posted events of one of these types; of any, where there are none.
+    Sources(Vec<String>),
     /// Rows that fit.
     Rows(RowsRef),
     /// Corrections.
@@ -86,12 +86,13 @@ pub struct Caveat {
 /// The views, the index or the log do not answer.
 pub fn of_view(inquiry: &Inquiry<'_>, moment: &Moment, view: &dyn View) -> Result<Vec<Caveat>, AnswerError> {
     let mut caveats = Vec::new();
+    let types = touching(view);
     // What is missing of a numbering is kept of now.
     if moment.current {
-        caveats.extend(gaps(moment)?);
+        caveats.extend(gaps(moment, &types)?);
     }
     caveats.extend(rows(moment, view, Kind::Conflicts, (CONFLICT, "true"))?);
-    caveats.extend(corrections(inquiry, moment, view)?);
+    caveats.extend(corrections(inquiry, moment, &types)?);
     if view.name() == "approvals" {
         caveats.extend(rows(moment, view, Kind::UnverifiedAuthority, ("state", "granted-unverified"))?);
     }
@@ -111,26 +112,40 @@ pub fn with_first(
     if parameters.get("cursor").is_some() { Ok(Vec::new()) } else { of_view(inquiry, moment, view) }
 }
 
+/// The types of the events that its rows rest on: those that they are folded from, and those by which they are judged.
+fn touching(view: &dyn View) -> Vec<String> {
+    let mut types = view.types();
+    if let Some(judge) = view.judge() {
+        types.extend(judge.types().iter().map(|ty| (*ty).to_owned()));
+    }
+    types
+}
+
+/// The types as a filter may have them: of more than that it has none, and finds too much rather than too little.
+fn asked(types: &[String]) -> Vec<String> {
+    if types.len() <= MAX_VALUES { types.to_vec() } else { Vec::new() }
+}
+
 fn caveat(kind: Kind, (count, all): (usize, bool), named: Vec<Named>, whole: Whole) -> Option<Caveat> {
     let count = count as u64;
     let count = if all { Counted::Exactly(count) } else { Counted::AtLeast(count) };
     (!named.is_empty()).then_some(Caveat { kind, count, named, whole })
 }
 
-fn gaps(moment: &Moment) -> Result<Option<Caveat>, AnswerError> {
+fn gaps(moment: &Moment, types: &[String]) -> Result<Option<Caveat>, AnswerError> {
     let tallies = moment.engine.tallies(SOURCES, &source_name(""), MAX_SOURCES)?;
     let all = tallies.len() < MAX_SOURCES;
     let start = source_name("").len();
     let mut with_gaps = Vec::new();
     for (name, sum) in tallies {
-        let missing = serde_json::from_value::<Posted>(sum).is_ok_and(|posted| posted.missing() > 0);
-        if missing {
+        let posted = serde_json::from_value::<Posted>(sum);
+        if posted.is_ok_and(|posted| posted.missing() > 0 && posted.has_posted(types)) {
             with_gaps.push(Named::Source(name.get(start..).unwrap_or_default().to_owned()));
         }
     }
     let count = with_gaps.len();
     with_gaps.truncate(NAMED);
-    Ok(caveat(Kind::Gaps, (count, all), with_gaps, Whole::Sources))
+    Ok(caveat(Kind::Gaps, (count, all), with_gaps, Whole::Sources(asked(types))))
 }
 
 /// Rows that have a value.
@@ -156,14 +171,14 @@ fn rows(
 fn corrections(
     inquiry: &Inquiry<'_>,
     moment: &Moment,
-    view: &dyn View,
+    types: &[String],
 ) -> Result<Option<Caveat>, AnswerError> {
     let known = moment.when.known;
     let from = inquiry.store().first_at_or_after(moment.when.at.saturating_add(-OF_LATE))?;
     if from >= known {
         return Ok(None);
     }
-    let (index, types) = (index_up_to(inquiry, known)?, view.types());
+    let index = index_up_to(inquiry, known)?;
     let filter = Filter { ty: Some(CORRECTION), ..Filter::default() };
     let walked = walk(
         inquiry.deadline(),

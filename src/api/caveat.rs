@@ -9,9 +9,10 @@ use utoipa::ToSchema;
 /// One thing to know beside an answer.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct CaveatView {
-    /// `gaps`: sources whose numbering has gaps. `conflicts`: rows of which somebody says something else. `corrections`:
-    /// corrections in force of events of these rows, of the last 30 days. `unverified-authority`: approvals granted by
-    /// people whose right to it is not recorded.
+    /// `gaps`: sources whose numbering has gaps, of those that have ever posted events that these rows rest on.
+    /// `conflicts`: rows of which somebody says something else. `corrections`: corrections in force of events that these
+    /// rows rest on, of the last 30 days. `unverified-authority`: approvals granted by people whose right to it is not
+    /// recorded.
     #[schema(example = "conflicts")]
     pub kind: &'static str,
     /// How many.
@@ -52,6 +53,11 @@ impl NamedView {
     }
 }
 
+/// The filter for these types; none where all are meant.
+fn of_types(types: Vec<String>) -> Option<(String, Vec<String>)> {
+    (!types.is_empty()).then(|| ("type".to_owned(), types))
+}
+
 impl CaveatView {
     /// All of them, asked as of this moment.
     pub fn all(caveats: Vec<Caveat>, moment: &AskedMoment) -> Vec<CaveatView> {
@@ -71,7 +77,12 @@ impl CaveatView {
             count_at_least,
             named: caveat.named.into_iter().map(|named| NamedView::of(named, moment)).collect(),
             link: match caveat.whole {
-                Whole::Sources => "/v1/sources?incomplete=true".to_owned(),
+                Whole::Sources(types) => {
+                    let incomplete = ("incomplete".to_owned(), vec!["true".to_owned()]);
+                    let filters: Vec<_> = std::iter::once(incomplete).chain(of_types(types)).collect();
+                    // They are kept of now.
+                    links::then("/v1/sources", &filters, &AskedMoment::default())
+                }
                 Whole::Rows(rows) => links::rows_then(&rows, moment),
                 Whole::Corrections => links::then("/v1/corrections", &[], moment),
             },

@@ -57,11 +57,11 @@ fn what_touches_an_answer_is_told_with_where_all_of_it_is() {
     assert_eq!(told(&list), expected);
     assert_eq!(told(&ask(&ledger, "/v1/decisions/stats")), expected);
     assert_eq!(told(&ask(&ledger, "/v1/controls/ER-4")), expected);
-    // Whoever goes on has been told; and grants are not touched by decisions.
+    // Whoever goes on has been told; and grants are not touched by decisions, nor by what a source lacks that posted none.
     let next = list["next"].as_str().unwrap();
     assert_eq!(told(&ask(&ledger, &format!("/v1/decisions?limit=1&cursor={next}"))), []);
-    assert_eq!(told(&ask(&ledger, "/v1/access")), expected[..1]);
-    assert_eq!(told(&ask(&ledger, "/v1/access/reach?principal=user:u-1")), expected[..1]);
+    assert_eq!(told(&ask(&ledger, "/v1/access")), []);
+    assert_eq!(told(&ask(&ledger, "/v1/access/reach?principal=user:u-1")), []);
     // As of then nobody had said anything else, and nothing was corrected. Gaps are known of now alone.
     assert_eq!(told(&ask(&ledger, &format!("/v1/decisions?as_of={first}"))), []);
     for caveat in list["caveats"].as_array().unwrap() {
@@ -71,6 +71,44 @@ fn what_touches_an_answer_is_told_with_where_all_of_it_is() {
             ask(&ledger, named["link"].as_str().unwrap());
         }
     }
+}
+
+#[test]
+fn of_what_sources_lack_an_answer_tells_only_what_may_touch_it() {
+    let ledger = Ledger::empty();
+    let numbered = |source: &str, kind: &str, sequence: u64| {
+        let example = ask(&ledger, &format!("/v1/catalog/types/{kind}"))["example"].clone();
+        let mut event = event(&format!("{kind}-{sequence}"), kind, sequence, example);
+        event["source"] = json!(source);
+        ledger.record(&event)
+    };
+    for (source, kind) in
+        [("/decides", "decision.made"), ("/names", "role.assigned"), ("/grants", "access.granted")]
+    {
+        numbered(source, kind, 1);
+        numbered(source, kind, 3);
+    }
+    // It lacks nothing, and one more has another kind of event that is counted as all others are.
+    let last = numbered("/whole", "decision.made", 7);
+    let gaps = |path: &str| -> Vec<(String, u64, Vec<String>)> {
+        let answer = ask(&ledger, path);
+        for caveat in answer["caveats"].as_array().into_iter().flatten() {
+            let all = ask(&ledger, caveat["link"].as_str().unwrap());
+            assert_eq!(all["items"].as_array().unwrap().len() as u64, caveat["count"], "{caveat}");
+        }
+        told(&answer).into_iter().filter(|(kind, ..)| kind == "gaps").collect()
+    };
+    let of = |source: &str| vec![("gaps".to_owned(), 1, vec![source.to_owned()])];
+    assert_eq!(gaps(&format!("/v1/decisions?min_seq={last}")), of("/decides"));
+    assert_eq!(gaps("/v1/access"), of("/grants"));
+    // Whether a vote counts rests on the roles that are recorded.
+    assert_eq!(gaps("/v1/approvals"), of("/names"));
+    assert_eq!(gaps("/v1/escalations"), []);
+    let types = &ask(&ledger, "/v1/sources?source=/names")["items"][0]["types"];
+    assert_eq!(types, &json!(["role.assigned"]));
+    assert!(ask(&ledger, "/v1/sources?type=approval.granted")["items"].as_array().unwrap().is_empty());
+    assert_eq!(ledger.get("/v1/sources?type=role.asigned", "auditor").problem(), "bad-parameter");
+    assert_eq!(ledger.get("/v1/sources?type=role.assigned,", "auditor").problem(), "bad-parameter");
 }
 
 #[test]

@@ -14,6 +14,9 @@ pub const ASSIGNED: &str = "assigned";
 /// The one list of its field.
 pub const ANY: &str = "any";
 
+/// The types of all these entries.
+pub const TYPES: &[&str] = &["role.assigned", "role.unassigned", "delegation.granted", "delegation.revoked"];
+
 /// Raise it with every change to what is listed.
 const VERSION: u64 = 1;
 

@@ -29,7 +29,7 @@ pub use entitled::Entitled;
 use super::engine::{Beside, Judge, Opening, Result, Row, RowEvent, RowName, View};
 use crate::spec::time::Timestamp;
 use authority::Authority;
-use entitled::ENTITLED;
+use entitled::{ENTITLED, TYPES};
 use serde_json::{Map, Value};
 use shown::texts;
 use standing::Shown;
@@ -181,6 +181,10 @@ impl View for Approvals {
 impl Judge for Approvals {
     fn lists(&self) -> &'static str {
         ENTITLED
+    }
+
+    fn types(&self) -> &'static [&'static str] {
+        TYPES
     }
 
     fn judge(&self, row: &Row, at: Timestamp, beside: &dyn Beside) -> Result<Option<Row>> {

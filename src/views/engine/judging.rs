@@ -16,6 +16,9 @@ pub trait Judge: Send + Sync {
     /// The lists of entries ([`super::EntryLists`]) that it looks at.
     fn lists(&self) -> &'static str;
 
+    /// The types of the entries on those lists: what is wrong with them touches the rows too.
+    fn types(&self) -> &'static [&'static str];
+
     /// What a row is at a time, by what is kept of all its events that are known; none if it had not begun by then.
     ///
     /// # Errors
