@@ -10,6 +10,7 @@
 mod kit;
 
 mod adoption;
+mod annulled;
 mod appending;
 mod asking;
 mod business_time;

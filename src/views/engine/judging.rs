@@ -38,9 +38,23 @@ pub trait Beside {
     /// The store or the log failed.
     fn listed(&self, field: &'static str, value: &str) -> Result<Arc<[RowEvent]>>;
 
+    /// Those on a list as they stood among the entries below `known`, before what was corrected since then.
+    ///
+    /// # Errors
+    /// The store or the log failed.
+    fn before(&self, field: &'static str, value: &str, known: u64) -> Result<Before>;
+
     /// The place of the first one on a list that stands.
     ///
     /// # Errors
     /// The store or the log failed.
     fn first(&self, field: &'static str, value: &str) -> Result<Option<u64>>;
+}
+
+/// Entries on a list as they stood once.
+pub struct Before {
+    /// Those that stood, in the order of recording; where nothing was corrected since, later ones may be among them.
+    pub standing: Arc<[RowEvent]>,
+    /// What corrections have since then taken away, given back or put elsewhere, each with the last of these.
+    pub corrected: Vec<(RowEvent, u64)>,
 }

@@ -51,7 +51,7 @@ pub use error::{EngineError, Result};
 pub use event::EventFeed;
 pub use fold::fold;
 pub use history::{Change, History};
-pub use judging::{Beside, Judge};
+pub use judging::{Before, Beside, Judge};
 pub use keys::DateKind;
 pub use lists::{Counted, EntryLists};
 pub(in crate::views) use opening::told_digest;
