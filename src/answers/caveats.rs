@@ -1,5 +1,5 @@
-//! What touches an answer and may make it say too much or too little: what was not posted, what is contradicted, what was
-//! corrected of late, and what was decided by somebody whose right nobody has recorded.
+//! What touches an answer and may make it say too much or too little: what was not posted, or late, what is contradicted,
+//! what was corrected of late, and what was decided by somebody whose right nobody has recorded.
 //!
 //! Each is a count with a few names and where all of them are found. Looking for them is bounded: beyond the bound a count
 //! says `at least`.
@@ -7,13 +7,14 @@
 use super::Inquiry;
 use super::controls::counting::Counted;
 use super::error::AnswerError;
+use super::late::{Late, Wanted};
 use super::moment::Moment;
 use super::parameters::{MAX_VALUES, Parameters};
 use super::row::{RowRef, RowsRef};
-use super::walk::{index_up_to, indexed, walk};
+use super::walk::{MAX_WALKED, index_up_to, indexed, walk};
 use crate::index::Filter;
 use crate::spec::time::MICROS_PER_DAY;
-use crate::views::engine::{CONFLICT, CORRECTION, CorrectionStanding, View};
+use crate::views::engine::{CONFLICT, CORRECTION, CorrectionStanding, EngineError, View};
 use crate::views::sources::{Posted, SOURCES, source_name};
 
 /// How many of each are named.
@@ -29,6 +30,11 @@ const MAX_SOURCES: usize = 1_000;
 /// Reason: two entries are read for each, so some milliseconds.
 const MAX_CORRECTIONS: usize = 100;
 
+/// Entries that are looked at to see whether they are late.
+///
+/// Reason: each is read, so some milliseconds.
+const MAX_LATE: usize = 50;
+
 /// How old a correction may be to be told.
 const OF_LATE: i64 = 30 * MICROS_PER_DAY;
 
@@ -39,6 +45,8 @@ pub enum Kind {
     Gaps,
     /// Rows of which somebody says something else.
     Conflicts,
+    /// Entries that were recorded late.
+    Late,
     /// Corrections in force of events of this kind, of the last 30 days.
     Corrections,
     /// Approvals that were granted by people whose right to it is not recorded.
@@ -61,6 +69,8 @@ pub enum Named {
 pub enum Whole {
     /// Sources that are not complete and have posted events of one of these types; of any, where there are none.
     Sources(Vec<String>),
+    /// Late entries of these types; of any, where there are none.
+    Late(Vec<String>),
     /// Rows that fit.
     Rows(RowsRef),
     /// Corrections.
@@ -92,6 +102,7 @@ pub fn of_view(inquiry: &Inquiry<'_>, moment: &Moment, view: &dyn View) -> Resul
         caveats.extend(gaps(moment, &types)?);
     }
     caveats.extend(rows(moment, view, Kind::Conflicts, (CONFLICT, "true"))?);
+    caveats.extend(late(inquiry, moment, &types)?);
     caveats.extend(corrections(inquiry, moment, &types)?);
     if view.name() == "approvals" {
         caveats.extend(rows(moment, view, Kind::UnverifiedAuthority, ("state", "granted-unverified"))?);
@@ -146,6 +157,33 @@ fn gaps(moment: &Moment, types: &[String]) -> Result<Option<Caveat>, AnswerError
     let count = with_gaps.len();
     with_gaps.truncate(NAMED);
     Ok(caveat(Kind::Gaps, (count, all), with_gaps, Whole::Sources(asked(types))))
+}
+
+/// Entries that were recorded late. Where none of the newest ones that may be is, it goes on looking for one.
+fn late(inquiry: &Inquiry<'_>, moment: &Moment, types: &[String]) -> Result<Option<Caveat>, AnswerError> {
+    let wanted = Wanted { source: None, types: types.to_vec() };
+    let whole = Whole::Late(asked(types));
+    let mut late = match Late::new(inquiry, moment) {
+        // The lists are being made: how many there are is not known.
+        Err(AnswerError::Views(EngineError::Building { .. } | EngineError::NoSuchView(_))) => {
+            let (kind, count, named) = (Kind::Late, Counted::AtLeast(0), Vec::new());
+            return Ok(Some(Caveat { kind, count, named, whole }));
+        }
+        late => late?,
+    };
+    let mut range = (0, moment.when.known);
+    for _ in 0..MAX_WALKED / MAX_LATE {
+        let walked = late.walk(&wanted, range, true, usize::MAX, MAX_LATE)?;
+        match walked.next {
+            Some(next) if walked.items.is_empty() => range.1 = next,
+            next => {
+                let (count, all) = (walked.items.len(), next.is_none());
+                let named = walked.items.iter().take(NAMED).map(|late| Named::Entry(late.seq)).collect();
+                return Ok(caveat(Kind::Late, (count, all), named, whole));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// Rows that have a value.

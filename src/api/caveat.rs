@@ -10,16 +10,18 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct CaveatView {
     /// `gaps`: sources whose numbering has gaps, of those that have ever posted events that these rows rest on.
-    /// `conflicts`: rows of which somebody says something else. `corrections`: corrections in force of events that these
-    /// rows rest on, of the last 30 days. `unverified-authority`: approvals granted by people whose right to it is not
-    /// recorded.
+    /// `conflicts`: rows of which somebody says something else. `late`: entries that these rows rest on and that were
+    /// recorded later after they were done than their type, or an agreement with their source, allows. `corrections`:
+    /// corrections in force of events that these rows rest on, of the last 30 days. `unverified-authority`: approvals
+    /// granted by people whose right to it is not recorded.
     #[schema(example = "conflicts")]
     pub kind: &'static str,
     /// How many.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 2)]
     pub count: Option<u64>,
-    /// At least so many, in place of `count`: there was more to look at than is looked at for one answer.
+    /// At least so many, in place of `count`: there was more to look at than is looked at for one answer. 0 while what is
+    /// looked at is being made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count_at_least: Option<u64>,
     /// Some of them, at most five.
@@ -70,6 +72,7 @@ impl CaveatView {
             kind: match caveat.kind {
                 Kind::Gaps => "gaps",
                 Kind::Conflicts => "conflicts",
+                Kind::Late => "late",
                 Kind::Corrections => "corrections",
                 Kind::UnverifiedAuthority => "unverified-authority",
             },
@@ -83,6 +86,7 @@ impl CaveatView {
                     // They are kept of now.
                     links::then("/v1/sources", &filters, &AskedMoment::default())
                 }
+                Whole::Late(types) => links::then("/v1/late", &Vec::from_iter(of_types(types)), moment),
                 Whole::Rows(rows) => links::rows_then(&rows, moment),
                 Whole::Corrections => links::then("/v1/corrections", &[], moment),
             },

@@ -24,6 +24,7 @@ mod fairness;
 mod filters;
 mod health;
 mod keys;
+mod late;
 mod links;
 mod listing;
 mod log;

@@ -6,7 +6,7 @@
 use crate::api::description::{Description, not_there};
 use crate::api::{
     access, approvals, catalog as catalogue, clock, controls, corrections, courses, decisions, events,
-    fairness, filters, health, keys, log, metrics, post, proofs, registers, rows, sources, standing,
+    fairness, filters, health, keys, late, log, metrics, post, proofs, registers, rows, sources, standing,
     statistics, stream, timeline,
 };
 use crate::catalog::Catalog;
@@ -113,6 +113,7 @@ fn v1(config: &mut Described<'_>) {
         .service(controls::list_control_evidence)
         .service(controls::list_control_members)
         .service(corrections::list_corrections)
+        .service(late::list_late)
         .service(timeline::subject_timeline)
         .service(sources::list_sources)
         .service(sources::get_source);

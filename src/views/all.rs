@@ -7,6 +7,7 @@ use super::engine::{Projection, View};
 use super::escalations::Escalations;
 use super::evidence::EvidenceLists;
 use super::fairness::Tallies;
+use super::late::LateLists;
 use super::mentions::Mentions;
 use super::registers::RegisterView;
 use super::sources::Sources;
@@ -31,6 +32,7 @@ pub fn projections(catalog: &Catalog) -> Vec<Projection> {
     all.push(Projection::Lists(Arc::new(Mentions::new(catalog))));
     all.push(Projection::Lists(Arc::new(EvidenceLists::new(catalog))));
     all.push(Projection::Lists(Arc::new(Entitled)));
+    all.push(Projection::Lists(Arc::new(LateLists::new(catalog))));
     all.push(Projection::Tallies(Arc::new(Sources)));
     all
 }

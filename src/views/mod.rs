@@ -15,6 +15,7 @@ pub mod engine;
 pub mod escalations;
 pub mod evidence;
 pub mod fairness;
+pub mod late;
 mod log_views;
 pub mod mentions;
 pub mod registers;

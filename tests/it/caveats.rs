@@ -1,7 +1,9 @@
 //! What touches an answer is told beside it, with where all of it is found.
 
 use crate::kit::Ledger;
+use daybook::spec::time::Timestamp;
 use serde_json::{Value, json};
+use std::time::UNIX_EPOCH;
 
 fn ask(ledger: &Ledger, path: &str) -> Value {
     let answer = ledger.get(path, "auditor");
@@ -9,10 +11,12 @@ fn ask(ledger: &Ledger, path: &str) -> Value {
     answer.json()
 }
 
+/// Something done now.
 fn event(id: &str, kind: &str, sequence: u64, data: Value) -> Value {
+    let now = UNIX_EPOCH.elapsed().unwrap().as_micros() as i64;
     json!({
         "specversion": "1.0", "id": id, "source": "/it", "type": kind, "sequence": sequence.to_string(),
-        "time": "2026-03-02T09:30:00Z", "data": data,
+        "time": Timestamp::clamped(now).to_string(), "data": data,
     })
 }
 

@@ -27,6 +27,7 @@ mod edge;
 mod faults;
 mod imports;
 mod intake;
+mod late;
 mod listing;
 mod metrics;
 mod naming;

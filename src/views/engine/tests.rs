@@ -174,9 +174,14 @@ impl EntryLists for Beside {
         1
     }
 
-    fn lists_of(&self, event: &Event, _: &Catalog) -> Vec<(&'static str, String, Counted)> {
+    fn lists_of(
+        &self,
+        event: &Event,
+        _: &Catalog,
+        _: &dyn Earlier,
+    ) -> Result<Vec<(&'static str, String, Counted)>> {
         let tag = event.data["tag"].as_str().map(|tag| ("tag", tag.to_owned(), Counted::Yes));
-        tag.into_iter().chain([("kind", event.ty.clone(), Counted::No)]).collect()
+        Ok(tag.into_iter().chain([("kind", event.ty.clone(), Counted::No)]).collect())
     }
 }
 
