@@ -116,6 +116,49 @@ fn of_what_sources_lack_an_answer_tells_only_what_may_touch_it() {
 }
 
 #[test]
+fn what_touches_tallies_is_told_beside_what_is_reckoned_from_them() {
+    let ledger = Ledger::empty();
+    let tally = |id: &str, sequence: u64, month: u64| {
+        let cells = json!([{"group": {"sex": "f"}, "n": 300, "selected": 120},
+            {"group": {"sex": "m"}, "n": 310, "selected": 150}]);
+        let period = json!({"from": format!("2026-0{month}-01T00:00:00Z"),
+            "to": format!("2026-0{}-01T00:00:00Z", month + 1)});
+        event(
+            id,
+            "fairness.tallied",
+            sequence,
+            json!({"by": "app:producer", "model": "hire-rank",
+            "version": "2.0", "period": period, "cells": cells, "unknown": 4}),
+        )
+    };
+    let fairness = "/v1/decisions/fairness?model=hire-rank";
+    let first = ledger.record(&tally("t-1", 1, 1));
+    let answer = ask(&ledger, &format!("{fairness}&min_seq={first}"));
+    assert_eq!((told(&answer), &answer["tallies"]), (Vec::new(), &json!(1)));
+    ledger.record(&tally("t-2", 3, 2));
+    let mut late = tally("t-3", 4, 3);
+    late["time"] = json!("2026-01-02T09:30:00Z");
+    let late = ledger.record(&late);
+    let correction = json!({"by": "user:u-1003", "target": {"source": "/it", "id": "t-2"}, "kind": "annul",
+        "reason": "counted twice"});
+    let mut correction = event("c-1", "event.corrected", 1, correction);
+    correction["source"] = json!("/corrections");
+    let last = ledger.record(&correction);
+    let answer = ask(&ledger, &format!("{fairness}&min_seq={last}"));
+    assert_eq!(answer["tallies"], 2);
+    let entry = |kind: &str, seq: u64| (kind.to_owned(), 1, vec![seq.to_string()]);
+    let expected =
+        [("gaps".to_owned(), 1, vec!["/it".to_owned()]), entry("late", late), entry("corrections", last)];
+    assert_eq!(told(&answer), expected);
+    assert_eq!(told(&ask(&ledger, &format!("{fairness}&as_of={late}"))), expected[1..2]);
+    for caveat in answer["caveats"].as_array().unwrap() {
+        let all = ask(&ledger, caveat["link"].as_str().unwrap());
+        assert_eq!(all["items"].as_array().unwrap().len(), 1, "{caveat}");
+    }
+    assert_eq!(told(&ask(&ledger, "/v1/decisions")), []);
+}
+
+#[test]
 fn approvals_by_people_without_a_recorded_right_are_told() {
     let ledger = Ledger::demo();
     ledger.wait_until_ready();
