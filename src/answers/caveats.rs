@@ -8,12 +8,14 @@ use super::Inquiry;
 use super::controls::counting::Counted;
 use super::error::AnswerError;
 use super::late::{Late, Wanted};
+use super::look_alikes::of_kinds;
 use super::moment::Moment;
 use super::parameters::{MAX_VALUES, Parameters};
 use super::row::{RowRef, RowsRef};
 use super::walk::{MAX_WALKED, index_up_to, indexed, walk};
 use crate::index::Filter;
 use crate::spec::time::MICROS_PER_DAY;
+use crate::views::alike::{PRINCIPAL, Pair, SOURCE};
 use crate::views::engine::{CONFLICT, CORRECTION, CorrectionStanding, EngineError, View};
 use crate::views::sources::{Posted, SOURCES, source_name};
 
@@ -35,6 +37,11 @@ const MAX_CORRECTIONS: usize = 100;
 /// Reason: each is read, so some milliseconds.
 const MAX_LATE: usize = 50;
 
+/// Pairs of names of one kind that are looked at.
+///
+/// Reason: each is a short record; half a millisecond.
+const MAX_PAIRS: usize = 200;
+
 /// How old a correction may be to be told.
 const OF_LATE: i64 = 30 * MICROS_PER_DAY;
 
@@ -49,6 +56,8 @@ pub enum Kind {
     Late,
     /// Corrections in force of events of this kind, of the last 30 days.
     Corrections,
+    /// Names of people, of sources and of what is asked about that look alike.
+    LookAlikes,
     /// Approvals that were granted by people whose right to it is not recorded.
     UnverifiedAuthority,
 }
@@ -62,6 +71,8 @@ pub enum Named {
     Row(RowRef),
     /// An entry.
     Entry(u64),
+    /// A name that looks like another one.
+    Alike(Pair),
 }
 
 /// Where all of them are.
@@ -75,6 +86,8 @@ pub enum Whole {
     Rows(RowsRef),
     /// Corrections.
     Corrections,
+    /// Names of these kinds that look alike.
+    LookAlikes(Vec<String>),
 }
 
 /// One thing to know beside an answer.
@@ -104,6 +117,7 @@ pub fn of_view(inquiry: &Inquiry<'_>, moment: &Moment, view: &dyn View) -> Resul
     caveats.extend(rows(moment, view, Kind::Conflicts, (CONFLICT, "true"))?);
     caveats.extend(late(inquiry, moment, &types)?);
     caveats.extend(corrections(inquiry, moment, &types)?);
+    caveats.extend(look_alikes(inquiry, moment, view)?);
     if view.name() == "approvals" {
         caveats.extend(rows(moment, view, Kind::UnverifiedAuthority, ("state", "granted-unverified"))?);
     }
@@ -184,6 +198,35 @@ fn late(inquiry: &Inquiry<'_>, moment: &Moment, types: &[String]) -> Result<Opti
         }
     }
     Ok(None)
+}
+
+/// Names that look alike: of people, of sources, and of the rows of the view where they have names of their own. The latest
+/// pairs are named.
+fn look_alikes(
+    inquiry: &Inquiry<'_>,
+    moment: &Moment,
+    view: &dyn View,
+) -> Result<Option<Caveat>, AnswerError> {
+    let mut kinds = vec![PRINCIPAL, SOURCE];
+    if inquiry.catalog().types().any(|ty| ty.entity.family == view.family()) {
+        kinds.push(view.family());
+    }
+    kinds.sort_unstable();
+    kinds.dedup();
+    let whole = Whole::LookAlikes(kinds.iter().map(|kind| (*kind).to_owned()).collect());
+    let mut pairs = match of_kinds(moment, &kinds, MAX_PAIRS) {
+        Err(AnswerError::Views(EngineError::Building { .. } | EngineError::NoSuchView(_))) => {
+            let (kind, count, named) = (Kind::LookAlikes, Counted::AtLeast(0), Vec::new());
+            return Ok(Some(Caveat { kind, count, named, whole }));
+        }
+        pairs => pairs?,
+    };
+    let of_kind = |kind: &&str| pairs.iter().filter(|pair| pair.kind == *kind).count();
+    let all = kinds.iter().all(|kind| of_kind(kind) < MAX_PAIRS) && !pairs.iter().any(|pair| pair.more);
+    let count = pairs.len();
+    pairs.sort_by_key(|pair| std::cmp::Reverse(pair.seq));
+    let named = pairs.into_iter().take(NAMED).map(Named::Alike).collect();
+    Ok(caveat(Kind::LookAlikes, (count, all), named, whole))
 }
 
 /// Rows that have a value.

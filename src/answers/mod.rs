@@ -25,6 +25,7 @@ pub mod entries;
 pub mod error;
 pub mod fairness;
 pub mod late;
+pub mod look_alikes;
 pub mod moment;
 pub mod names;
 pub mod parameters;

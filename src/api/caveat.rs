@@ -12,8 +12,9 @@ pub struct CaveatView {
     /// `gaps`: sources whose numbering has gaps, of those that have ever posted events that these rows rest on.
     /// `conflicts`: rows of which somebody says something else. `late`: entries that these rows rest on and that were
     /// recorded later after they were done than their type, or an agreement with their source, allows. `corrections`:
-    /// corrections in force of events that these rows rest on, of the last 30 days. `unverified-authority`: approvals
-    /// granted by people whose right to it is not recorded.
+    /// corrections in force of events that these rows rest on, of the last 30 days. `look-alikes`: names of people, of
+    /// sources and of what is asked about that a reader takes for one another. `unverified-authority`: approvals granted
+    /// by people whose right to it is not recorded.
     #[schema(example = "conflicts")]
     pub kind: &'static str,
     /// How many.
@@ -34,9 +35,12 @@ pub struct CaveatView {
 /// One that is named.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct NamedView {
-    /// A row's id, a source, or an entry's number.
+    /// A row's id, a source, an entry's number, or a name that looks like another one.
     #[schema(example = "CLD-120417")]
     pub name: String,
+    /// The name that it looks like, of names that look alike.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub like: Option<String>,
     /// Where it is.
     #[schema(example = "/v1/decisions/CLD-120417")]
     pub link: String,
@@ -47,10 +51,13 @@ impl NamedView {
         match named {
             Named::Source(source) => {
                 let link = format!("/v1/sources/{}", links::escaped(&source));
-                NamedView { name: source, link }
+                NamedView { name: source, like: None, link }
             }
-            Named::Row(row) => NamedView { link: links::row_then(&row, moment), name: row.id },
-            Named::Entry(seq) => NamedView { name: seq.to_string(), link: links::entry(seq) },
+            Named::Row(row) => NamedView { link: links::row_then(&row, moment), like: None, name: row.id },
+            Named::Entry(seq) => NamedView { name: seq.to_string(), like: None, link: links::entry(seq) },
+            Named::Alike(pair) => {
+                NamedView { name: pair.name, like: Some(pair.first), link: links::entry(pair.seq) }
+            }
         }
     }
 }
@@ -74,6 +81,7 @@ impl CaveatView {
                 Kind::Conflicts => "conflicts",
                 Kind::Late => "late",
                 Kind::Corrections => "corrections",
+                Kind::LookAlikes => "look-alikes",
                 Kind::UnverifiedAuthority => "unverified-authority",
             },
             count,
@@ -88,6 +96,9 @@ impl CaveatView {
                 }
                 Whole::Late(types) => links::then("/v1/late", &Vec::from_iter(of_types(types)), moment),
                 Whole::Rows(rows) => links::rows_then(&rows, moment),
+                Whole::LookAlikes(kinds) => {
+                    links::then("/v1/look-alikes", &[("kind".to_owned(), kinds)], moment)
+                }
                 Whole::Corrections => links::then("/v1/corrections", &[], moment),
             },
         }

@@ -28,6 +28,7 @@ mod late;
 mod links;
 mod listing;
 mod log;
+mod look_alikes;
 mod member_shown;
 mod metrics;
 mod moment;

@@ -1,6 +1,7 @@
 //! All projections of a ledger: the core views, one for each register of the catalogue, and the lists beside them.
 
 use super::access::{Grants, Requests, Uses};
+use super::alike::Names;
 use super::approvals::{Approvals, Entitled};
 use super::decisions::Decisions;
 use super::engine::{Projection, View};
@@ -34,5 +35,6 @@ pub fn projections(catalog: &Catalog) -> Vec<Projection> {
     all.push(Projection::Lists(Arc::new(Entitled)));
     all.push(Projection::Lists(Arc::new(LateLists::new(catalog))));
     all.push(Projection::Tallies(Arc::new(Sources)));
+    all.push(Projection::Tallies(Arc::new(Names)));
     all
 }

@@ -8,6 +8,7 @@
 //! is built again.
 
 pub mod access;
+pub mod alike;
 mod all;
 pub mod approvals;
 pub mod decisions;

@@ -190,14 +190,15 @@ impl Tallier for Sources {
         vec![source_name(&event.source), minute_name(&event.source, event.happened_at)]
     }
 
-    fn add(&self, name: &str, sum: &mut Value, events: &[&Event], _: &Catalog) {
+    fn add(&self, name: &str, sum: &mut Value, events: &[&Event], _: &Catalog) -> Vec<(String, Value)> {
         if name.starts_with('m') {
             *sum = Value::from(sum.as_u64().unwrap_or(0) + events.len() as u64);
-            return;
+            return Vec::new();
         }
         let mut posted: Posted = serde_json::from_value(sum.take()).unwrap_or_default();
         events.iter().for_each(|event| posted.add(event));
         *sum = serde_json::to_value(posted).unwrap_or_default();
+        Vec::new()
     }
 }
 

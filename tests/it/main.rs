@@ -29,6 +29,7 @@ mod imports;
 mod intake;
 mod late;
 mod listing;
+mod look_alikes;
 mod metrics;
 mod naming;
 mod old_answers;

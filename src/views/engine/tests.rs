@@ -198,12 +198,13 @@ impl Tallier for Beside {
         vec![event.ty.clone()]
     }
 
-    fn add(&self, _: &str, sum: &mut Value, events: &[&Event], _: &Catalog) {
+    fn add(&self, _: &str, sum: &mut Value, events: &[&Event], _: &Catalog) -> Vec<(String, Value)> {
         let seqs: Vec<u64> = events.iter().map(|event| event.seq).collect();
         if sum.is_null() {
             *sum = json!([]);
         }
         sum.as_array_mut().unwrap().extend(seqs.into_iter().map(Value::from));
+        Vec::new()
     }
 }
 
