@@ -20,7 +20,10 @@ const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 500;
 
 /// Values of one filter, at most.
-const MAX_VALUES: usize = 64;
+pub const MAX_VALUES: usize = 64;
+
+/// What several values of a parameter must be.
+const SEVERAL: &str = "1 to 64 values, with commas between them";
 
 /// Of grants: nobody has looked at them for so many days.
 const UNREVIEWED: &str = "unreviewed_days";
@@ -148,6 +151,19 @@ impl Parameters {
     /// It is neither `asc` nor `desc`.
     pub fn newest_first(&self, default: bool) -> Result<bool, AnswerError> {
         Ok(self.word("order", &["asc", "desc"])?.map_or(default, |word| word == "desc"))
+    }
+
+    /// A parameter that is one or several names, with commas between them.
+    ///
+    /// # Errors
+    /// There are more than 64, or one is empty.
+    pub fn names(&self, name: &str) -> Result<Option<Vec<&str>>, AnswerError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let names: Vec<&str> = text.split(',').collect();
+        if names.len() > MAX_VALUES || names.contains(&"") {
+            return Err(AnswerError::parameter(name, SEVERAL));
+        }
+        Ok(Some(names))
     }
 
     /// A parameter that is true or false.
@@ -280,7 +296,7 @@ fn sort(text: &str) -> Result<(Sort, bool), AnswerError> {
 fn values(view: &dyn View, name: &str, text: &str) -> Result<Vec<String>, AnswerError> {
     let values: Vec<String> = text.split(',').map(str::to_owned).collect();
     if values.len() > MAX_VALUES || values.iter().any(String::is_empty) {
-        return Err(AnswerError::parameter(name, "1 to 64 values, with commas between them"));
+        return Err(AnswerError::parameter(name, SEVERAL));
     }
     if (name == CONFLICT || view.flags().contains(&name)) && !matches!(text, "true" | "false") {
         return Err(AnswerError::parameter(name, "true or false"));

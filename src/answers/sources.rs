@@ -7,6 +7,7 @@ use super::moment::{Moment, moment};
 use super::names::Listener;
 use super::parameters::Parameters;
 use super::reconciliation::{Comparing, RECONCILIATIONS, Reconciliation};
+use super::words::check_types;
 use super::{Answer, Inquiry, Page, Unheard, cursor};
 use crate::spec::time::Timestamp;
 use crate::views::engine::{Ask, Engine, EngineError, When};
@@ -72,6 +73,17 @@ pub struct Source {
     pub reconciliations: Vec<Reconciliation>,
     /// Whether numbers are missing, or the last reconciliation differs from what the ledger has.
     pub incomplete: bool,
+    /// The types of its events, by name.
+    pub types: Vec<String>,
+    /// It has posted more types than are kept of one source.
+    pub more_types: bool,
+}
+
+impl Source {
+    /// Whether it may have posted an event of one of these types.
+    fn has_posted(&self, types: &[&str]) -> bool {
+        self.more_types || self.types.iter().any(|ty| types.contains(&ty.as_str()))
+    }
 }
 
 /// All sources by name, or those that fit: also sources that posted nothing, where somebody says that they did.
@@ -81,11 +93,18 @@ pub struct Source {
 pub fn list(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Page<Source>>, AnswerError> {
     let limit = parameters.limit()?;
     let incomplete = parameters.flag("incomplete")?;
+    let types = parameters.names("type")?;
+    if let Some(types) = &types {
+        check_types(inquiry.desk(), "type", types)?;
+    }
     let moment = asked_now(inquiry, parameters)?;
     let answer = |body| Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() };
-    let fits = |shown: &Source| incomplete.is_none_or(|wanted| shown.incomplete == wanted);
+    let fits = |shown: &Source| {
+        incomplete.is_none_or(|wanted| shown.incomplete == wanted)
+            && types.as_ref().is_none_or(|types| shown.has_posted(types))
+    };
     let mut page = Page { items: Vec::new(), next: None, unheard: Unheard::new() };
-    let identity = format!("sources {:?} {incomplete:?}", parameters.get("source"));
+    let identity = format!("sources {:?} {incomplete:?} {types:?}", parameters.get("source"));
     let mut after = parameters.get("cursor").map(|text| cursor::decode_name(&identity, text)).transpose()?;
     if let Some(source) = parameters.get("source") {
         let shown = found(inquiry, &moment.engine, source)?;
@@ -225,5 +244,8 @@ fn shown(source: &str, posted: &Posted, said: Vec<Reconciliation>, most_gaps: us
         gaps: gaps.into_iter().rev().take(most_gaps).collect(),
         reconciliations: said,
         incomplete: missing > 0 || differs,
+        types: posted.types.iter().cloned().collect(),
+        // Sums of an earlier version have no types: they are kept while the next one is being made.
+        more_types: posted.more_types || (posted.events > 0 && posted.types.is_empty()),
     }
 }

@@ -62,9 +62,14 @@ pub struct VoteView {
     pub why_not: Option<String>,
     /// With which authority it was cast, at that moment and by what had been recorded before it: `held` or `delegated`;
     /// `no-roles-recorded` where the ledger knew of no role at all, which is taken for authority; `not-held`,
-    /// `delegation-unknown`, `delegation-not-in-force`, `delegation-does-not-cover`, `delegator-did-not-hold`; `no-round`.
+    /// `delegation-unknown`, `delegation-not-in-force`, `delegation-does-not-cover`, `delegator-did-not-hold`; `annulled` where
+    /// it was held or delegated, and the role or delegation that gave it was annulled or replaced since; `no-round`.
     #[schema(example = "held")]
     pub authority: String,
+    /// The corrections by which it lost the authority that it had when it was recorded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["/v1/events/510"]))]
+    pub annulled_by: Vec<String>,
     /// Whose right it used, if `delegated`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "user:u-1003")]
@@ -114,6 +119,7 @@ impl VoteView {
             counts: vote.counts,
             why_not: vote.why_not,
             authority: vote.authority,
+            annulled_by: vote.annulled_by.into_iter().map(links::entry).collect(),
             from: vote.from,
             right_of: vote.right_of,
             authority_now: vote.authority_now,

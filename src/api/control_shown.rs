@@ -3,11 +3,11 @@
 use super::caveat::CaveatView;
 use super::links;
 use super::moment::{MomentView, text};
+use crate::answers::Page;
 use crate::answers::controls::counting::{Members, ShownControl, ShownEvidence, ShownPopulation};
 use crate::answers::controls::standing::Summary;
 use crate::answers::controls::{Controls, OneControl};
 use crate::answers::moment::AskedMoment;
-use crate::answers::{Page, due};
 use crate::catalog::{Evidence, Filter};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -285,7 +285,7 @@ impl ControlView {
             population: population.map(|population| PopulationView::of(population, moment)),
             evidence_types: declared.evidence.iter().map(of_type).collect(),
             evidence: EvidenceCount { count, last: recent.first().cloned() },
-            cadence: due::cadence_text(&declared.cadence),
+            cadence: declared.cadence.to_string(),
             due_by: standing.as_ref().and_then(|standing| standing.due_by).map(text),
             standing: standing.map(ControlStanding::of),
             id: declared.id,

@@ -1,6 +1,7 @@
 //! Fairness of models.
 
 use super::answering::answer;
+use super::caveat::CaveatView;
 use super::links;
 use super::moment::{MomentQuery, MomentView};
 use crate::answers;
@@ -172,6 +173,10 @@ pub struct FairnessView {
     /// The names that it had never heard of, by parameter.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub unknown: BTreeMap<String, Vec<String>>,
+    /// What touches tallies, of whichever model, and may make this answer say too much or too little; absent where nothing
+    /// is known to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub caveats: Vec<CaveatView>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -252,6 +257,7 @@ impl FairnessView {
             irregular: links(found.irregular),
             known: found.unheard.is_empty(),
             unknown: found.unheard,
+            caveats: CaveatView::all(found.caveats, &as_of.asked()),
             as_of,
         }
     }

@@ -162,6 +162,8 @@ pub struct ApprovalFilters {
     pub delegates_vote: Option<bool>,
     /// Whether it was granted before any role had been recorded in the ledger.
     pub no_roles_recorded: Option<bool>,
+    /// Whether a vote lost its authority because the role or delegation that gave it was annulled since.
+    pub authority_annulled: Option<bool>,
     /// Whether its events were recorded in another order than they were done.
     pub out_of_order: Option<bool>,
 }

@@ -6,8 +6,8 @@
 use crate::api::description::{Description, not_there};
 use crate::api::{
     access, approvals, catalog as catalogue, clock, controls, corrections, courses, decisions, events,
-    fairness, filters, health, keys, log, metrics, post, proofs, registers, rows, sources, standing,
-    statistics, stream, timeline,
+    fairness, filters, health, keys, late, log, look_alikes, metrics, post, proofs, registers, rows, sources,
+    standing, statistics, stream, timeline,
 };
 use crate::web::Service;
 use crate::web::problem::{Problem, ProblemItem};
@@ -112,6 +112,8 @@ fn v1(config: &mut Described<'_>) {
         .service(controls::list_control_evidence)
         .service(controls::list_control_members)
         .service(corrections::list_corrections)
+        .service(late::list_late)
+        .service(look_alikes::list_look_alikes)
         .service(timeline::subject_timeline)
         .service(sources::list_sources)
         .service(sources::get_source);

@@ -30,6 +30,9 @@ struct SourcesQuery {
     /// `true`: only sources that lack numbers, or whose last reconciliation differs from what the ledger has. `false`: only
     /// others.
     incomplete: Option<bool>,
+    /// Only sources that have posted events of one of these types, with commas between them.
+    #[param(example = "decision.made,decision.reviewed")]
+    r#type: Option<String>,
     /// 1 to 500; 50 if not given. Of CSV: so many rows in all, also more than 500; all of them if not given.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
@@ -117,6 +120,11 @@ pub struct SourceView {
     pub reconciliations: Vec<ReconciliationView>,
     /// Whether numbers are missing, or the last reconciliation differs from what the ledger has.
     pub incomplete: bool,
+    /// The types of its events, by name.
+    pub types: Vec<String>,
+    /// Whether it has posted events of more types than are kept of one source.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub more_types: bool,
     /// Where this and more is.
     #[schema(example = "/v1/sources/%2Fnorthgate%2Fcredit-line")]
     pub link: String,
@@ -167,6 +175,8 @@ const COLUMNS: &[&str] = &[
     "shortened",
     "reconciliations",
     "incomplete",
+    "types",
+    "more_types",
     "link",
 ];
 
@@ -225,6 +235,8 @@ impl SourceView {
             shortened: source.shortened,
             reconciliations: source.reconciliations.into_iter().map(ReconciliationView::of).collect(),
             incomplete: source.incomplete,
+            types: source.types,
+            more_types: source.more_types,
         }
     }
 }

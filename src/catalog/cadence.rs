@@ -1,3 +1,4 @@
+use crate::spec::time::{MICROS_PER_DAY, MICROS_PER_MINUTE, Timestamp};
 use std::fmt;
 
 /// How often evidence of a control is due.
@@ -36,7 +37,9 @@ impl Cadence {
 }
 
 impl Span {
-    pub(super) fn parse(text: &str) -> Option<Span> {
+    /// A duration such as `P3M`, `P30D` or `PT4H`; none if the text is no duration, or too long a number.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Span> {
         let rest = text.strip_prefix('P')?;
         let (date, time) = match rest.split_once('T') {
             Some((_, "")) => return None,
@@ -46,6 +49,25 @@ impl Span {
         let [years, months, weeks, days] = numbers(date, ['Y', 'M', 'W', 'D'])?;
         let [hours, minutes] = numbers(time, ['H', 'M'])?;
         Some(Span { months: years * 12 + months, days: weeks * 7 + days, minutes: hours * 60 + minutes })
+    }
+
+    /// The time that lies so long after another one: first its months, by the calendar of UTC, where a day that the month
+    /// lacks is the month's last one; then its days and minutes. None after the year 9999.
+    #[must_use]
+    pub fn after(self, time: Timestamp) -> Option<Timestamp> {
+        let day = time.day();
+        let rest = i64::from(self.days) * MICROS_PER_DAY + i64::from(self.minutes) * MICROS_PER_MINUTE;
+        day.months_later(self.months)?.start().checked_add(time.since(day.start()))?.checked_add(rest)
+    }
+}
+
+/// As the catalogue writes it: `per-event`, or an ISO 8601 duration.
+impl fmt::Display for Cadence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cadence::PerEvent => f.write_str("per-event"),
+            Cadence::Every(span) => span.fmt(f),
+        }
     }
 }
 
@@ -88,6 +110,37 @@ fn numbers<const N: usize>(text: &str, letters: [char; N]) -> Option<[u32; N]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn later(time: &str, months: u32, days: u32, minutes: u32) -> String {
+        let span = Span { months, days, minutes };
+        span.after(Timestamp::recorded(time).unwrap()).map(|time| time.to_string()).unwrap()
+    }
+
+    #[test]
+    fn months_are_calendar_months_and_end_where_the_month_does() {
+        assert_eq!(later("2026-01-15T09:30:00.000007Z", 3, 0, 0), "2026-04-15T09:30:00.000007Z");
+        assert_eq!(later("2026-01-31T12:00:00Z", 1, 0, 0), "2026-02-28T12:00:00.000000Z");
+        assert_eq!(later("2028-01-31T12:00:00Z", 1, 0, 0), "2028-02-29T12:00:00.000000Z");
+        assert_eq!(later("2028-02-29T12:00:00Z", 12, 0, 0), "2029-02-28T12:00:00.000000Z");
+        assert_eq!(later("2026-11-30T00:00:00Z", 3, 0, 0), "2027-02-28T00:00:00.000000Z");
+        assert_eq!(later("2026-12-31T23:59:59Z", 2, 0, 0), "2027-02-28T23:59:59.000000Z");
+    }
+
+    #[test]
+    fn days_and_minutes_follow_the_months() {
+        assert_eq!(later("2026-01-31T23:00:00Z", 1, 1, 90), "2026-03-02T00:30:00.000000Z");
+        assert_eq!(later("1969-12-31T23:59:00Z", 0, 0, 1), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(Span { months: 1, days: 0, minutes: 0 }.after(Timestamp::LAST), None);
+    }
+
+    #[test]
+    fn a_cadence_reads_as_it_was_declared() {
+        let every = |months, days, minutes| Cadence::Every(Span { months, days, minutes }).to_string();
+        assert_eq!(Cadence::PerEvent.to_string(), "per-event");
+        assert_eq!((every(3, 0, 0), every(12, 0, 0)), ("P3M".to_owned(), "P1Y".to_owned()));
+        assert_eq!((every(14, 0, 0), every(0, 30, 0)), ("P1Y2M".to_owned(), "P30D".to_owned()));
+        assert_eq!((every(0, 0, 240), every(1, 2, 90)), ("PT4H".to_owned(), "P1M2DT1H30M".to_owned()));
+    }
 
     #[test]
     fn a_span_is_written_as_it_is_read() {

@@ -1,5 +1,6 @@
 //! The catalogue as it is used: every type with its compiled schema, and the registers and controls held against them.
 
+use super::cadence::Span;
 use super::complete::Everywhere;
 use super::control::{self, CORE_VIEWS, Control, RawControl};
 use super::error::CatalogError;
@@ -28,6 +29,8 @@ pub struct Catalog {
     pub(super) declared_controls: Vec<Declared<RawControl>>,
     pub(super) everywhere: Everywhere,
     pub(super) publications: u64,
+    /// By when events had to be recorded, from which entry on, by type: what it says itself, and what those before it said.
+    pub(super) late_after: BTreeMap<String, Vec<(u64, Span)>>,
 }
 
 impl Catalog {
@@ -51,6 +54,7 @@ impl Catalog {
             declared_controls: Vec::new(),
             everywhere,
             publications: 0,
+            late_after: BTreeMap::new(),
         };
         for file in files {
             let contents = file.into_contents(&catalog.everywhere, None)?;

@@ -195,6 +195,12 @@ impl EventType {
         ids
     }
 
+    /// The ids of a family that an event links to, where its type says that they are always of that family.
+    pub fn linked<'a>(&self, data: &'a Value, family: &str) -> Vec<&'a str> {
+        let of_family = |link: &&Link| matches!(&link.to, LinkTarget::Family(to) if to == family);
+        self.links.iter().filter(of_family).flat_map(|link| texts_at(data, &link.field)).collect()
+    }
+
     /// Whether events of this type may carry `data.personal`.
     pub fn takes_personal_data(&self) -> bool {
         self.schema.pointer("/properties/personal").is_some()

@@ -29,7 +29,7 @@ impl CatalogHistory {
     /// not known before [`CatalogHistory::complete`].
     #[must_use]
     pub fn begin(catalog: Catalog, unknown: &str) -> CatalogHistory {
-        let first = InForce { seq: None, catalog: Arc::new(catalog) };
+        let first = InForce { seq: None, catalog: Arc::new(catalog.holding_from(0)) };
         CatalogHistory(RwLock::new(State { first, published: Vec::new(), unknown: Some(unknown.to_owned()) }))
     }
 
@@ -65,7 +65,8 @@ impl CatalogHistory {
     /// A publication has come into force with an entry later than all before.
     pub fn publish(&self, seq: u64, catalog: Catalog) {
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        state.published.push(InForce { seq: Some(seq), catalog: Arc::new(catalog) });
+        let catalog = Arc::new(catalog.holding_from(seq.saturating_add(1)));
+        state.published.push(InForce { seq: Some(seq), catalog });
     }
 
     /// All publications of the log are known from here on; or why they are not.

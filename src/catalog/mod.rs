@@ -20,6 +20,7 @@ mod field;
 mod filter;
 mod history;
 mod instant;
+mod lateness;
 mod lint;
 mod nearest;
 mod publish;

@@ -1,12 +1,14 @@
 //! All projections of a ledger: the core views, one for each register of the catalogue, and the lists beside them.
 
 use super::access::{Grants, Requests, Uses};
+use super::alike::Names;
 use super::approvals::{Approvals, Entitled};
 use super::decisions::Decisions;
 use super::engine::{Projection, View};
 use super::escalations::Escalations;
 use super::evidence::EvidenceLists;
 use super::fairness::Tallies;
+use super::late::LateLists;
 use super::mentions::Mentions;
 use super::registers::RegisterView;
 use super::sources::Sources;
@@ -31,6 +33,8 @@ pub fn projections(catalog: &Catalog) -> Vec<Projection> {
     all.push(Projection::Lists(Arc::new(Mentions::new(catalog))));
     all.push(Projection::Lists(Arc::new(EvidenceLists::new(catalog))));
     all.push(Projection::Lists(Arc::new(Entitled)));
+    all.push(Projection::Lists(Arc::new(LateLists::new(catalog))));
     all.push(Projection::Tallies(Arc::new(Sources)));
+    all.push(Projection::Tallies(Arc::new(Names)));
     all
 }

@@ -72,8 +72,9 @@ impl Tallier for Moody {
         vec![event.ty.clone()]
     }
 
-    fn add(&self, _: &str, sum: &mut Value, events: &[&Event], _: &Catalog) {
+    fn add(&self, _: &str, sum: &mut Value, events: &[&Event], _: &Catalog) -> Vec<(String, Value)> {
         *sum = json!(sum.as_u64().unwrap_or(0) + events.len() as u64);
+        Vec::new()
     }
 }
 

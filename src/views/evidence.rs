@@ -1,6 +1,6 @@
 //! Which entries are evidence of which control.
 
-use super::engine::{Counted, EntryLists, Event};
+use super::engine::{Counted, Earlier, EntryLists, Event, Result};
 use super::registers::fingerprint;
 use crate::catalog::{Catalog, Evidence};
 use std::collections::HashMap;
@@ -46,9 +46,14 @@ impl EntryLists for EvidenceLists {
         self.version
     }
 
-    fn lists_of(&self, event: &Event, _: &Catalog) -> Vec<(&'static str, String, Counted)> {
+    fn lists_of(
+        &self,
+        event: &Event,
+        _: &Catalog,
+        _: &dyn Earlier,
+    ) -> Result<Vec<(&'static str, String, Counted)>> {
         let controls = self.by_type.get(&event.ty).into_iter().flatten();
         let fitting = controls.filter(|(_, evidence)| evidence.fits(&event.ty, &event.data));
-        fitting.map(|(control, _)| (CONTROL, control.clone(), Counted::Yes)).collect()
+        Ok(fitting.map(|(control, _)| (CONTROL, control.clone(), Counted::Yes)).collect())
     }
 }

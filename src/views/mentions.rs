@@ -3,7 +3,7 @@
 //! An entry is listed under the id of the entity that it is about, under every id that it links to, and under who acted.
 //! Entries whose CloudEvents `subject` is the id, or that it posted, are on the index's own lists, and not on these again.
 
-use super::engine::{Counted, EntryLists, Event};
+use super::engine::{Counted, Earlier, EntryLists, Event, Result};
 use super::registers::fingerprint;
 use crate::catalog::Catalog;
 
@@ -38,12 +38,17 @@ impl EntryLists for Mentions {
         self.version
     }
 
-    fn lists_of(&self, event: &Event, catalog: &Catalog) -> Vec<(&'static str, String, Counted)> {
+    fn lists_of(
+        &self,
+        event: &Event,
+        catalog: &Catalog,
+        _: &dyn Earlier,
+    ) -> Result<Vec<(&'static str, String, Counted)>> {
         let mut ids = catalog.get(&event.ty).map_or_else(Vec::new, |ty| ty.mentions(&event.data));
         ids.push(event.by());
         ids.sort_unstable();
         ids.dedup();
         ids.retain(|id| event.subject.as_deref() != Some(*id) && event.actor != *id);
-        ids.into_iter().map(|id| (MENTION, id.to_owned(), Counted::No)).collect()
+        Ok(ids.into_iter().map(|id| (MENTION, id.to_owned(), Counted::No)).collect())
     }
 }

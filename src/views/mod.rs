@@ -8,6 +8,7 @@
 //! is built again.
 
 pub mod access;
+pub mod alike;
 mod all;
 pub mod approvals;
 pub mod decisions;
@@ -15,6 +16,7 @@ pub mod engine;
 pub mod escalations;
 pub mod evidence;
 pub mod fairness;
+pub mod late;
 mod log_views;
 pub mod mentions;
 pub mod registers;

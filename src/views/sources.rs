@@ -10,6 +10,7 @@ use crate::catalog::Catalog;
 use crate::spec::time::{MICROS_PER_MINUTE, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// The name of these tallies among all projections.
 pub const SOURCES: &str = "sources";
@@ -18,6 +19,11 @@ pub const SOURCES: &str = "sources";
 ///
 /// Reason: a source with so many gaps has one problem and not so many.
 const MAX_STRETCHES: usize = 256;
+
+/// Types of event that are kept of a source. One that has posted more is taken for one that posts everything.
+///
+/// Reason: twice the catalogue's types; the record is written with each batch of the source's events.
+const MAX_TYPES: usize = 512;
 
 /// What is known of one source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -40,6 +46,10 @@ pub struct Posted {
     pub stretches: Vec<(u64, u64)>,
     /// Numbers missing before the first stretch that is kept.
     pub missing_before: u64,
+    /// The types of its events.
+    pub types: BTreeSet<String>,
+    /// It has events of more types than are kept.
+    pub more_types: bool,
 }
 
 impl Posted {
@@ -56,9 +66,23 @@ impl Posted {
         self.gaps().iter().map(|(from, to)| to - from + 1).sum::<u64>() + self.missing_before
     }
 
+    /// Whether it may have posted an event of one of these types: it has, or not all of its types are kept. Where none are,
+    /// these are sums of an earlier version, while the next one is being made.
+    #[must_use]
+    pub fn has_posted(&self, types: &[String]) -> bool {
+        self.more_types || self.types.is_empty() || types.iter().any(|ty| self.types.contains(ty))
+    }
+
     fn add(&mut self, event: &Event) {
         if self.events == 0 {
             self.entries.0 = event.seq;
+        }
+        if !self.types.contains(&event.ty) {
+            if self.types.len() < MAX_TYPES {
+                self.types.insert(event.ty.clone());
+            } else {
+                self.more_types = true;
+            }
         }
         self.events += 1;
         self.entries.1 = event.seq;
@@ -158,30 +182,31 @@ impl Tallier for Sources {
     }
 
     fn version(&self) -> u64 {
-        // 2: a `sequence` that is a number counts.
-        2
+        // 2: a `sequence` that is a number counts. 3: the types of a source's events are kept.
+        3
     }
 
     fn names_of(&self, event: &Event, _: &Catalog) -> Vec<String> {
         vec![source_name(&event.source), minute_name(&event.source, event.happened_at)]
     }
 
-    fn add(&self, name: &str, sum: &mut Value, events: &[&Event], _: &Catalog) {
+    fn add(&self, name: &str, sum: &mut Value, events: &[&Event], _: &Catalog) -> Vec<(String, Value)> {
         if name.starts_with('m') {
             *sum = Value::from(sum.as_u64().unwrap_or(0) + events.len() as u64);
-            return;
+            return Vec::new();
         }
         let mut posted: Posted = serde_json::from_value(sum.take()).unwrap_or_default();
         events.iter().for_each(|event| posted.add(event));
         *sum = serde_json::to_value(posted).unwrap_or_default();
+        Vec::new()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::views::histories::told;
     use proptest::prelude::*;
-    use std::collections::BTreeSet;
 
     proptest! {
         #[test]
@@ -227,6 +252,22 @@ mod tests {
             (-3..3_i64).prop_map(|n| n * MICROS_PER_MINUTE)
         ];
         (base, away).prop_map(|(base, away)| base.saturating_add(away))
+    }
+
+    #[test]
+    fn a_source_of_more_types_than_are_kept_is_taken_for_one_that_posts_everything() {
+        let mut posted = Posted::default();
+        let of_type =
+            |ty: usize| Event { ty: format!("made.up_{ty}"), ..told("/s", "made.up", 0, Value::Null) };
+        let others = ["never.posted".to_owned()];
+        for ty in 0..MAX_TYPES {
+            posted.add(&of_type(ty));
+            posted.add(&of_type(ty));
+        }
+        assert_eq!((posted.types.len(), posted.has_posted(&others)), (MAX_TYPES, false));
+        assert!(posted.has_posted(&["never.posted".to_owned(), "made.up_7".to_owned()]));
+        posted.add(&of_type(MAX_TYPES));
+        assert_eq!((posted.types.len(), posted.has_posted(&others)), (MAX_TYPES, true));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 mod kit;
 
 mod adoption;
+mod annulled;
 mod appending;
 mod asking;
 mod business_time;
@@ -26,7 +27,9 @@ mod edge;
 mod faults;
 mod imports;
 mod intake;
+mod late;
 mod listing;
+mod look_alikes;
 mod metrics;
 mod naming;
 mod old_answers;

@@ -300,6 +300,8 @@ fn every_question_across_rows_is_answered() {
     for approval in all(&["data", "approval"]) {
         asking.reaches(&format!("/v1/approvals/{}/after", escaped(&approval)));
     }
+    asking.pages("/v1/late");
+    asking.pages("/v1/look-alikes");
     asking.pages("/v1/sources");
     for source in all(&["source"]) {
         asking.reaches(&format!("/v1/sources/{}", escaped(&source)));

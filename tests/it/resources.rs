@@ -60,6 +60,8 @@ const RESOURCES: &[(&str, For)] = &[
     ("GET /v1/controls/{id}/evidence", For::Readers),
     ("GET /v1/controls/{id}/members", For::Readers),
     ("GET /v1/corrections", For::Readers),
+    ("GET /v1/late", For::Readers),
+    ("GET /v1/look-alikes", For::Readers),
     ("GET /v1/decisions", For::Readers),
     ("GET /v1/decisions/counts", For::Readers),
     ("GET /v1/decisions/fairness", For::Readers),

@@ -29,6 +29,7 @@ const LISTS: &[&str] = &[
     "/v1/decisions/stats",
     "/v1/decisions/stats?by=day,outcome",
     "/v1/escalations?sort=due",
+    "/v1/late",
     "/v1/registers",
     "/v1/registers/models",
     "/v1/registers/models/counts",

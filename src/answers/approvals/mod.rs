@@ -50,6 +50,8 @@ pub struct ShownVote {
     pub why_not: Option<String>,
     /// With which authority it was cast, by what had been recorded before it.
     pub authority: String,
+    /// By which corrections it lost the authority that it had when it was recorded.
+    pub annulled_by: Vec<u64>,
     /// Whose right it used, where that is another's.
     pub from: Option<String>,
     /// Whose right fills a place of the quorum by it.
@@ -68,6 +70,7 @@ impl ShownVote {
         let text = |name: &str| optional(name).unwrap_or_default();
         let number = |name: &str| vote.get(name).and_then(Value::as_u64);
         let is = |name: &str| vote.get(name) == Some(&Value::Bool(true));
+        let annulled_by = vote.get("annulled_by").and_then(Value::as_array).into_iter().flatten();
         ShownVote {
             seq: number("seq").unwrap_or(0),
             by: text("by"),
@@ -82,6 +85,7 @@ impl ShownVote {
             counts: is("counts"),
             why_not: optional("why_not"),
             authority: text("authority"),
+            annulled_by: annulled_by.filter_map(Value::as_u64).collect(),
             from: optional("from"),
             right_of: optional("right_of"),
             authority_now: vote.get("authority_now").and_then(Value::as_bool),

@@ -2,7 +2,6 @@
 
 use super::counting::{Asked, Counted, ShownEvidence};
 use super::evidence::{Way, is_by_row};
-use crate::answers::due;
 use crate::answers::error::AnswerError;
 use crate::answers::walk::{MAX_WALKED, Walked, walk};
 use crate::catalog::{Cadence, Control};
@@ -137,7 +136,7 @@ fn counted(
         shown.effective_at <= at
             && match &control.cadence {
                 Cadence::PerEvent => true,
-                Cadence::Every(span) => due::after(shown.effective_at, span).is_none_or(|due| at < due),
+                Cadence::Every(span) => span.after(shown.effective_at).is_none_or(|due| at < due),
             }
     };
     let effective = found.iter().chain(unnamed).map(|shown| shown.effective_at);

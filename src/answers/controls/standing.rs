@@ -11,7 +11,6 @@
 
 use super::counting::{Asked, filters};
 use super::gathered::{MemberEvidence, evidence_of};
-use crate::answers::due;
 use crate::answers::error::AnswerError;
 use crate::answers::walk::{MAX_WALKED, index_up_to, indexed, walk};
 use crate::catalog::{Cadence, Control};
@@ -172,7 +171,7 @@ impl Waivers {
             return stands(state, None);
         };
         // What lies beyond the last year is never due.
-        let due_by = due::after(evidence.effective_at.unwrap_or(opened_at), span);
+        let due_by = span.after(evidence.effective_at.unwrap_or(opened_at));
         let has_passed = due_by.is_some_and(|due| due <= at);
         match (evidence.effective_at, has_passed) {
             (Some(_), false) => stands(State::Satisfied, due_by),

@@ -13,6 +13,7 @@ mod withheld;
 #[cfg(test)]
 mod withheld_tests;
 
+use super::caveats::{self, Caveat};
 use super::error::AnswerError;
 use super::moment::{moment, time};
 use super::names::Listener;
@@ -68,6 +69,9 @@ pub struct Question {
     pub groups: Vec<GroupRow>,
 }
 
+/// The view of tallies.
+const VIEW: &str = "fairness";
+
 /// Tallies in one answer.
 const MAX_TALLIES: usize = 2_000;
 
@@ -106,6 +110,8 @@ pub struct Fairness {
     pub irregular: Vec<TallyRef>,
     /// The names that were asked for and that the ledger had never heard of.
     pub unheard: Unheard,
+    /// What touches tallies, of whichever model.
+    pub caveats: Vec<Caveat>,
 }
 
 /// From when, and until when.
@@ -132,7 +138,7 @@ pub fn of_model(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer
     let mut tallies = Vec::new();
     loop {
         inquiry.deadline().check()?;
-        let page = moment.engine.list("fairness", &ask)?;
+        let page = moment.engine.list(VIEW, &ask)?;
         tallies.extend(page.rows.iter().flat_map(of_row));
         if tallies.len() > MAX_TALLIES {
             let detail = format!("there are more than {MAX_TALLIES} tallies of it; ask for one version");
@@ -146,19 +152,17 @@ pub fn of_model(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer
     let mut unheard = Unheard::new();
     if tallies.is_empty() {
         let listener = Listener::new(inquiry, &moment);
-        unheard = listener.unheard("model", model, Some(("fairness", "model")))?;
+        unheard = listener.unheard("model", model, Some((VIEW, "model")))?;
         if let Some(version) = version
-            && !listener.has_heard_in(
-                "fairness",
-                "model_version",
-                &format!("{model}{KEY_JOINER}{version}"),
-            )?
+            && !listener.has_heard_in(VIEW, "model_version", &format!("{model}{KEY_JOINER}{version}"))?
         {
             unheard.insert("version".to_owned(), vec![version.to_owned()]);
         }
     }
+    let caveats = caveats::of_view(inquiry, &moment, &*moment.view(VIEW)?)?;
     let body = Fairness {
         unheard,
+        caveats,
         model: model.to_owned(),
         version: version.map(str::to_owned),
         ..report(stand(tallies), &asked, within, inquiry.sees_small_groups())

@@ -9,6 +9,7 @@ use crate::views::engine::{Beside, Result, RowEvent};
 use crate::views::stretches::{Ending, Identity, Stretch, Stretches, begins, ends};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// All that is known, whenever it was recorded.
 pub(super) const NOW: u64 = u64::MAX;
@@ -37,10 +38,45 @@ impl Lack {
 
 /// What was recorded of roles and delegations.
 pub(super) struct Authority<'a> {
-    pub(super) beside: &'a dyn Beside,
+    beside: &'a dyn Beside,
+    /// As it stood among the entries below this one, before what was corrected since then.
+    before: Option<u64>,
 }
 
-impl Authority<'_> {
+impl<'a> Authority<'a> {
+    pub(super) fn new(beside: &'a dyn Beside) -> Authority<'a> {
+        Authority { beside, before: None }
+    }
+
+    /// As it stood when this was recorded.
+    pub(super) fn before(&self, told: &Told) -> Authority<'a> {
+        Authority { beside: self.beside, before: Some(told.place) }
+    }
+
+    fn listed(&self, field: &'static str, who: &str) -> Result<Arc<[RowEvent]>> {
+        match self.before {
+            None => self.beside.listed(field, who),
+            Some(known) => Ok(self.beside.before(field, who, known)?.standing),
+        }
+    }
+
+    /// The corrections, recorded since then, of what gave this vote its rights in these roles.
+    pub(super) fn corrected_since(&self, vote: &Told, wanted: Wanted<'_>) -> Result<BTreeSet<u64>> {
+        let mut found = BTreeSet::new();
+        let Some(known) = self.before else { return Ok(found) };
+        let mut holders = self.lenders(&vote.by, wanted, vote.acted_at, known)?;
+        holders.insert(vote.by.clone());
+        for holder in &holders {
+            let corrected = self.beside.before(HOLDER, holder, known)?.corrected.into_iter();
+            let roles = corrected
+                .filter(|(event, _)| event.text("role").is_some_and(|role| wanted.roles.contains(role)));
+            found.extend(roles.map(|(_, by)| by));
+        }
+        let lent = self.beside.before(LENT_TO, &vote.by, known)?.corrected.into_iter();
+        found.extend(lent.map(|(_, by)| by));
+        Ok(found)
+    }
+
     /// Whether any role had been recorded in the ledger by then.
     pub(super) fn any_role(&self, known_to: u64) -> Result<bool> {
         Ok(self.beside.first(ASSIGNED, ANY)?.is_some_and(|first| first < known_to))
@@ -54,7 +90,7 @@ impl Authority<'_> {
         at: Timestamp,
         known_to: u64,
     ) -> Result<bool> {
-        let events = self.beside.listed(HOLDER, who)?;
+        let events = self.listed(HOLDER, who)?;
         Ok(roles.iter().any(|role| {
             let about = |event: &&RowEvent| {
                 event.place < known_to
@@ -75,7 +111,7 @@ impl Authority<'_> {
         at: Timestamp,
         known_to: u64,
     ) -> Result<BTreeSet<String>> {
-        let events = self.beside.listed(LENT_TO, to)?;
+        let events = self.listed(LENT_TO, to)?;
         let about = |event: &&RowEvent| event.place < known_to && event.text("to") == Some(to);
         let (lent, taken_back): (Vec<&RowEvent>, Vec<&RowEvent>) =
             events.iter().filter(about).partition(|event| event.ty == "delegation.granted");
@@ -110,7 +146,7 @@ impl Authority<'_> {
     /// Why a vote has no right, as far as the delegation that it names tells.
     pub(super) fn lack(&self, vote: &Told, wanted: Wanted<'_>, known_to: u64) -> Result<Lack> {
         let Some(id) = vote.text("delegation") else { return Ok(Lack::NotHeld) };
-        let events = self.beside.listed(LENT_TO, &vote.by)?;
+        let events = self.listed(LENT_TO, &vote.by)?;
         let about = |event: &&RowEvent| {
             event.place < known_to
                 && event.text("to") == Some(&vote.by)

@@ -29,7 +29,7 @@ pub use entitled::Entitled;
 use super::engine::{Beside, Judge, Opening, Result, Row, RowEvent, RowName, View};
 use crate::spec::time::Timestamp;
 use authority::Authority;
-use entitled::ENTITLED;
+use entitled::{ENTITLED, TYPES};
 use serde_json::{Map, Value};
 use shown::texts;
 use standing::Shown;
@@ -60,7 +60,7 @@ const LEFT_OUT: &str = "events_left_out";
 const LISTED: [&str; 5] = ["target", "requested_by", "voter", "pillars", "kind"];
 
 /// What is true or false of it.
-const FLAGS: [&str; 8] = [
+const FLAGS: [&str; 9] = [
     "without_rationale",
     "without_pillar",
     "missed_before",
@@ -68,6 +68,7 @@ const FLAGS: [&str; 8] = [
     "own_vote",
     "delegates_vote",
     "no_roles_recorded",
+    "authority_annulled",
     "out_of_order",
 ];
 
@@ -81,7 +82,8 @@ impl View for Approvals {
     }
 
     fn version(&self) -> u64 {
-        2
+        // 3: a vote says by which corrections it lost its authority.
+        3
     }
 
     fn types(&self) -> Vec<String> {
@@ -183,10 +185,14 @@ impl Judge for Approvals {
         ENTITLED
     }
 
+    fn types(&self) -> &'static [&'static str] {
+        TYPES
+    }
+
     fn judge(&self, row: &Row, at: Timestamp, beside: &dyn Beside) -> Result<Option<Row>> {
         let told = told(row);
         let (events, confirmations) = course::in_order(&told);
-        let authority = Authority { beside };
+        let authority = Authority::new(beside);
         let course = course::course(&events, &authority)?;
         let mut judged = Row { memo: Map::new(), ..row.clone() };
         let shown = Shown { course: &course, authority: &authority, at };

@@ -234,6 +234,7 @@ impl<'a> Shown<'a> {
         let any = |name: &str| votes.iter().any(|vote| vote.get(name) == Some(&Value::Bool(true)));
         row.set("own_vote", any("own"));
         row.set("delegates_vote", any("by_requesters_delegate"));
+        row.set("authority_annulled", votes.iter().any(|vote| vote.contains_key("annulled_by")));
         let strangers = self.course.endings.iter().filter(|ending| ending.by_stranger);
         let mut strangers =
             strangers.filter(|ending| ending.told.acted_at <= self.at || ending.told.effective_at <= self.at);

@@ -2,32 +2,47 @@
 
 use super::*;
 use crate::spec::time::MICROS_PER_MINUTE;
-use crate::views::engine::{RowEvent, fold, testing};
-use daybook_models::approvals::{self as plain, Approval};
+use crate::views::engine::{Before, RowEvent, fold, testing};
+use daybook_models::approvals::{self as plain, Annulled, Approval};
 use daybook_models::base::{Fact, Moment};
 use proptest::prelude::*;
 use serde_json::json;
 use std::sync::Arc;
 
-/// Entries beside an approval, held in memory.
-struct Held(Vec<RowEvent>);
+/// Entries beside an approval, held in memory: those that stand, and those that were annulled, and by which correction.
+struct Held {
+    standing: Vec<RowEvent>,
+    annulled: Vec<(RowEvent, u64)>,
+}
+
+fn is_on(event: &RowEvent, field: &str, value: &str) -> bool {
+    let is_role = event.ty.starts_with("role.");
+    match field {
+        entitled::ASSIGNED => event.ty == "role.assigned",
+        entitled::HOLDER => is_role && event.text("principal") == Some(value),
+        _ => !is_role && event.text("to") == Some(value),
+    }
+}
 
 impl Held {
-    fn on(&self, field: &str, value: &str) -> impl Iterator<Item = &RowEvent> {
-        self.0.iter().filter(move |event| {
-            let is_role = event.ty.starts_with("role.");
-            match field {
-                entitled::ASSIGNED => event.ty == "role.assigned",
-                entitled::HOLDER => is_role && event.text("principal") == Some(value),
-                _ => !is_role && event.text("to") == Some(value),
-            }
-        })
+    fn on<'h>(&'h self, field: &'h str, value: &'h str) -> impl Iterator<Item = &'h RowEvent> {
+        self.standing.iter().filter(move |event| is_on(event, field, value))
     }
 }
 
 impl Beside for Held {
     fn listed(&self, field: &'static str, value: &str) -> Result<Arc<[RowEvent]>> {
         Ok(self.on(field, value).cloned().collect())
+    }
+
+    fn before(&self, field: &'static str, value: &str, known: u64) -> Result<Before> {
+        let since =
+            |(event, by): &&(RowEvent, u64)| is_on(event, field, value) && event.seq < known && *by >= known;
+        let corrected: Vec<(RowEvent, u64)> = self.annulled.iter().filter(since).cloned().collect();
+        let gone = corrected.iter().map(|(event, _)| event);
+        let mut standing: Vec<RowEvent> = self.on(field, value).chain(gone).cloned().collect();
+        standing.sort_by_key(|event| event.place);
+        Ok(Before { standing: standing.into(), corrected })
     }
 
     fn first(&self, field: &'static str, value: &str) -> Result<Option<u64>> {
@@ -57,11 +72,19 @@ fn row_event(fact: &Fact) -> RowEvent {
 
 /// The one approval of these facts, at a minute, by those that are known.
 fn judged(facts: &[Fact], at: i64, known: usize) -> Option<Row> {
-    let events: Vec<RowEvent> = facts.iter().take(known).map(row_event).collect();
-    let (own, beside): (Vec<RowEvent>, Vec<RowEvent>) =
+    judged_with(facts, &[], at, known)
+}
+
+/// The same, where some of the entries beside it were annulled.
+fn judged_with(facts: &[Fact], annulled: &[Annulled], at: i64, known: usize) -> Option<Row> {
+    let known = known as u64;
+    let events: Vec<RowEvent> = facts.iter().filter(|fact| fact.seq < known).map(row_event).collect();
+    let (own, standing): (Vec<RowEvent>, Vec<RowEvent>) =
         events.into_iter().partition(|event| event.ty.starts_with("approval."));
     let row = fold(&Approvals, &own);
-    let judged = Judge::judge(&Approvals, &row, minute(at), &Held(beside)).unwrap();
+    let annulled = annulled.iter().filter(|one| one.fact.seq < known);
+    let annulled = annulled.map(|one| (row_event(&one.fact), one.by)).collect();
+    let judged = Judge::judge(&Approvals, &row, minute(at), &Held { standing, annulled }).unwrap();
     if let Some(judged) = &judged {
         let latest = own.iter().map(|event| event.recorded_at.max(event.effective_at)).max();
         if latest.is_some_and(|latest| latest <= minute(at)) {
@@ -120,6 +143,7 @@ fn of_model(approval: &Approval) -> Value {
             "own": vote.own == Own::Requester, "delegate": vote.own == Own::RequestersDelegate,
             "why_not": vote.why_not.map(why_not), "authority_now": vote.authority_now,
             "no_roles": vote.no_roles_recorded, "out_of_order": vote.out_of_order && round.is_some(),
+            "annulled": vote.annulled,
         })
     };
     let how = |how: EndedBy| match how {
@@ -228,6 +252,9 @@ fn of_row(row: &Row, at: i64) -> Value {
         let authority = vote["authority"].as_str().unwrap();
         shown["no_roles"] = (authority == "no-roles-recorded").into();
         shown["out_of_order"] = (vote["out_of_order"] == true).into();
+        let annulled = vote["annulled_by"].as_array().is_some_and(|by| !by.is_empty());
+        shown["annulled"] = annulled.into();
+        assert_eq!(authority == "annulled", annulled && authority != "no-roles-recorded", "{vote}");
         assert_eq!(["held", "delegated"].contains(&authority), vote["with_authority"] == true, "{vote}");
         shown
     });
@@ -257,10 +284,15 @@ fn of_row(row: &Row, at: i64) -> Value {
 
 /// Both, of the same facts.
 fn both(facts: &[Fact], at: i64, known: usize) -> (Option<Value>, Option<Value>) {
+    both_with(facts, &[], at, known)
+}
+
+/// The same, where some of the entries beside it were annulled.
+fn both_with(facts: &[Fact], annulled: &[Annulled], at: i64, known: usize) -> (Option<Value>, Option<Value>) {
     let micros = minute(at).micros();
     let moment = Moment { at: micros, known: known as u64, now: micros };
-    let model = plain::approvals(facts, moment);
-    let row = judged(facts, at, known).filter(|row| {
+    let model = plain::approvals_with(facts, annulled, moment);
+    let row = judged_with(facts, annulled, at, known).filter(|row| {
         // A fold without events is no row.
         !row.counts.is_empty()
     });
@@ -411,6 +443,29 @@ proptest! {
         }
     }
 
+    /// The same where some roles and delegations were annulled, before or after the votes that rest on them.
+    #[test]
+    fn what_an_annulment_takes_away_is_marked_as_the_plain_model_says(
+        facts in any_history(),
+        which in prop::collection::vec((0..40_usize, 0..40_u64), 1..8),
+        at in 0..120_i64,
+        known in 1..40_usize,
+    ) {
+        let known = known.min(facts.len());
+        let by = |fact: &Fact| {
+            let later = which.iter().find(|(place, _)| *place as u64 == fact.seq).map(|(_, later)| *later);
+            later.map(|later| fact.seq + 1 + later).filter(|_| !fact.ty.starts_with("approval."))
+        };
+        let (gone, standing): (Vec<Fact>, Vec<Fact>) =
+            facts.iter().cloned().partition(|fact| by(fact).is_some_and(|by| by < known as u64));
+        let annulled = gone.into_iter().map(|fact| Annulled { by: by(&fact).unwrap(), fact });
+        let annulled: Vec<Annulled> = annulled.collect();
+        for at in [at, 10_000] {
+            let (model, row) = both_with(&standing, &annulled, at, known);
+            prop_assert_eq!(model, row);
+        }
+    }
+
     /// In whatever order they are given, the same events make the same row.
     #[test]
     fn the_order_in_which_events_are_given_makes_no_difference(facts in any_history(), seed in any::<u64>()) {
@@ -543,6 +598,31 @@ fn a_role_recorded_after_the_vote_never_makes_it_count_and_a_renewed_vote_settle
     story.tell(7, 7, "hr", "role.unassigned", late);
     assert_eq!(story.state(8), "granted");
     assert_eq!(votes(&story.at(8)).last().unwrap()["authority_now"], false);
+}
+
+#[test]
+fn an_annulled_role_takes_authority_away_and_the_vote_says_so() {
+    let mut story = Story::with_roles();
+    story.ask(1, 1, json!({}));
+    let vote = story.vote(2, "ann");
+    assert_eq!(story.state(3), "granted");
+    // Ann's role is annulled by an entry after the vote, or by one that was there before it.
+    let ann = story.0.remove(0);
+    let seen = |by: u64| {
+        let annulled = [Annulled { fact: ann.clone(), by }];
+        let (model, row) = both_with(&story.0, &annulled, 10_000, 100);
+        assert_eq!(model, row);
+        let row = judged_with(&story.0, &annulled, 10_000, 100).unwrap();
+        let vote = votes(&row).find(|shown| shown["seq"] == vote).unwrap().clone();
+        (row.state.clone(), row.is("authority_annulled"), vote)
+    };
+    let (state, is_marked, after) = seen(5);
+    assert_eq!((state.as_str(), is_marked), ("granted-unverified", true));
+    assert_eq!((&after["authority"], &after["annulled_by"]), (&json!("annulled"), &json!([5])));
+    assert_eq!((&after["with_authority"], &after["why_not"]), (&json!(false), &json!("no-authority")));
+    let (state, is_marked, before) = seen(3);
+    assert_eq!((state.as_str(), is_marked), ("granted-unverified", false));
+    assert_eq!((&before["authority"], before.get("annulled_by")), (&json!("not-held"), None));
 }
 
 #[test]

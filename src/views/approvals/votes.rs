@@ -1,6 +1,6 @@
 //! What is shown of each vote.
 
-use super::authority::NOW;
+use super::authority::{Authority, NOW};
 use super::course::inverted;
 use super::round::{Ballot, Round, WhyNot};
 use super::standing::Shown;
@@ -9,7 +9,7 @@ use super::terms::{Veto, Wanted};
 use super::told::{Act, Told};
 use crate::views::engine::{OUT_OF_ORDER, Result};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl<'a> Shown<'a> {
     pub(super) fn votes(
@@ -48,6 +48,7 @@ impl<'a> Shown<'a> {
             None if right_of.is_none() && !ballot.veto => Some(WhyNot::RightTaken),
             None => None,
         };
+        let annulled_by = if with_authority { BTreeSet::new() } else { self.annulled_by(round, ballot)? };
         let mut vote = cast(told, ballot.for_it);
         let mut put = |name: &str, value: Value| vote.insert(name.to_owned(), value);
         put("counts", (stands && (ballot.for_it || may_count)).into());
@@ -62,12 +63,16 @@ impl<'a> Shown<'a> {
             "authority",
             match (ballot.no_roles, ballot.lack, lender) {
                 (true, _, _) => "no-roles-recorded",
+                (_, Some(_), _) if !annulled_by.is_empty() => "annulled",
                 (_, Some(lack), _) => lack.word(),
                 (_, _, Some(_)) => "delegated",
                 _ => "held",
             }
             .into(),
         );
+        if !annulled_by.is_empty() {
+            put("annulled_by", annulled_by.into_iter().collect::<Vec<u64>>().into());
+        }
         lender.filter(|_| with_authority).map(|lender| put("from", lender.as_str().into()));
         put("own", (told.by == round.terms.requester).into());
         let wanted = round.terms.wanted();
@@ -75,7 +80,7 @@ impl<'a> Shown<'a> {
         let lenders = self.authority.lenders(&told.by, wanted, told.acted_at, NOW)?;
         let by_delegate = told.by != round.terms.requester && lenders.contains(&round.terms.requester);
         put("by_requesters_delegate", by_delegate.into());
-        let now = self.has_right_now(round, ballot)?;
+        let now = has_right(self.authority, round, ballot, NOW)?;
         if now != with_authority {
             put("authority_now", now.into());
         }
@@ -89,17 +94,39 @@ impl<'a> Shown<'a> {
         Ok(vote)
     }
 
-    pub(super) fn has_right_now(&self, round: &Round<'_>, ballot: &Ballot<'_>) -> Result<bool> {
+    /// By which corrections a vote lost the authority that it had when it was recorded: those of the roles and delegations
+    /// that gave it.
+    fn annulled_by(&self, round: &Round<'_>, ballot: &Ballot<'_>) -> Result<BTreeSet<u64>> {
+        let told = ballot.told;
+        let then = self.authority.before(told);
+        if !has_right(&then, round, ballot, told.place)? {
+            return Ok(BTreeSet::new());
+        }
         let wanted = round.terms.wanted();
-        if !self.authority.rights(ballot.told, wanted, NOW)?.is_empty() {
-            return Ok(true);
+        let mut roles = wanted.roles.clone();
+        if let Veto::Roles(of_veto) = &round.terms.veto {
+            roles.extend(of_veto.iter().cloned());
         }
-        match &round.terms.veto {
-            Veto::Roles(roles) if !ballot.for_it => {
-                Ok(!self.authority.rights(ballot.told, Wanted { roles, ..wanted }, NOW)?.is_empty())
-            }
-            _ => Ok(false),
+        then.corrected_since(told, Wanted { roles: &roles, ..wanted })
+    }
+}
+
+/// Whether a vote has a right, or a veto, by what is known below an entry.
+fn has_right(
+    authority: &Authority<'_>,
+    round: &Round<'_>,
+    ballot: &Ballot<'_>,
+    known_to: u64,
+) -> Result<bool> {
+    let wanted = round.terms.wanted();
+    if !authority.rights(ballot.told, wanted, known_to)?.is_empty() {
+        return Ok(true);
+    }
+    match &round.terms.veto {
+        Veto::Roles(roles) if !ballot.for_it => {
+            Ok(!authority.rights(ballot.told, Wanted { roles, ..wanted }, known_to)?.is_empty())
         }
+        _ => Ok(false),
     }
 }
 

@@ -39,6 +39,13 @@ struct Change {
     retimed: bool,
 }
 
+impl Change {
+    /// The entries by which it came, and by which it was taken back.
+    fn entries(&self) -> impl Iterator<Item = u64> {
+        std::iter::once(self.seq).chain(self.annulled)
+    }
+}
+
 /// What a correction does, if anything.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Deed {
@@ -123,13 +130,72 @@ pub struct Effect {
 
 /// Whether an event counts, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Counts {
+pub enum Counts {
     /// As it was recorded.
     AsItIs,
-    /// In the place of this entry; with its own act time if `retimed`.
-    InPlaceOf { target: u64, retimed: bool },
-    /// Not, by this correction.
-    Not { by: u64 },
+    /// In the place of another entry.
+    InPlaceOf {
+        /// That entry.
+        target: u64,
+        /// It keeps its own act time.
+        retimed: bool,
+    },
+    /// Not at all.
+    Not {
+        /// The correction that decides so.
+        by: u64,
+    },
+}
+
+/// All that corrections ever said of an event: whether it counted as of any number of entries needs no more.
+#[derive(Default)]
+pub(super) struct Said {
+    /// Corrections of the event itself.
+    own: Vec<Change>,
+    /// Where it is named as a replacement: by which correction, of which event, and the corrections of that one.
+    replaces: Option<(u64, u64, Vec<Change>)>,
+}
+
+impl Said {
+    /// Whether no correction speaks of it.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.own.is_empty() && self.replaces.is_none()
+    }
+
+    /// The event in whose place it stands or stood.
+    pub(super) fn target(&self) -> Option<u64> {
+        self.replaces.as_ref().map(|(_, target, _)| *target)
+    }
+
+    /// Whether it counts among the entries below `known`, and where.
+    pub(super) fn counts(&self, known: u64) -> Counts {
+        if let Some((correction, target, changes)) = &self.replaces
+            && *correction < known
+        {
+            return match deciding(changes, known) {
+                Some(change) if change.seq == *correction => {
+                    Counts::InPlaceOf { target: *target, retimed: change.retimed }
+                }
+                _ => Counts::Not { by: *correction },
+            };
+        }
+        deciding(&self.own, known).map_or(Counts::AsItIs, |change| Counts::Not { by: change.seq })
+    }
+
+    /// The last correction of it, or of what it stands for, among the entries below `known`.
+    pub(super) fn last(&self, known: u64) -> Option<u64> {
+        let of_target = self.replaces.iter().flat_map(|(correction, _, changes)| {
+            std::iter::once(*correction).chain(changes.iter().flat_map(Change::entries))
+        });
+        let all = self.own.iter().flat_map(Change::entries).chain(of_target);
+        all.filter(|seq| *seq < known).max()
+    }
+}
+
+/// Which of the corrections of one event decides among the entries below `known`.
+fn deciding(changes: &[Change], known: u64) -> Option<&Change> {
+    let stands = |change: &&Change| change.seq < known && change.annulled.is_none_or(|by| by >= known);
+    changes.iter().rfind(stands)
 }
 
 /// Corrections as the store has them, and those of the batch in hand.
@@ -164,25 +230,19 @@ impl<'a> Corrections<'a> {
     }
 
     fn deciding(&self, event: u64, known: u64) -> Result<Option<Change>> {
-        let stands = |change: &Change| change.seq < known && change.annulled.is_none_or(|by| by >= known);
-        Ok(self.of(event)?.into_iter().rfind(stands))
+        Ok(deciding(&self.of(event)?, known).cloned())
+    }
+
+    /// All that corrections say of an event.
+    pub(super) fn said_of(&self, event: u64) -> Result<Said> {
+        let replaces: Option<(u64, u64)> = self.get(&keys::replacement(event))?;
+        let of_target = |(correction, target)| Ok::<_, EngineError>((correction, target, self.of(target)?));
+        Ok(Said { own: self.of(event)?, replaces: replaces.map(of_target).transpose()? })
     }
 
     /// Whether an event counts among the entries below `known`.
     pub(super) fn counts(&self, event: u64, known: u64) -> Result<Counts> {
-        let replaces: Option<(u64, u64)> = self.get(&keys::replacement(event))?;
-        if let Some((correction, target)) = replaces.filter(|(correction, _)| *correction < known) {
-            return Ok(match self.deciding(target, known)? {
-                Some(change) if change.seq == correction => {
-                    Counts::InPlaceOf { target, retimed: change.retimed }
-                }
-                _ => Counts::Not { by: correction },
-            });
-        }
-        Ok(match self.deciding(event, known)? {
-            Some(change) => Counts::Not { by: change.seq },
-            None => Counts::AsItIs,
-        })
+        Ok(self.said_of(event)?.counts(known))
     }
 
     /// Whether a correction puts another event in the place of its target.

@@ -16,6 +16,9 @@ pub trait Judge: Send + Sync {
     /// The lists of entries ([`super::EntryLists`]) that it looks at.
     fn lists(&self) -> &'static str;
 
+    /// The types of the entries on those lists: what is wrong with them touches the rows too.
+    fn types(&self) -> &'static [&'static str];
+
     /// What a row is at a time, by what is kept of all its events that are known; none if it had not begun by then.
     ///
     /// # Errors
@@ -35,9 +38,23 @@ pub trait Beside {
     /// The store or the log failed.
     fn listed(&self, field: &'static str, value: &str) -> Result<Arc<[RowEvent]>>;
 
+    /// Those on a list as they stood among the entries below `known`, before what was corrected since then.
+    ///
+    /// # Errors
+    /// The store or the log failed.
+    fn before(&self, field: &'static str, value: &str, known: u64) -> Result<Before>;
+
     /// The place of the first one on a list that stands.
     ///
     /// # Errors
     /// The store or the log failed.
     fn first(&self, field: &'static str, value: &str) -> Result<Option<u64>>;
+}
+
+/// Entries on a list as they stood once.
+pub struct Before {
+    /// Those that stood, in the order of recording; where nothing was corrected since, later ones may be among them.
+    pub standing: Arc<[RowEvent]>,
+    /// What corrections have since then taken away, given back or put elsewhere, each with the last of these.
+    pub corrected: Vec<(RowEvent, u64)>,
 }

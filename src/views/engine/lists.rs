@@ -9,6 +9,7 @@ use crate::store::postings::{BUNDLE, Key16, ListCursor, Offsets, intersect, post
 use crate::store::{Batch, Reader, Table};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// Puts entries on lists.
 pub trait EntryLists: Send + Sync {
@@ -18,8 +19,30 @@ pub trait EntryLists: Send + Sync {
     /// Another one means other lists from the same entries.
     fn version(&self) -> u64;
 
+    /// The fields on whose lists it looks back: on which lists an entry is may depend on what these hold already.
+    fn looks_back(&self) -> &[&'static str] {
+        &[]
+    }
+
     /// The lists that an entry is on, each as a field and a value, and whether the list's entries are counted.
-    fn lists_of(&self, event: &Event, catalog: &Catalog) -> Vec<(&'static str, String, Counted)>;
+    ///
+    /// # Errors
+    /// What it looks back at cannot be read.
+    fn lists_of(
+        &self,
+        event: &Event,
+        catalog: &Catalog,
+        earlier: &dyn Earlier,
+    ) -> Result<Vec<(&'static str, String, Counted)>>;
+}
+
+/// What was listed before an entry.
+pub trait Earlier {
+    /// The newest entries on one of the lists of a field that [`EntryLists::looks_back`] names, in the order of recording.
+    ///
+    /// # Errors
+    /// The store or the log failed.
+    fn listed(&self, field: &'static str, value: &str) -> Result<Vec<Arc<Event>>>;
 }
 
 /// Whether the engine keeps how many entries a list has.

@@ -46,14 +46,14 @@ mod whose_tests;
 
 pub use crate::follow::Event;
 pub use applying::MAX_BATCH_BYTES;
-pub use corrections::{CORRECTION, Effect, Standing as CorrectionStanding};
+pub use corrections::{CORRECTION, Counts, Effect, Standing as CorrectionStanding};
 pub use error::{EngineError, Result};
 pub use event::EventFeed;
 pub use fold::fold;
 pub use history::{Change, History};
-pub use judging::{Beside, Judge};
+pub use judging::{Before, Beside, Judge};
 pub use keys::DateKind;
-pub use lists::{Counted, EntryLists};
+pub use lists::{Counted, Earlier, EntryLists};
 pub(in crate::views) use opening::told_digest;
 pub use opening::{CONFLICTS, Opening};
 pub use order::arrange;

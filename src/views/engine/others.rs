@@ -1,6 +1,6 @@
 //! Asking for what is no row: lists of entries, tallies, statistics, corrections.
 
-use super::corrections::{self, Corrections, Effect};
+use super::corrections::{self, Corrections, Counts, Effect};
 use super::error::{EngineError, Result};
 use super::keys::{self, Slot};
 use super::lists;
@@ -131,6 +131,16 @@ impl Engine {
         self.check()?;
         let (still, ()) = self.still(|_| ());
         Corrections::new(still.store()).against(seq, known)
+    }
+
+    /// Whether an event counts among the entries below `known`, and where.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn standing_of(&self, seq: u64, known: u64) -> Result<Counts> {
+        self.check()?;
+        let (still, ()) = self.still(|_| ());
+        Corrections::new(still.store()).counts(seq, known)
     }
 
     /// What a correction does among the entries below `known`; none where the views do not know it as one.

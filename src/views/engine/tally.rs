@@ -15,6 +15,7 @@ pub trait Tallier: Send + Sync {
     /// The names under which an entry is added up.
     fn names_of(&self, event: &Event, catalog: &Catalog) -> Vec<String>;
 
-    /// Adds entries, at least one, which come in the order of their numbers; `sum` is null at first.
-    fn add(&self, name: &str, sum: &mut Value, events: &[&Event], catalog: &Catalog);
+    /// Adds entries, at least one, which come in the order of their numbers; `sum` is null at first. What it comes to beside
+    /// is kept under names of its own, each of which comes once.
+    fn add(&self, name: &str, sum: &mut Value, events: &[&Event], catalog: &Catalog) -> Vec<(String, Value)>;
 }

@@ -174,9 +174,14 @@ impl EntryLists for Beside {
         1
     }
 
-    fn lists_of(&self, event: &Event, _: &Catalog) -> Vec<(&'static str, String, Counted)> {
+    fn lists_of(
+        &self,
+        event: &Event,
+        _: &Catalog,
+        _: &dyn Earlier,
+    ) -> Result<Vec<(&'static str, String, Counted)>> {
         let tag = event.data["tag"].as_str().map(|tag| ("tag", tag.to_owned(), Counted::Yes));
-        tag.into_iter().chain([("kind", event.ty.clone(), Counted::No)]).collect()
+        Ok(tag.into_iter().chain([("kind", event.ty.clone(), Counted::No)]).collect())
     }
 }
 
@@ -193,12 +198,13 @@ impl Tallier for Beside {
         vec![event.ty.clone()]
     }
 
-    fn add(&self, _: &str, sum: &mut Value, events: &[&Event], _: &Catalog) {
+    fn add(&self, _: &str, sum: &mut Value, events: &[&Event], _: &Catalog) -> Vec<(String, Value)> {
         let seqs: Vec<u64> = events.iter().map(|event| event.seq).collect();
         if sum.is_null() {
             *sum = json!([]);
         }
         sum.as_array_mut().unwrap().extend(seqs.into_iter().map(Value::from));
+        Vec::new()
     }
 }
 

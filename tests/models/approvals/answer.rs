@@ -217,22 +217,29 @@ fn vote(
         own: own(round, fact, authority),
         why_not,
         // What is recorded later never makes a vote count, nor undoes one: it is shown (section 3).
-        authority_now: Some(has_right_now(round, ballot, authority)).filter(|now| *now != with_authority),
+        authority_now: Some(has_right(round, ballot, authority, NOW)).filter(|now| *now != with_authority),
+        // Only an annulled role or delegation takes authority away, marked (section 3).
+        annulled: !with_authority && has_right(round, ballot, &authority.when_recorded(fact), fact.place),
         out_of_order: is_vote_out_of_order(round, ballot),
         ambiguous: ballot.ambiguous,
     }
 }
 
-fn has_right_now(round: &course::Round<'_>, ballot: &Ballot<'_>, authority: &Authority<'_>) -> bool {
+fn has_right(
+    round: &course::Round<'_>,
+    ballot: &Ballot<'_>,
+    authority: &Authority<'_>,
+    known_to: u64,
+) -> bool {
     let wanted = round.terms.wanted();
-    if !authority.rights(ballot.fact, wanted, NOW).is_empty() {
+    if !authority.rights(ballot.fact, wanted, known_to).is_empty() {
         return true;
     }
     let super::Veto::Roles(roles) = &round.terms.veto else {
         return false;
     };
     let wanted = super::authority::Wanted { roles, ..wanted };
-    !ballot.for_it && !authority.rights(ballot.fact, wanted, NOW).is_empty()
+    !ballot.for_it && !authority.rights(ballot.fact, wanted, known_to).is_empty()
 }
 
 /// Own votes and votes of the requester's delegate are marked (section 3).
@@ -372,6 +379,7 @@ fn unplaced_vote(fact: &Fact, out_of_order: bool, ambiguous: bool) -> Vote {
         own: Own::No,
         why_not: Some(WhyNot::BeforeOpening),
         authority_now: None,
+        annulled: false,
         out_of_order,
         ambiguous,
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::Annulled;
 use super::reading::{FIVE_MINUTES, before, begins, effective, ends, names, text, words};
 use crate::base::{Fact, Micros};
 
@@ -14,6 +15,8 @@ pub(super) struct Authority<'a> {
     lent: Vec<&'a Fact>,
     taken_back: Vec<&'a Fact>,
     imports: Vec<Import<'a>>,
+    facts: Vec<&'a Fact>,
+    annulled: Vec<&'a Annulled>,
 }
 
 /// One import: whose events it takes, and between which entries.
@@ -35,7 +38,7 @@ pub(super) struct Wanted<'a> {
 }
 
 impl<'a> Authority<'a> {
-    pub(super) fn new(facts: &[&'a Fact]) -> Self {
+    pub(super) fn new(facts: &[&'a Fact], annulled: &[&'a Annulled]) -> Self {
         let of = |ty: &str| facts.iter().copied().filter(|fact| fact.ty == ty).collect::<Vec<_>>();
         let closings = of("import.closed");
         let imports = of("import.opened")
@@ -57,7 +60,16 @@ impl<'a> Authority<'a> {
             lent: of("delegation.granted"),
             taken_back: of("delegation.revoked"),
             imports,
+            facts: facts.to_vec(),
+            annulled: annulled.to_vec(),
         }
+    }
+
+    /// As it stood when an act was recorded: with what was annulled only later.
+    pub(super) fn when_recorded(&self, act: &Fact) -> Authority<'a> {
+        let later = self.annulled.iter().filter(|one| one.by >= act.place).map(|one| &one.fact);
+        let facts: Vec<&Fact> = self.facts.iter().copied().chain(later).collect();
+        Authority::new(&facts, &[])
     }
 
     /// Below which place an act is judged: what was recorded before it (section 3); for one inside an import,

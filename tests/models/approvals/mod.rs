@@ -5,8 +5,9 @@
 //! about, [`course`] walks a row's events in the order in which they were done, [`authority`] knows roles and
 //! delegations, [`places`] matches voters and rights, and [`answer`] says how all this stands at a moment.
 //!
-//! What is not in the facts cannot be said here: that a role was annulled (an annulled one is simply not
-//! there), and that a kind declares own votes void (no type says so yet: they are marked, and count).
+//! A role that was annulled is not among the facts that stand: it is given beside them, with the correction
+//! that did it, so that the votes can be marked whose authority it took away. What is not in the facts cannot
+//! be said here: that a kind declares own votes void (no type says so yet: they are marked, and count).
 
 mod answer;
 mod authority;
@@ -113,14 +114,30 @@ pub enum WhyNot {
     RightTaken,
 }
 
-/// The approvals, as they stood at a moment, as known at a moment.
+/// An entry about a role or a delegation that was annulled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Annulled {
+    /// As it was recorded.
+    pub fact: Fact,
+    /// The correction that annulled it.
+    pub by: u64,
+}
+
+/// The approvals, as they stood at a moment, as known at a moment, where nothing beside them was annulled.
+#[must_use]
+pub fn approvals(facts: &[Fact], moment: Moment) -> Vec<Approval> {
+    approvals_with(facts, &[], moment)
+}
+
+/// The approvals, as they stood at a moment, as known at a moment. `facts` are those that stand.
 ///
 /// They come in the order in which they were first recorded. One that was not yet asked for at `moment.at` is
 /// not there.
 #[must_use]
-pub fn approvals(facts: &[Fact], moment: Moment) -> Vec<Approval> {
+pub fn approvals_with(facts: &[Fact], annulled: &[Annulled], moment: Moment) -> Vec<Approval> {
     let known: Vec<&Fact> = facts.iter().filter(|fact| fact.seq < moment.known).collect();
-    let authority = Authority::new(&known);
+    let annulled: Vec<&Annulled> = annulled.iter().filter(|one| one.by < moment.known).collect();
+    let authority = Authority::new(&known, &annulled);
     rows(&known).iter().filter_map(|row| answer::answer(row, &authority, moment)).collect()
 }
 

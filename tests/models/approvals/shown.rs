@@ -181,6 +181,8 @@ pub struct Vote {
     pub why_not: Option<WhyNot>,
     /// Whether the voter had a right at that moment by all that is known now, where that differs.
     pub authority_now: Option<bool>,
+    /// Whether an annulment took away the authority that it had when it was recorded.
+    pub annulled: bool,
     /// Whether it was told before the round's opening, or recorded on the other side of its opening or end.
     pub out_of_order: bool,
     /// Whether it could be about the row of another source.

@@ -2,15 +2,17 @@
 
 use super::asked::{Found, Scheduled, When};
 use super::reading::Reading;
+use super::remembered::{Listed, SpokenOf};
 use crate::spec::time::Timestamp;
 use crate::views::engine::corrections::Counts;
 use crate::views::engine::error::{EngineError, Result};
 use crate::views::engine::fold::advance;
-use crate::views::engine::judging::{Beside, Judge};
+use crate::views::engine::judging::{Before, Beside, Judge};
 use crate::views::engine::keys::Slot;
 use crate::views::engine::lists;
 use crate::views::engine::row::{Row, RowEvent};
 use crate::views::engine::stored::Stored;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Entries of one list that are read for a judgement, the newest of them.
@@ -44,25 +46,51 @@ impl Aside<'_> {
         lists::entries(self.reading.store(), self.slot, &[list], range, newest_first, limit)
     }
 
-    fn read(&self, field: &'static str, value: &str) -> Result<Arc<[RowEvent]>> {
-        let mut seqs = self.entries((field, value), (0, self.known), true, MAX_BESIDE)?;
-        seqs.reverse();
+    fn read(&self, field: &'static str, value: &str) -> Result<Listed> {
+        let seqs = self.entries((field, value), (0, self.known), true, MAX_BESIDE)?;
         let corrections = self.reading.corrections();
         let (feed, catalog) = (&*self.reading.engine.feed, &self.reading.catalog);
-        let mut events = Vec::with_capacity(seqs.len());
+        let mut standing = Vec::with_capacity(seqs.len());
+        let mut spoken_of = BTreeMap::new();
         for seq in seqs {
-            let counts = corrections.counts(seq, self.known)?;
-            if matches!(counts, Counts::Not { .. }) {
+            let said = corrections.said_of(seq)?;
+            let event = feed.event(seq)?.for_row(catalog);
+            if said.is_nothing() {
+                standing.push(event);
                 continue;
             }
-            let mut event = feed.event(seq)?.for_row(catalog);
-            if let Counts::InPlaceOf { target, retimed } = counts {
-                event.put_in_place(&feed.event(target)?, retimed);
-            }
-            events.push(event);
+            let placed = match said.target() {
+                Some(target) => {
+                    let target = feed.event(target)?;
+                    Some([false, true].map(|retimed| {
+                        let mut placed = event.clone();
+                        placed.put_in_place(&target, retimed);
+                        placed
+                    }))
+                }
+                None => None,
+            };
+            let one = SpokenOf { event, placed, said };
+            standing.extend(one.counted(self.known).cloned());
+            spoken_of.insert(seq, one);
         }
-        events.sort_by_key(|event| (event.place, event.seq));
-        Ok(events.into())
+        standing.sort_by_key(|event| (event.place, event.seq));
+        Ok(Listed { standing: standing.into(), spoken_of })
+    }
+
+    /// The entries of a list, remembered.
+    fn list(&self, field: &'static str, value: &str) -> Result<Arc<Listed>> {
+        let key = (self.known, field, value.to_owned());
+        if let Some(known) = self.reading.remembered.listed.borrow().get(&key) {
+            return Ok(known.clone());
+        }
+        let listed = Arc::new(self.read(field, value)?);
+        let mut remembered = self.reading.remembered.listed.borrow_mut();
+        if remembered.len() >= MAX_REMEMBERED {
+            remembered.clear();
+        }
+        remembered.insert(key, listed.clone());
+        Ok(listed)
     }
 
     fn find_first(&self, field: &'static str, value: &str) -> Result<Option<u64>> {
@@ -95,17 +123,26 @@ impl Aside<'_> {
 
 impl Beside for Aside<'_> {
     fn listed(&self, field: &'static str, value: &str) -> Result<Arc<[RowEvent]>> {
-        let key = (self.known, field, value.to_owned());
-        if let Some(known) = self.reading.remembered.listed.borrow().get(&key) {
-            return Ok(known.clone());
+        Ok(self.list(field, value)?.standing.clone())
+    }
+
+    fn before(&self, field: &'static str, value: &str, known: u64) -> Result<Before> {
+        let listed = self.list(field, value)?;
+        let differs = |one: &&SpokenOf| one.said.counts(self.known) != one.said.counts(known);
+        if !listed.spoken_of.values().any(|one| differs(&one)) {
+            return Ok(Before { standing: listed.standing.clone(), corrected: Vec::new() });
         }
-        let events = self.read(field, value)?;
-        let mut remembered = self.reading.remembered.listed.borrow_mut();
-        if remembered.len() >= MAX_REMEMBERED {
-            remembered.clear();
-        }
-        remembered.insert(key, events.clone());
-        Ok(events)
+        let untouched = listed.standing.iter().filter(|event| !listed.spoken_of.contains_key(&event.seq));
+        let stood = listed.spoken_of.values().filter_map(|one| one.counted(known));
+        let mut standing: Vec<RowEvent> = untouched.chain(stood).cloned().collect();
+        let corrected = listed.spoken_of.values().filter(differs);
+        let corrected = corrected.filter_map(|one| {
+            let event = one.counted(known).or_else(|| one.counted(self.known))?;
+            Some((event.clone(), one.said.last(self.known)?))
+        });
+        let corrected = corrected.collect();
+        standing.sort_by_key(|event| (event.place, event.seq));
+        Ok(Before { standing: standing.into(), corrected })
     }
 
     fn first(&self, field: &'static str, value: &str) -> Result<Option<u64>> {

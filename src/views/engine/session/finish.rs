@@ -70,12 +70,16 @@ impl Session<'_> {
             let mut value = before.as_deref().map_or(Ok(Value::Null), |bytes| {
                 serde_json::from_slice(bytes).map_err(|_| EngineError::Unreadable("a tally"))
             })?;
-            tallier.add(&name, &mut value, &events, self.catalog);
-            let bytes = serde_json::to_vec(&value).unwrap_or_default();
-            if let Some(member) = place.get(&slot).and_then(|place| members.get_mut(*place)) {
-                replace(&mut member.digest, &key, before.as_deref(), Some(&bytes));
+            let beside = tallier.add(&name, &mut value, &events, self.catalog);
+            let beside = beside.into_iter().map(|(name, value)| (keys::tally(slot, &name), None, value));
+            let Some(member) = place.get(&slot).and_then(|place| members.get_mut(*place)) else { continue };
+            for (key, before, value) in std::iter::once((key, before, value)).chain(beside) {
+                let bytes = serde_json::to_vec(&value).unwrap_or_default();
+                if before.as_deref() != Some(bytes.as_slice()) {
+                    replace(&mut member.digest, &key, before.as_deref(), Some(&bytes));
+                    self.batch.put(Table::Meta, &key, &bytes);
+                }
             }
-            self.batch.put(Table::Meta, &key, &bytes);
         }
         self.write_counts()?;
         for (key, stats) in std::mem::take(&mut self.statistics) {

@@ -1,5 +1,6 @@
 //! Applying a batch of entries: what they do to rows is worked out in memory, and written as one.
 
+mod back;
 mod finish;
 mod marks;
 mod names;
@@ -23,6 +24,7 @@ use crate::follow::Event;
 use crate::spec::time::Timestamp;
 use crate::store::{Batch, Store, Table};
 use crate::views::stats::DayStats;
+use back::{Back, Looked};
 use std::cmp::Ordering;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -50,6 +52,7 @@ pub(super) struct Session<'a> {
     days: HashMap<Vec<u8>, i64>,
     statistics: HashMap<Vec<u8>, DayStats>,
     tallies: HashMap<Vec<u8>, Sum<'a>>,
+    looked: Looked,
     /// Entries below this are known when a row is folded anew.
     known: u64,
     /// When the last of them was recorded.
@@ -126,6 +129,7 @@ impl<'a> Session<'a> {
             days: HashMap::new(),
             statistics: HashMap::new(),
             tallies: HashMap::new(),
+            looked: Looked::default(),
             known: events.last().map_or(0, |event| event.seq + 1),
             recorded_at: events.last().map_or(Timestamp::FIRST, |event| event.recorded_at),
         }
@@ -167,7 +171,12 @@ impl<'a> Session<'a> {
                 Projection::Rows(_) => {}
                 Projection::Lists(lists) => {
                     let tail = tails.entry(member.slot).or_default();
-                    for (field, value, counted) in lists.lists_of(event, self.catalog) {
+                    let (store, feed, slot, looked) = (self.store, self.feed, member.slot, &self.looked);
+                    let back = Back { store, feed, slot, looked };
+                    for (field, value, counted) in lists.lists_of(event, self.catalog, &back)? {
+                        if lists.looks_back().contains(&field) {
+                            back.note(field, &value, event)?;
+                        }
                         let list = keys::entries(member.slot, field, &value);
                         tail.add(self.store, list, event.seq, &mut self.batch)?;
                         if counted == Counted::Yes {
