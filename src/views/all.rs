@@ -3,7 +3,7 @@
 use super::access::{Grants, Requests, Uses};
 use super::approvals::{Approvals, Entitled};
 use super::decisions::Decisions;
-use super::engine::{Projection, View};
+use super::engine::{ActLists, Projection, View};
 use super::escalations::Escalations;
 use super::evidence::EvidenceLists;
 use super::fairness::Tallies;
@@ -31,6 +31,7 @@ pub fn projections(catalog: &Catalog) -> Vec<Projection> {
     all.push(Projection::Lists(Arc::new(Mentions::new(catalog))));
     all.push(Projection::Lists(Arc::new(EvidenceLists::new(catalog))));
     all.push(Projection::Lists(Arc::new(Entitled)));
+    all.push(Projection::Lists(Arc::new(ActLists)));
     all.push(Projection::Tallies(Arc::new(Sources)));
     all
 }

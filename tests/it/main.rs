@@ -24,6 +24,7 @@ mod describing;
 mod disk_full;
 mod edge;
 mod faults;
+mod imported;
 mod imports;
 mod intake;
 mod listing;

@@ -2,10 +2,11 @@
 //! stretches.
 
 use super::entitled::{ANY, ASSIGNED, HOLDER, LENT_TO};
+use super::inside::Inside;
 use super::terms::{Wanted, words};
 use super::told::Told;
 use crate::spec::time::Timestamp;
-use crate::views::engine::{Beside, Result, RowEvent};
+use crate::views::engine::{Beside, Result, RowEvent, import_of};
 use crate::views::stretches::{Ending, Identity, Stretch, Stretches, begins, ends};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -41,6 +42,17 @@ pub(super) struct Authority<'a> {
 }
 
 impl Authority<'_> {
+    /// Which of these events lie inside an import in effect, and which of them.
+    pub(super) fn inside(&self, events: &[&Told]) -> Result<Inside> {
+        let mut inside = Inside::default();
+        for told in events {
+            if let Some(import) = import_of(self.beside, &told.source, told.acted_at, told.place)? {
+                inside.put(told.seq, import);
+            }
+        }
+        Ok(inside)
+    }
+
     /// Whether any role had been recorded in the ledger by then.
     pub(super) fn any_role(&self, known_to: u64) -> Result<bool> {
         Ok(self.beside.first(ASSIGNED, ANY)?.is_some_and(|first| first < known_to))

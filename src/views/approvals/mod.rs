@@ -13,6 +13,7 @@ mod authority;
 mod course;
 mod duties;
 mod entitled;
+mod inside;
 mod places;
 mod round;
 mod shown;
@@ -81,7 +82,7 @@ impl View for Approvals {
     }
 
     fn version(&self) -> u64 {
-        2
+        3
     }
 
     fn types(&self) -> Vec<String> {

@@ -79,6 +79,7 @@ impl<'a> Shown<'a> {
         if now != with_authority {
             put("authority_now", now.into());
         }
+        self.course.inside.import(told).map(|import| put("imported", import.import.as_str().into()));
         let mut others = round.ends.iter().filter_map(|end| end.told).filter(|end| end.seq != told.seq);
         if ballot.moment != told.acted_at
             || inverted(told, round.asked)
