@@ -261,6 +261,10 @@ impl Source for Made {
     fn event(&self, seq: u64) -> Result<Event, FeedError> {
         Ok(self.made(seq))
     }
+
+    fn digest(&self, seq: u64) -> Result<[u8; 32], FeedError> {
+        Ok(hash(seq))
+    }
 }
 
 /// Stands for an entry's hash: different for each, and cheap.

@@ -124,6 +124,10 @@ impl Source for Grants {
             data: Arc::new(data),
         })
     }
+
+    fn digest(&self, seq: u64) -> Result<[u8; 32], FeedError> {
+        Ok(self.event(seq)?.text_hash)
+    }
 }
 
 impl EventFeed for Grants {

@@ -14,7 +14,7 @@ use super::words::check_types;
 use super::{Answer, Inquiry, Page, Unheard, cursor, entries::place};
 use crate::catalog::{Catalog, Span};
 use crate::spec::time::Timestamp;
-use crate::views::engine::{Counts, Event};
+use crate::views::engine::{Counts, Event, Import};
 use crate::views::late::{
     AGREED_WITH, AGREEMENTS, ANY, Agreement, LATE, LATE_ENTRIES, OF_SOURCE, OF_TYPE, SPARED, due_by,
 };
@@ -109,6 +109,8 @@ pub(super) struct Late<'a> {
     bases: Vec<(&'static str, String)>,
     /// What was agreed with each source that was looked at.
     agreements: HashMap<String, Vec<Standing>>,
+    /// Those in effect: what was brought in with one is history, and not late.
+    imports: Arc<[Arc<Import>]>,
 }
 
 impl<'a> Late<'a> {
@@ -123,7 +125,8 @@ impl<'a> Late<'a> {
             }
         }
         let (catalog, agreements) = (inquiry.catalog(), HashMap::new());
-        Ok(Late { inquiry, moment, catalog, bases, agreements })
+        let imports = engine.imports(known)?;
+        Ok(Late { inquiry, moment, catalog, bases, agreements, imports })
     }
 
     /// Those among the entries in `range` (from, before), of at most `most` that are looked at.
@@ -225,6 +228,9 @@ impl<'a> Late<'a> {
             Some((target, true)) => (target.seq, target.recorded_at, event.acted_at()),
             Some((target, false)) => (target.seq, target.recorded_at, target.acted_at()),
         };
+        if self.imports.iter().any(|import| import.holds(&event.source, acted_at, place)) {
+            return Ok(None);
+        }
         let Some(usual) = self.catalog.late_after(&event.ty, place) else { return Ok(None) };
         let mut agreed = self.agreed_with(&event.source)?.iter();
         let last = agreed.rfind(|one| one.place < place && one.agreed.is_about(&event.ty));

@@ -3,13 +3,15 @@
 use super::error::AnswerError;
 use super::moment::present;
 use super::{Answer, Inquiry};
-use crate::catalog::Register;
+use crate::catalog::{Register, UNOPENED};
 
 /// A register, and how many rows it has.
 #[derive(Clone, Debug)]
 pub struct CountedRegister {
     /// As the catalogue declares it.
     pub register: Register,
+    /// The states that its rows may have once they are opened, in the order of the alphabet.
+    pub states: Vec<String>,
     /// Rows that it has.
     pub rows: u64,
     /// Rows whose due date has passed and that are not done.
@@ -27,7 +29,10 @@ pub fn list(inquiry: &Inquiry<'_>) -> Result<Answer<Vec<CountedRegister>>, Answe
         let rows = moment.engine.rows(&register.name)?;
         let overdue =
             moment.engine.overdue(&register.name, moment.when.at, Some(moment.deadline.moment()))?;
-        body.push(CountedRegister { register: register.clone(), rows, overdue });
+        let mut states = moment.view(&register.name)?.words("state").unwrap_or_default();
+        states.retain(|state| state != UNOPENED);
+        states.sort_unstable();
+        body.push(CountedRegister { register: register.clone(), states, rows, overdue });
     }
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
 }

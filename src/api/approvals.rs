@@ -82,6 +82,11 @@ pub struct VoteView {
     /// what was recorded before it, and another vote settles it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authority_now: Option<bool>,
+    /// The import inside which it lies: it counts however long before its opening it was done, with the authority that was
+    /// known when the import was closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "IMP-0001")]
+    pub imported: Option<String>,
     /// Whether it is the requester's own.
     pub own: bool,
     /// Whether the requester had lent the voter a right.
@@ -123,6 +128,7 @@ impl VoteView {
             from: vote.from,
             right_of: vote.right_of,
             authority_now: vote.authority_now,
+            imported: vote.imported,
             own: vote.own,
             by_requesters_delegate: vote.by_requesters_delegate,
         }

@@ -79,13 +79,16 @@ pub struct TypeSummary {
     /// `facts`: for any producer; `governance`: for tokens that name the type.
     #[schema(example = "governance")]
     pub posted_by: &'static str,
+    /// `one`; or `two`: it is in effect once another principal has confirmed it.
+    #[schema(example = "one")]
+    pub acts: &'static str,
     /// Where the rest is.
     #[schema(example = "/v1/catalog/types/approval.granted")]
     pub link: String,
 }
 
 /// What a table of types has.
-const COLUMNS: &[&str] = &["name", "version", "summary", "domain", "repeat", "posted_by", "link"];
+const COLUMNS: &[&str] = &["name", "version", "summary", "domain", "repeat", "posted_by", "acts", "link"];
 
 /// All types.
 #[derive(Serialize, ToSchema)]
@@ -138,6 +141,10 @@ pub struct TypeView {
     /// `facts`: for any producer; `governance`: for tokens that name the type.
     #[schema(example = "governance")]
     pub posted_by: &'static str,
+    /// `one`: an event of it is in effect as soon as it is recorded. `two`: it is a proposal until another principal confirms
+    /// it with `act.confirmed`, within 7 days.
+    #[schema(example = "one")]
+    pub acts: &'static str,
     /// The fields of `data`, beside CloudEvents `time`, that say when something happened: at most 5 minutes ahead.
     pub happened: Vec<String>,
     /// Whether its `effective_at` may lie up to 10 years ahead.
@@ -224,6 +231,7 @@ fn types(service: &Service, parameters: &Parameters) -> Result<TypeList, AnswerE
             domain: kind.domain.clone(),
             repeat: kind.words.repeat.word(),
             posted_by: kind.words.posted_by.word(),
+            acts: kind.words.acts.word(),
             link: format!("/v1/catalog/types/{}", kind.name),
         })
         .collect();
@@ -261,6 +269,7 @@ pub async fn get_type(
         due_at: due_at.clone(),
         repeat: kind.words.repeat.word(),
         posted_by: kind.words.posted_by.word(),
+        acts: kind.words.acts.word(),
         happened: kind.words.happened.clone(),
         may_begin_later: kind.words.may_begin_later,
         late_after: kind.words.late_after.to_string(),

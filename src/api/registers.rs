@@ -86,8 +86,8 @@ pub async fn list_registers(
 }
 
 fn summary(counted: registers::CountedRegister) -> RegisterSummary {
-    let registers::CountedRegister { register, rows, overdue } = counted;
-    let Register { name, summary, domain, family, key, states, fields, .. } = register;
+    let registers::CountedRegister { register, states, rows, overdue } = counted;
+    let Register { name, summary, domain, family, key, fields, .. } = register;
     RegisterSummary {
         link: links::rows(&name),
         name,
@@ -95,7 +95,7 @@ fn summary(counted: registers::CountedRegister) -> RegisterSummary {
         domain,
         family,
         key,
-        states: states.into_iter().collect(),
+        states,
         fields,
         rows,
         overdue,

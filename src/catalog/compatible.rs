@@ -39,6 +39,9 @@ pub(super) fn incompatible(old: &EventType, new: &EventType) -> Option<(String, 
     if old.words.repeat != new.words.repeat {
         return top("`repeat` may not change: what is recorded keeps its rows".to_owned());
     }
+    if old.words.acts != new.words.acts {
+        return top("`acts` may not change: what is recorded is in effect by one, or by two".to_owned());
+    }
     if old.ours && old.words.posted_by == PostedBy::Governance && new.words.posted_by == PostedBy::Facts {
         return top("`posted_by` may not change: an act of governance is for tokens that name it".to_owned());
     }

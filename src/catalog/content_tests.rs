@@ -328,7 +328,10 @@ const REPEATS: [(Repeat, &str); 3] = [
         Repeat::Once,
         "decision.made decision.contested decision.reviewed access.requested incident.opened campaign.opened import.opened",
     ),
-    (Repeat::Beside, "role.assigned access.granted delegation.granted model.deployed control.waived"),
+    (
+        Repeat::Beside,
+        "role.assigned access.granted delegation.granted model.deployed control.waived principal.same_as",
+    ),
     (Repeat::Rounds, "approval.requested escalation.opened gate.opened risk.registered"),
 ];
 
@@ -388,6 +391,23 @@ fn what_governs_is_for_tokens_that_name_it() {
             assert_eq!(known.words.posted_by, PostedBy::Governance, "{name}");
         }
     }
+}
+
+#[test]
+fn what_takes_two_says_so() {
+    let catalog = embedded();
+    let two: Vec<&str> = catalog
+        .types()
+        .filter(|known| known.words.acts == Acts::Two)
+        .map(|known| known.name.as_str())
+        .collect();
+    assert_eq!(two, ["import.opened", "principal.same_as"]);
+    // Whoever may post anything may not propose, and nobody is in effect alone.
+    assert!(
+        catalog
+            .types()
+            .all(|known| known.words.acts == Acts::One || known.words.posted_by == PostedBy::Governance)
+    );
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub use nearest::nearest;
 pub use publish::{PUBLISHED, PublishRefusal};
 pub use register::{KEY_JOINER, Moves, Next, Reaction, Register, UNOPENED};
 pub use value::to_value;
-pub use words::{PostedBy, Repeat, Words};
+pub use words::{Acts, PostedBy, Repeat, Words};
 
 #[cfg(test)]
 mod content_tests;

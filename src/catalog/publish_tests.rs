@@ -173,17 +173,17 @@ fn what_the_program_works_with_is_not_published() {
 #[test]
 fn where_the_program_has_come_to_a_name_that_was_published_before_the_organisations_own_stands_and_says_so() {
     let mut old = own(1);
-    old["name"] = json!("import.opened");
+    old["name"] = json!("campaign.opened");
     let data = publication(1, json!([old, own(1)]));
     assert!(SHIPPED.published(&data).is_err());
     let catalog = SHIPPED.republished(&data).unwrap_or_else(|refusals| panic!("{refusals:?}"));
-    let taken = catalog.get("import.opened").unwrap();
+    let taken = catalog.get("campaign.opened").unwrap();
     assert_eq!((taken.entity.family.as_str(), taken.ours, taken.instead_of_ours), ("vault", false, true));
     assert_eq!((taken.words.repeat, taken.words.happened.len()), (Repeat::Renews, 0), "not what ours says");
     assert_eq!(taken.check(&json!({"by": "user:u-1", "vault": "V-2"}), 1), []);
     let own = catalog.get("vault.opened").unwrap();
     assert_eq!((own.ours, own.instead_of_ours), (false, false));
-    assert!(SHIPPED.get("import.opened").unwrap().ours);
+    assert!(SHIPPED.get("campaign.opened").unwrap().ours);
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn what_a_publication_leaves_unsaid_is_as_it_was_and_else_what_hides_least() {
     let published = published.unwrap_or_else(|refusals| panic!("{refusals:?}"));
     assert_eq!(words(&published, "approval.recused"), granted.words);
     assert!(published.get("approval.recused").unwrap().ours);
-    for (word, value) in [("posted_by", "facts"), ("repeat", "once")] {
+    for (word, value) in [("posted_by", "facts"), ("repeat", "once"), ("acts", "two")] {
         later[word] = json!(value);
         let refusals = SHIPPED.published(&publication(1, json!([later.clone()]))).err().unwrap();
         assert!(refusals[0].message.contains(&format!("`{word}` may not change")), "{refusals:?}");

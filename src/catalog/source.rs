@@ -18,7 +18,7 @@ use super::field::field;
 use super::instant::Times;
 use super::lint::lint;
 use super::register_source::RawRegister;
-use super::words::{PostedBy, RawWords, Repeat, Whose};
+use super::words::{Acts, PostedBy, RawWords, Repeat, Whose};
 
 static SEEDS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/seeds/catalog");
 
@@ -81,6 +81,7 @@ struct RawType {
     entity: RawEntity,
     repeat: Option<Repeat>,
     posted_by: Option<PostedBy>,
+    acts: Option<Acts>,
     happened: Option<Vec<String>>,
     may_begin_later: Option<bool>,
     late_after: Option<String>,
@@ -262,6 +263,7 @@ fn compile(
     let words = RawWords {
         repeat: raw.repeat,
         posted_by: raw.posted_by,
+        acts: raw.acts,
         happened: raw.happened,
         may_begin_later: raw.may_begin_later,
         late_after: raw.late_after,

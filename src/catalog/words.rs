@@ -1,5 +1,5 @@
-//! What a type says of its events beside their shape: how openings repeat, who may post them, which of their times have
-//! happened, and by when they are recorded.
+//! What a type says of its events beside their shape: how openings repeat, who may post them, whether it takes two, which
+//! of their times have happened, and by when they are recorded.
 //!
 //! These are words for intake and for folds, not for schemas: a type keeps what it accepted, whatever it says here.
 
@@ -64,6 +64,27 @@ impl PostedBy {
     }
 }
 
+/// How many it takes for an event of a type to be in effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Acts {
+    /// Whoever says it: it is in effect as soon as it is recorded.
+    One,
+    /// It is a proposal until another principal confirms it (`act.confirmed`).
+    Two,
+}
+
+impl Acts {
+    /// The word, as a catalogue has it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Acts::One => "one",
+            Acts::Two => "two",
+        }
+    }
+}
+
 /// What a type says of its events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Words {
@@ -71,6 +92,8 @@ pub struct Words {
     pub repeat: Repeat,
     /// For which tokens it is.
     pub posted_by: PostedBy,
+    /// How many it takes.
+    pub acts: Acts,
     /// The fields of `data`, beside CloudEvents `time`, that say when something happened: they do not lie ahead.
     pub happened: Vec<String>,
     /// Its `effective_at` may lie ahead: an ending, a right, a threshold.
@@ -84,6 +107,7 @@ pub struct Words {
 pub(super) struct RawWords {
     pub(super) repeat: Option<Repeat>,
     pub(super) posted_by: Option<PostedBy>,
+    pub(super) acts: Option<Acts>,
     pub(super) happened: Option<Vec<String>>,
     pub(super) may_begin_later: Option<bool>,
     pub(super) late_after: Option<String>,
@@ -123,6 +147,7 @@ impl RawWords {
         let words = Words {
             repeat,
             posted_by,
+            acts: self.acts.or(before.map(|words| words.acts)).unwrap_or(Acts::One),
             happened: self.happened.unwrap_or_else(|| kept(before, schema)),
             may_begin_later: self
                 .may_begin_later

@@ -2,6 +2,7 @@
 
 use super::event::Event;
 use crate::log::store::{ReadError, Store};
+use crate::spec::canonical;
 use crate::spec::entry::Entry;
 use crate::spec::tile::{TILE_WIDTH, split_framed};
 use sha2::{Digest as _, Sha256};
@@ -53,6 +54,12 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// The log cannot be read, or has no such entry.
     fn event(&self, seq: u64) -> Result<Event, FeedError>;
+
+    /// SHA-256 of the event of an entry, as it was recorded (RFC 8785). The entry must be below [`Source::committed`].
+    ///
+    /// # Errors
+    /// The log cannot be read, or has no such entry.
+    fn digest(&self, seq: u64) -> Result<[u8; 32], FeedError>;
 }
 
 /// The log of this ledger.
@@ -90,5 +97,12 @@ impl Source for LogSource {
         let bytes = self.0.entry(seq)?;
         let entry = Entry::parse(&bytes).map_err(|_| ReadError::Damaged { seq })?;
         Ok(Event::of(&entry))
+    }
+
+    fn digest(&self, seq: u64) -> Result<[u8; 32], FeedError> {
+        let bytes = self.0.entry(seq)?;
+        let entry = Entry::parse(&bytes).map_err(|_| ReadError::Damaged { seq })?;
+        // What an entry holds is canonical, so that writing it again gives the same bytes.
+        Ok(Sha256::digest(canonical::to_string(&entry.event)).into())
     }
 }

@@ -59,6 +59,10 @@ impl Source for MemoryLog {
         self.read(seq, Portion { entries: 1, bytes: 1, data: true }, &mut found)?;
         found.first().map(|event| Event::clone(event)).ok_or_else(|| FeedError("no such entry".into()))
     }
+
+    fn digest(&self, seq: u64) -> Result<[u8; 32], FeedError> {
+        Ok(Sha256::digest(self.event(seq)?.data.to_string()).into())
+    }
 }
 
 /// An entry made up from its seq: few types, sources and actors, more subjects, some entries without one.

@@ -4,7 +4,7 @@ use super::access::{Grants, Requests, Uses};
 use super::alike::Names;
 use super::approvals::{Approvals, Entitled};
 use super::decisions::Decisions;
-use super::engine::{Projection, View};
+use super::engine::{ActLists, Projection, View};
 use super::escalations::Escalations;
 use super::evidence::EvidenceLists;
 use super::fairness::Tallies;
@@ -34,6 +34,7 @@ pub fn projections(catalog: &Catalog) -> Vec<Projection> {
     all.push(Projection::Lists(Arc::new(EvidenceLists::new(catalog))));
     all.push(Projection::Lists(Arc::new(Entitled)));
     all.push(Projection::Lists(Arc::new(LateLists::new(catalog))));
+    all.push(Projection::Lists(Arc::new(ActLists)));
     all.push(Projection::Tallies(Arc::new(Sources)));
     all.push(Projection::Tallies(Arc::new(Names)));
     all

@@ -51,6 +51,10 @@ impl Source for LogEvents {
     fn event(&self, seq: u64) -> Result<Event, FeedError> {
         self.log.event(seq)
     }
+
+    fn digest(&self, seq: u64) -> Result<[u8; 32], FeedError> {
+        self.log.digest(seq)
+    }
 }
 
 impl EventFeed for LogEvents {

@@ -30,6 +30,8 @@ mod apart_tests;
 #[cfg(test)]
 pub(crate) mod histories;
 #[cfg(test)]
+mod imports_tests;
+#[cfg(test)]
 mod orders_tests;
 
 pub use all::projections;

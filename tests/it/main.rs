@@ -25,6 +25,7 @@ mod describing;
 mod disk_full;
 mod edge;
 mod faults;
+mod imported;
 mod imports;
 mod intake;
 mod late;

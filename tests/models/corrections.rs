@@ -190,10 +190,7 @@ pub fn standing(entries: &[Entry], known: u64) -> Standing {
         book.record(entry);
     }
     let mut facts = book.facts();
-    let imports = imports(&facts);
-    for fact in &mut facts {
-        fact.imported = imports.iter().any(|import| import.holds(fact));
-    }
+    let imports = mark_imported(&mut facts);
     let taken_away = book.taken_away();
     Standing { facts, taken_away, corrections: book.corrections, imports }
 }
@@ -455,8 +452,17 @@ fn fact(own: &Entry, place: &Entry, timed: &Entry) -> Fact {
     }
 }
 
-/// All imports that the facts tell of.
-fn imports(facts: &[Fact]) -> Vec<Import> {
+/// Says of each fact whether it lies inside an import; all imports that the facts tell of.
+pub fn mark_imported(facts: &mut [Fact]) -> Vec<Import> {
+    let imports = imports(facts);
+    for fact in facts {
+        fact.imported = imports.iter().any(|import| import.holds(fact));
+    }
+    imports
+}
+
+/// All imports that the facts tell of, in the order in which they were opened.
+pub fn imports(facts: &[Fact]) -> Vec<Import> {
     let rows = rows::rows(facts, "import");
     let by_seq = |seq: u64| facts.iter().find(|fact| fact.seq == seq);
     let mut imports: Vec<(u64, Import)> = Vec::new();
@@ -493,32 +499,40 @@ fn imports(facts: &[Fact]) -> Vec<Import> {
 // Choice: the seven days are between the recordings. The digest is not checked here. A confirmation of an
 // opening that was replaced does not confirm the replacement: its terms are others.
 pub fn confirmed(proposal: &Fact, facts: &[Fact]) -> Option<u64> {
+    confirmed_before(proposal, facts, u64::MAX)
+}
+
+/// The same by the confirmations that were recorded before `place`.
+// Choice: a confirmation counts by what was recorded before it, and so there is no circle, although that two
+// are one is an act of two itself.
+fn confirmed_before(proposal: &Fact, facts: &[Fact], place: u64) -> Option<u64> {
     let names_it = |fact: &Fact| {
         let of = fact.data.get("of").map(times::source_and_id);
         of.is_some_and(|(source, id)| source == proposal.source && id == proposal.id)
     };
     let is_in_time = |fact: &Fact| {
-        proposal.place < fact.place && fact.recorded.saturating_sub(proposal.recorded) <= 7 * times::DAY
+        proposal.place < fact.place
+            && fact.place < place
+            && fact.recorded.saturating_sub(proposal.recorded) <= 7 * times::DAY
     };
     let confirmations = facts.iter().filter(|fact| fact.ty == "act.confirmed");
     let by_another = confirmations.filter(|fact| names_it(fact) && is_in_time(fact)).filter(|fact| {
         let people = same_people(proposal, facts, fact.place);
-        let is_same_token = fact.actor.starts_with("user:") && people.contains(&fact.actor);
-        !people.contains(&fact.by) && !is_same_token
+        !people.contains(&fact.by) && !people.contains(&fact.actor)
     });
     by_another.map(|fact| fact.place).min()
 }
 
-/// Everybody who is the principal of this act, by what was recorded before `place`.
-// Choice: that two are the same counts as soon as one has said so, confirmed or not: the safe side. A
-// person's token is that person, whomever it speaks for.
+/// Everybody who is the principal of this act, by what was in effect before `place`.
+// Choice: that two are the same counts where two have said so: else anybody could keep two others from acting
+// together. Whose token it is has a hand in it too, a person's or an application's: one token that speaks for
+// both is one.
 fn same_people(fact: &Fact, facts: &[Fact], place: u64) -> BTreeSet<String> {
-    let mut people = BTreeSet::from([fact.by.clone()]);
-    if fact.actor.starts_with("user:") {
-        people.insert(fact.actor.clone());
-    }
-    let told: Vec<&Fact> =
-        facts.iter().filter(|fact| fact.ty == "principal.same_as" && fact.place < place).collect();
+    let mut people = BTreeSet::from([fact.by.clone(), fact.actor.clone()]);
+    let in_effect = |fact: &&Fact| {
+        fact.ty == "principal.same_as" && fact.place < place && confirmed_before(fact, facts, place).is_some()
+    };
+    let told: Vec<&Fact> = facts.iter().filter(in_effect).collect();
     loop {
         let before = people.len();
         for fact in &told {
@@ -539,7 +553,8 @@ mod tests {
 
     use super::*;
 
-    /// A small ledger: each entry is recorded ten seconds after the one before.
+    /// A small ledger: each entry is recorded ten seconds after the one before. Whoever acts posts it, and otherwise an
+    /// application.
     #[derive(Default)]
     struct Ledger(Vec<Entry>);
 
@@ -555,7 +570,8 @@ mod tests {
                 event["time"] = json!(time);
             }
             let recorded = 10 * times::DAY + seq as Micros * 10 * times::SECOND;
-            self.0.push(Entry { seq, recorded, actor: "app:a".into(), event });
+            let actor = event["data"]["by"].as_str().unwrap_or("app:a").to_owned();
+            self.0.push(Entry { seq, recorded, actor, event });
             seq
         }
 
@@ -769,16 +785,23 @@ mod tests {
     #[test]
     fn one_person_under_two_names_confirms_nothing() {
         let mut ledger = Ledger::default();
-        ledger.post(
-            "principal.same_as",
-            json!({"principal": "user:1", "other": "user:2", "reason": "renamed"}),
-        );
+        let same = json!({"principal": "user:1", "other": "user:2", "reason": "renamed", "by": "user:hr"});
+        ledger.post("principal.same_as", same);
         let window =
             json!({"import": "i", "source": "s", "from": "1970-01-01", "to": "1970-01-03", "by": "user:1"});
         ledger.post("import.opened", window);
-        ledger.post("act.confirmed", json!({"of": {"source": "s", "id": "e1"}, "by": "user:2"}));
+        // One alone says so: that is not in effect.
+        let confirm = |of: u64, by: &str| json!({"of": {"source": "s", "id": format!("e{of}")}, "by": by});
+        ledger.post("act.confirmed", confirm(1, "user:2"));
+        assert_eq!(ledger.standing().imports[0].begins, Some(2));
+        ledger.0.pop();
+        ledger.post("act.confirmed", confirm(0, "user:4"));
+        ledger.post("act.confirmed", confirm(1, "user:2"));
         assert_eq!(ledger.standing().imports[0].begins, None);
-        ledger.post("act.confirmed", json!({"of": {"source": "s", "id": "e1"}, "by": "user:3"}));
-        assert_eq!(ledger.standing().imports[0].begins, Some(3));
+        ledger.post("act.confirmed", confirm(1, "user:3"));
+        assert_eq!(ledger.standing().imports[0].begins, Some(4));
+        // One token that speaks for two is one.
+        ledger.0[4].actor = "user:1".into();
+        assert_eq!(ledger.standing().imports[0].begins, None);
     }
 }

@@ -58,6 +58,8 @@ pub struct ShownVote {
     pub right_of: Option<String>,
     /// Whether it has the authority by all that is known now, where that differs.
     pub authority_now: Option<bool>,
+    /// The import inside which it lies.
+    pub imported: Option<String>,
     /// Whether it is the requester's own.
     pub own: bool,
     /// Whether the requester had lent the voter a right.
@@ -89,6 +91,7 @@ impl ShownVote {
             from: optional("from"),
             right_of: optional("right_of"),
             authority_now: vote.get("authority_now").and_then(Value::as_bool),
+            imported: optional("imported"),
             own: is("own"),
             by_requesters_delegate: is("by_requesters_delegate"),
         }

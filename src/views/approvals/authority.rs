@@ -2,10 +2,11 @@
 //! stretches.
 
 use super::entitled::{ANY, ASSIGNED, HOLDER, LENT_TO};
+use super::inside::Inside;
 use super::terms::{Wanted, words};
 use super::told::Told;
 use crate::spec::time::Timestamp;
-use crate::views::engine::{Beside, Result, RowEvent};
+use crate::views::engine::{Beside, Result, RowEvent, import_of};
 use crate::views::stretches::{Ending, Identity, Stretch, Stretches, begins, ends};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -48,9 +49,9 @@ impl<'a> Authority<'a> {
         Authority { beside, before: None }
     }
 
-    /// As it stood when this was recorded.
-    pub(super) fn before(&self, told: &Told) -> Authority<'a> {
-        Authority { beside: self.beside, before: Some(told.place) }
+    /// As it stood among the entries below this one.
+    pub(super) fn before(&self, known_to: u64) -> Authority<'a> {
+        Authority { beside: self.beside, before: Some(known_to) }
     }
 
     fn listed(&self, field: &'static str, who: &str) -> Result<Arc<[RowEvent]>> {
@@ -75,6 +76,17 @@ impl<'a> Authority<'a> {
         let lent = self.beside.before(LENT_TO, &vote.by, known)?.corrected.into_iter();
         found.extend(lent.map(|(_, by)| by));
         Ok(found)
+    }
+
+    /// Which of these events lie inside an import in effect, and which of them.
+    pub(super) fn inside(&self, events: &[&Told]) -> Result<Inside> {
+        let mut inside = Inside::default();
+        for told in events {
+            if let Some(import) = import_of(self.beside, &told.source, told.acted_at, told.place)? {
+                inside.put(told.seq, import);
+            }
+        }
+        Ok(inside)
     }
 
     /// Whether any role had been recorded in the ledger by then.

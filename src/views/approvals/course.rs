@@ -3,6 +3,7 @@
 //! The whole course is walked, whatever moment is asked about; what is shown is how it stands at that moment.
 
 use super::authority::Authority;
+use super::inside::Inside;
 use super::round::{Ballot, Condition, End, EndedBy, Recusal, Round, WhyNot, stated};
 use super::terms::{Terms, Veto, Wanted};
 use super::told::{Act, Told, before};
@@ -38,6 +39,8 @@ pub(super) struct Course<'a> {
     pub(super) unused: Vec<Unused<'a>>,
     /// What was done before the first opening, and is about none.
     pub(super) unplaced: Vec<&'a Told>,
+    /// Which of the events lie inside an import.
+    pub(super) inside: Inside,
 }
 
 /// Of a vote (by entry): the rounds (by the entry that asked) that were over before it was recorded, as known then.
@@ -45,12 +48,13 @@ type Over = BTreeMap<u64, BTreeSet<u64>>;
 
 /// The course of these events, which come in the order in which they were done.
 pub(super) fn course<'a>(events: &[&'a Told], authority: &Authority<'_>) -> Result<Course<'a>> {
+    let inside = authority.inside(events)?;
     let mut over = Over::new();
     if can_end(events) {
         for (looked, vote) in late(events).into_iter().enumerate() {
             let known: Vec<&Told> = events.iter().copied().filter(|told| told.place < vote.place).collect();
             let ended = if looked < MAX_LOOKS_BACK {
-                let then = walk(&known, authority, &over)?;
+                let then = walk(&known, authority, &over, &inside)?;
                 let ended = then.rounds.iter().filter(|round| round.was_over_when_recorded(vote));
                 ended.map(|round| round.asked.seq).collect()
             } else {
@@ -59,7 +63,8 @@ pub(super) fn course<'a>(events: &[&'a Told], authority: &Authority<'_>) -> Resu
             over.insert(vote.seq, ended);
         }
     }
-    walk(events, authority, &over)
+    let course = walk(events, authority, &over, &inside)?;
+    Ok(Course { inside, ..course })
 }
 
 /// Whether any round can have an end.
@@ -92,8 +97,13 @@ fn late<'a>(events: &[&'a Told]) -> Vec<&'a Told> {
     found
 }
 
-fn walk<'a>(events: &[&'a Told], authority: &Authority<'_>, over: &Over) -> Result<Course<'a>> {
-    let mut walker = Walker { course: Course::default(), authority, over };
+fn walk<'a>(
+    events: &[&'a Told],
+    authority: &Authority<'_>,
+    over: &Over,
+    inside: &Inside,
+) -> Result<Course<'a>> {
+    let mut walker = Walker { course: Course::default(), authority, over, inside };
     for told in events {
         match told.act {
             Act::Requested => walker.ask(told)?,
@@ -109,6 +119,7 @@ struct Walker<'a, 'b> {
     course: Course<'a>,
     authority: &'b Authority<'b>,
     over: &'b Over,
+    inside: &'b Inside,
 }
 
 fn is_near(opening: &Told, told: &Told) -> bool {
@@ -141,13 +152,14 @@ impl<'a> Walker<'a, '_> {
     }
 
     /// What was done before this opening and is about it. Before the first one an event can be about nothing else: a vote if
-    /// it was done at most five minutes before, an ending also if it takes effect at or after the opening. Before a later
-    /// one it is about the round that was there already, unless it is a vote whose digest says that it is for the new terms
-    /// and not for those before.
+    /// it was done at most five minutes before, or lies inside an import; an ending within five minutes, or if it takes effect
+    /// at or after the opening. Before a later one it is about the round that was there already, unless it is a vote whose
+    /// digest says that it is for the new terms and not for those before.
     fn told_early(&mut self, asked: &'a Told, terms: &Terms) -> Vec<&'a Told> {
+        let inside = self.inside;
         let Some(round) = self.course.rounds.last_mut() else {
             let is_about = |told: &&Told| match told.act {
-                Act::Granted | Act::Rejected => is_near(asked, told),
+                Act::Granted | Act::Rejected => is_near(asked, told) || inside.holds(told),
                 Act::Withdrawn | Act::Revoked => is_near(asked, told) || told.effective_at >= asked.acted_at,
                 _ => true,
             };
@@ -157,7 +169,7 @@ impl<'a> Walker<'a, '_> {
         };
         let is_about = |ballot: &Ballot<'_>| {
             ballot.why_not == Some(WhyNot::AnotherScope)
-                && is_near(asked, ballot.told)
+                && (is_near(asked, ballot.told) || inside.holds(ballot.told))
                 && ballot.told.data.get("scope_digest") == terms.scope_digest.as_ref()
         };
         let ballots = std::mem::take(&mut round.ballots).into_iter();
@@ -186,7 +198,8 @@ impl<'a> Walker<'a, '_> {
             // It was recorded in its order: what was done before it is what was known.
             None => round.was_over_when_recorded(told),
         };
-        round.why_not(told, moment, was_over)
+        let imported = self.inside.holds(told) && self.inside.holds(round.asked);
+        round.why_not(told, moment, was_over, imported)
     }
 
     fn vote(&mut self, told: &'a Told, moment: Timestamp) -> Result<()> {
@@ -212,14 +225,16 @@ impl<'a> Walker<'a, '_> {
         Ok(())
     }
 
-    /// Authority is judged at the moment the vote was done, by what was recorded before the vote. Where no role had been
-    /// recorded, nobody could have one: then votes against count as well as votes for, else nothing could be rejected.
+    /// Authority is judged at the moment the vote was done, by what was recorded before the vote; inside an import, by what
+    /// was known at its end. Where no role had been recorded, nobody could have one: then votes against count as well as
+    /// votes for, else nothing could be rejected.
     fn cast(&self, round: &Round<'a>, told: &'a Told, moment: Timestamp) -> Result<Ballot<'a>> {
         let (authority, wanted) = (self.authority, round.terms.wanted());
-        let mut rights = authority.rights(told, wanted, told.place)?;
-        let no_roles = rights.is_empty() && !authority.any_role(told.place)?;
+        let known_to = self.inside.known_to(told);
+        let mut rights = authority.rights(told, wanted, known_to)?;
+        let no_roles = rights.is_empty() && !authority.any_role(known_to)?;
         let lack = match rights.is_empty() && !no_roles {
-            true => Some(authority.lack(told, wanted, told.place)?),
+            true => Some(authority.lack(told, wanted, known_to)?),
             false => None,
         };
         if no_roles {
@@ -231,7 +246,7 @@ impl<'a> Walker<'a, '_> {
                 Veto::None => false,
                 Veto::Anybody => !rights.is_empty(),
                 Veto::Roles(roles) => {
-                    no_roles || !authority.rights(told, Wanted { roles, ..wanted }, told.place)?.is_empty()
+                    no_roles || !authority.rights(told, Wanted { roles, ..wanted }, known_to)?.is_empty()
                 }
             };
         let conditions = if for_it { stated(told) } else { Vec::new() };
@@ -250,8 +265,9 @@ impl<'a> Walker<'a, '_> {
     /// A withdrawal counts from the requester or a holder of a quorum role, and ends the newest round where it is open:
     /// others are over, or granted, and what is granted is revoked.
     fn withdraw(&mut self, told: &'a Told, moment: Timestamp) -> Result<()> {
+        let known_to = self.inside.known_to(told);
         let Some(round) = self.course.rounds.last_mut() else { return Ok(()) };
-        let by_stranger = !round.is_known_to(told, self.authority)?;
+        let by_stranger = !round.is_known_to(told, self.authority, known_to)?;
         let mut ended = Vec::new();
         if !by_stranger && round.is_named_by(told) && round.is_open(moment) {
             let moment = told.effective_at.max(round.asked.acted_at);
@@ -266,10 +282,11 @@ impl<'a> Walker<'a, '_> {
     /// round that was over by then stays what it was, and a revocation with effect from before that end goes first. A
     /// stranger is who neither asked for any of these rounds nor holds a role of their quorums.
     fn revoke(&mut self, told: &'a Told, _: Timestamp) -> Result<()> {
+        let known_to = self.inside.known_to(told);
         let mut ended = Vec::new();
         let mut by_stranger = true;
         for round in &mut self.course.rounds {
-            by_stranger &= !round.is_known_to(told, self.authority)?;
+            by_stranger &= !round.is_known_to(told, self.authority, known_to)?;
             let moment = told.effective_at.max(round.asked.acted_at);
             if round.is_named_by(told) && !round.is_over(moment) {
                 round.ends.push(End { how: EndedBy::Revoked, moment, told: Some(told) });

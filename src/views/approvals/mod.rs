@@ -13,6 +13,7 @@ mod authority;
 mod course;
 mod duties;
 mod entitled;
+mod inside;
 mod places;
 mod round;
 mod shown;
@@ -82,7 +83,7 @@ impl View for Approvals {
     }
 
     fn version(&self) -> u64 {
-        // 3: a vote says by which corrections it lost its authority.
+        // 3: a vote says by which corrections it lost its authority, and a row knows what was brought in.
         3
     }
 

@@ -180,7 +180,15 @@ impl<'a> Round<'a> {
     /// A vote that names another digest than its round's is for something else; one that names none is for what was asked.
     /// `valid_until` is the end of what is asked, granted or not: else a vote dated back would cover, a year later, what was
     /// done then.
-    pub(super) fn why_not(&self, told: &Told, moment: Timestamp, was_over: bool) -> Option<WhyNot> {
+    /// Where the round and the vote both lie inside an import (`imported`), all of it was recorded long after, and the vote is
+    /// judged by its act alone.
+    pub(super) fn why_not(
+        &self,
+        told: &Told,
+        moment: Timestamp,
+        was_over: bool,
+        imported: bool,
+    ) -> Option<WhyNot> {
         let (digest, asked) = (told.data.get("scope_digest"), self.terms.scope_digest.as_ref());
         if digest.is_some() && asked.is_some() && digest != asked {
             return Some(WhyNot::AnotherScope);
@@ -195,7 +203,7 @@ impl<'a> Round<'a> {
             return Some(WhyNot::AfterEnd);
         }
         let too_late = self.terms.valid_until.is_some_and(|until| told.recorded_at > until);
-        if was_over || too_late {
+        if (was_over || too_late) && !imported {
             return Some(WhyNot::RecordedAfterEnd);
         }
         let in_capacity = self.terms.asks_for(told.text("capacity"), told.act == Act::Granted);
@@ -256,9 +264,14 @@ impl<'a> Round<'a> {
     }
 
     /// Whether who ends the round is its requester, or holds one of the quorum's roles.
-    pub(super) fn is_known_to(&self, ending: &Told, authority: &Authority<'_>) -> Result<bool> {
+    pub(super) fn is_known_to(
+        &self,
+        ending: &Told,
+        authority: &Authority<'_>,
+        known_to: u64,
+    ) -> Result<bool> {
         Ok(ending.by == self.terms.requester
-            || authority.holds(&ending.by, &self.terms.roles, ending.acted_at, ending.place)?)
+            || authority.holds(&ending.by, &self.terms.roles, ending.acted_at, known_to)?)
     }
 
     /// Whether an ending that names an opening names one of this round's.

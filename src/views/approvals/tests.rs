@@ -2,17 +2,21 @@
 
 use super::*;
 use crate::spec::time::MICROS_PER_MINUTE;
-use crate::views::engine::{Before, RowEvent, fold, testing};
+use crate::views::engine::testing::{self, HeldActs};
+use crate::views::engine::{Before, Brought, Import, RowEvent, fold};
 use daybook_models::approvals::{self as plain, Annulled, Approval};
 use daybook_models::base::{Fact, Moment};
+use daybook_models::corrections;
 use proptest::prelude::*;
 use serde_json::json;
 use std::sync::Arc;
 
-/// Entries beside an approval, held in memory: those that stand, and those that were annulled, and by which correction.
+/// Entries beside an approval, held in memory: those that stand, those that were annulled, and by which correction, and those
+/// about acts of two.
 struct Held {
     standing: Vec<RowEvent>,
     annulled: Vec<(RowEvent, u64)>,
+    acts: HeldActs,
 }
 
 fn is_on(event: &RowEvent, field: &str, value: &str) -> bool {
@@ -20,7 +24,7 @@ fn is_on(event: &RowEvent, field: &str, value: &str) -> bool {
     match field {
         entitled::ASSIGNED => event.ty == "role.assigned",
         entitled::HOLDER => is_role && event.text("principal") == Some(value),
-        _ => !is_role && event.text("to") == Some(value),
+        _ => event.ty.starts_with("delegation.") && event.text("to") == Some(value),
     }
 }
 
@@ -47,6 +51,26 @@ impl Beside for Held {
 
     fn first(&self, field: &'static str, value: &str) -> Result<Option<u64>> {
         Ok(self.on(field, value).map(|event| event.place).min())
+    }
+
+    fn acts(&self, field: &'static str, value: &str) -> Result<Arc<[RowEvent]>> {
+        self.acts.acts(field, value)
+    }
+
+    fn any_act(&self, field: &'static str) -> Result<bool> {
+        self.acts.any_act(field)
+    }
+
+    fn imports(&self, source: &str) -> Result<Arc<[Arc<Import>]>> {
+        self.acts.imports(source)
+    }
+
+    fn brought(&self, import: &Import) -> Result<Brought> {
+        self.acts.brought(import)
+    }
+
+    fn digest(&self, seq: u64) -> Result<String> {
+        self.acts.digest(seq)
     }
 }
 
@@ -84,7 +108,8 @@ fn judged_with(facts: &[Fact], annulled: &[Annulled], at: i64, known: usize) -> 
     let row = fold(&Approvals, &own);
     let annulled = annulled.iter().filter(|one| one.fact.seq < known);
     let annulled = annulled.map(|one| (row_event(&one.fact), one.by)).collect();
-    let judged = Judge::judge(&Approvals, &row, minute(at), &Held { standing, annulled }).unwrap();
+    let held = Held { standing: standing.clone(), annulled, acts: HeldActs(standing) };
+    let judged = Judge::judge(&Approvals, &row, minute(at), &held).unwrap();
     if let Some(judged) = &judged {
         let latest = own.iter().map(|event| event.recorded_at.max(event.effective_at)).max();
         if latest.is_some_and(|latest| latest <= minute(at)) {
@@ -291,7 +316,9 @@ fn both(facts: &[Fact], at: i64, known: usize) -> (Option<Value>, Option<Value>)
 fn both_with(facts: &[Fact], annulled: &[Annulled], at: i64, known: usize) -> (Option<Value>, Option<Value>) {
     let micros = minute(at).micros();
     let moment = Moment { at: micros, known: known as u64, now: micros };
-    let model = plain::approvals_with(facts, annulled, moment);
+    let mut known_facts: Vec<Fact> = facts.iter().filter(|fact| fact.seq < known as u64).cloned().collect();
+    corrections::mark_imported(&mut known_facts);
+    let model = plain::approvals_with(&known_facts, annulled, moment);
     let row = judged_with(facts, annulled, at, known).filter(|row| {
         // A fold without events is no row.
         !row.counts.is_empty()
@@ -309,13 +336,25 @@ fn any_draw() -> impl Strategy<Value = Draw> {
 
 const PEOPLE: [&str; 5] = ["ann", "bob", "cay", "dan", "req"];
 
+/// How late something is told.
+const LATE: [i64; 12] = [0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 15, 30];
+
+/// When it is brought in an hour after it was done.
+const LONG_AGO: [i64; 12] = [5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60];
+
 /// What is told by a draw: kind, who, two choices, how late, how long after the one before.
 fn facts_of(draws: &[Draw]) -> Vec<Fact> {
     let mut facts = Vec::new();
-    let mut now = 0;
-    for (seq, (kind, who, one, other, late, gap)) in (0_u64..).zip(draws) {
+    tell(draws, 0, LATE, &mut facts);
+    facts
+}
+
+/// Tells more, from a minute on.
+fn tell(draws: &[Draw], from: i64, late_by: [i64; 12], facts: &mut Vec<Fact>) {
+    let mut now = from;
+    for (seq, (kind, who, one, other, late, gap)) in (facts.len() as u64..).zip(draws) {
         now += [0, 0, 1, 1, 2, 3, 6, 20][usize::from(*gap)];
-        let act = (now - [0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 15, 30][usize::from(*late)]).max(0);
+        let act = (now - late_by[usize::from(*late)]).max(0);
         let (one, other) = (usize::from(*one), usize::from(*other));
         let by = PEOPLE[usize::from(*who)];
         let another = PEOPLE[one % 5];
@@ -417,7 +456,67 @@ fn facts_of(draws: &[Draw]) -> Vec<Fact> {
             imported: false,
         });
     }
-    facts
+}
+
+/// An import of what `/a` did in the first hour, opened an hour later; its confirmation, by whom it is said; its closing.
+fn import(facts: &mut Vec<Fact>, ty: &str, by: &str) {
+    let seq = facts.len() as u64;
+    let data = match ty {
+        "import.opened" => json!({"import": "I", "source": "/a", "from": text(0), "to": text(60)}),
+        "import.closed" => json!({"import": "I", "counts": {}}),
+        _ => {
+            let Some(of) = facts.iter().find(|fact| fact.ty == "import.opened") else { return };
+            let digest = testing::digest(&of.source, &of.id, &of.ty, &of.data);
+            json!({"of": {"source": of.source, "id": of.id}, "digest": digest})
+        }
+    };
+    let now = facts.last().map_or(minute(60).micros(), |fact| fact.recorded.max(minute(60).micros()));
+    facts.push(Fact {
+        seq,
+        place: seq,
+        recorded: now,
+        act: now,
+        source: "/import".to_owned(),
+        id: format!("e{seq}"),
+        ty: ty.to_owned(),
+        actor: by.to_owned(),
+        by: by.to_owned(),
+        subject: None,
+        data,
+        imported: false,
+    });
+}
+
+/// Histories of which a part is brought in an hour after it was done: opened, perhaps confirmed by somebody else, brought in,
+/// perhaps closed, and what comes after.
+fn any_imported_history() -> impl Strategy<Value = Vec<Fact>> {
+    let draws = |most| prop::collection::vec(any_draw(), 0..most);
+    (draws(5), draws(16), draws(5), 0..4_u8, any::<bool>()).prop_map(
+        |(before, inside, after, confirmed, closed)| {
+            let mut facts = Vec::new();
+            tell(&before, 0, LATE, &mut facts);
+            import(&mut facts, "import.opened", "user:a");
+            if confirmed > 0 {
+                import(
+                    &mut facts,
+                    "act.confirmed",
+                    ["user:a", "user:b", "user:c"][usize::from(confirmed) - 1],
+                );
+            }
+            let now = |facts: &[Fact]| {
+                let last = facts.last().map_or(0, |fact| fact.recorded);
+                ((last - minute(0).micros()) / MICROS_PER_MINUTE).max(60)
+            };
+            let from = now(&facts);
+            tell(&inside, from, LONG_AGO, &mut facts);
+            if closed {
+                import(&mut facts, "import.closed", "user:a");
+            }
+            let from = now(&facts);
+            tell(&after, from, LATE, &mut facts);
+            facts
+        },
+    )
 }
 
 /// Histories in which roles are known from the beginning, or not.
@@ -462,6 +561,17 @@ proptest! {
         let annulled: Vec<Annulled> = annulled.collect();
         for at in [at, 10_000] {
             let (model, row) = both_with(&standing, &annulled, at, known);
+            prop_assert_eq!(model, row);
+        }
+    }
+
+    #[test]
+    fn what_is_brought_in_is_what_the_plain_model_says(
+        facts in any_imported_history(), at in 0..200_i64, known in 1..40_usize,
+    ) {
+        let known = known.min(facts.len());
+        for (at, known) in [(at, known), (10_000, known), (at, facts.len()), (10_000, facts.len())] {
+            let (model, row) = both(&facts, at, known);
             prop_assert_eq!(model, row);
         }
     }
@@ -892,4 +1002,83 @@ fn empty_reasons_are_seen() {
     story.tell(2, 2, "ann", "approval.granted", json!({"capacity": "risk", "rationale": " "}));
     let row = story.at(3);
     assert_eq!((row.is("without_rationale"), row.is("without_pillar")), (true, false));
+}
+
+/// An import of the first hour, opened and confirmed an hour after it began.
+fn opened_import() -> Story {
+    let mut story = Story::default();
+    import(&mut story.0, "import.opened", "user:a");
+    import(&mut story.0, "act.confirmed", "user:b");
+    story
+}
+
+#[test]
+fn a_vote_inside_an_import_counts_long_before_its_opening_and_by_what_was_known_at_the_end() {
+    let mut story = opened_import();
+    let asked = json!({"kind": "k", "scope_digest": "s", "quorum": {"n": 1, "roles": ["risk"]}});
+    let vote = story.tell(10, 61, "ann", "approval.granted", json!({"capacity": "risk"}));
+    story.tell(30, 62, "req", "approval.requested", asked);
+    story.tell(0, 63, "hr", "role.assigned", json!({"principal": "ann", "role": "risk"}));
+    // While it is open, by all that is known.
+    let seen = story.seen(vote);
+    assert_eq!((&seen["counts"], &seen["authority"]), (&json!(true), &json!("held")));
+    assert_eq!((&seen["imported"], &seen["out_of_order"]), (&json!("I"), &json!(true)));
+    assert_eq!(
+        [29, 30].map(|at| judged(&story.0, at, 5).map(|row| row.state)),
+        [None, Some("granted".to_owned())]
+    );
+    // As of before the role was recorded, nobody had one.
+    assert_eq!(state_at(&judged(&story.0, 99, 4).unwrap(), 99), "granted");
+    assert!(judged(&story.0, 99, 4).unwrap().is("no_roles_recorded"));
+    // Closed before the role was recorded, the role is known too late.
+    let mut closed = opened_import();
+    closed.tell(0, 60, "hr", "role.assigned", json!({"principal": "bob", "role": "risk"}));
+    let asked = json!({"kind": "k", "scope_digest": "s", "quorum": {"n": 1, "roles": ["risk"]}});
+    closed.tell(30, 62, "req", "approval.requested", asked);
+    let vote = closed.tell(31, 62, "ann", "approval.granted", json!({"capacity": "risk"}));
+    import(&mut closed.0, "import.closed", "user:a");
+    closed.tell(0, 63, "hr", "role.assigned", json!({"principal": "ann", "role": "risk"}));
+    assert_eq!(closed.state(100), "granted-unverified");
+    assert_eq!(closed.seen(vote)["authority_now"], true);
+}
+
+#[test]
+fn without_its_confirmation_an_import_makes_no_vote_count() {
+    let mut story = Story::default();
+    import(&mut story.0, "import.opened", "user:a");
+    import(&mut story.0, "act.confirmed", "user:a");
+    let asked = json!({"kind": "k", "scope_digest": "s", "quorum": {"n": 1, "roles": ["risk"]}});
+    let vote = story.tell(10, 61, "ann", "approval.granted", json!({"capacity": "risk"}));
+    story.tell(30, 62, "req", "approval.requested", asked);
+    let seen = story.seen(vote);
+    assert_eq!((&seen["counts"], &seen["why_not"]), (&json!(false), &json!("before-opening")));
+    assert_eq!(seen.get("imported"), None);
+}
+
+#[test]
+fn what_is_brought_in_whole_is_judged_by_what_was_done_although_it_had_expired() {
+    let mut story = opened_import();
+    let asked = json!({
+        "kind": "k", "scope_digest": "s", "quorum": {"n": 1, "roles": ["risk"]}, "valid_until": text(50),
+    });
+    story.tell(0, 61, "hr", "role.assigned", json!({"principal": "ann", "role": "risk"}));
+    story.tell(10, 62, "req", "approval.requested", asked.clone());
+    story.tell(12, 63, "ann", "approval.granted", json!({"capacity": "risk"}));
+    assert_eq!(["granted", "expired"].map(str::to_owned), [40, 60].map(|at| story.state(at)));
+    // Outside, a vote that is recorded after the end of what is asked grants nothing.
+    let mut outside = Story::default();
+    outside.tell(0, 61, "hr", "role.assigned", json!({"principal": "ann", "role": "risk"}));
+    outside.tell(10, 62, "req", "approval.requested", asked);
+    let vote = outside.tell(12, 63, "ann", "approval.granted", json!({"capacity": "risk"}));
+    assert_eq!(outside.seen(vote)["why_not"], "recorded-after-end");
+}
+
+#[test]
+fn an_ending_inside_an_import_keeps_the_five_minutes() {
+    let mut story = opened_import();
+    let asked = json!({"kind": "k", "scope_digest": "s", "quorum": {"n": 1, "roles": ["risk"]}});
+    story.tell(10, 61, "req", "approval.withdrawn", json!({}));
+    story.tell(30, 62, "req", "approval.requested", asked);
+    assert_eq!(story.state(40), "pending");
+    assert_eq!(story.at(40).value("withdrawals").unwrap()[0]["ended_nothing"], true);
 }

@@ -84,6 +84,7 @@ impl<'a> Shown<'a> {
         if now != with_authority {
             put("authority_now", now.into());
         }
+        self.course.inside.import(told).map(|import| put("imported", import.import.as_str().into()));
         let mut others = round.ends.iter().filter_map(|end| end.told).filter(|end| end.seq != told.seq);
         if ballot.moment != told.acted_at
             || inverted(told, round.asked)
@@ -98,8 +99,9 @@ impl<'a> Shown<'a> {
     /// that gave it.
     fn annulled_by(&self, round: &Round<'_>, ballot: &Ballot<'_>) -> Result<BTreeSet<u64>> {
         let told = ballot.told;
-        let then = self.authority.before(told);
-        if !has_right(&then, round, ballot, told.place)? {
+        let known_to = self.course.inside.known_to(told);
+        let then = self.authority.before(known_to);
+        if !has_right(&then, round, ballot, known_to)? {
             return Ok(BTreeSet::new());
         }
         let wanted = round.terms.wanted();

@@ -41,6 +41,7 @@ impl Event {
             happened_at: self.happened_at,
             early_by: 0,
             after_turn: false,
+            act: None,
             ty: self.ty.clone(),
             source: self.source.clone(),
             id: self.id.clone(),

@@ -74,7 +74,8 @@ impl Engine {
         let Some(number) = reading.number_of(id, source, when)? else { return Ok(None) };
         let Some(stored) = reading.stored(number)?.filter(|stored| stored.id == id) else { return Ok(None) };
         let siblings = siblings_of(reading.store(), reading.slot, number, &stored)?;
-        let gathered = reading.gathered(number, &stored, &siblings, when)?;
+        let mut gathered = reading.gathered(number, &stored, &siblings, when)?;
+        reading.note_acts(&mut gathered.events, when)?;
         let gone = gathered.gone.into_iter().filter(|(event, _)| event.effective_at <= when.at);
         let mut events: Vec<(RowEvent, Option<u64>)> = gone.map(|(event, by)| (event, Some(by))).collect();
         // In the order in which they are folded, and among them those that do not count.
@@ -90,13 +91,13 @@ impl Engine {
         let shown_from = all.len().saturating_sub(MAX_HISTORY);
         let (mut row, mut shown) = (Row::default(), Row::default());
         let mut holds = Timestamp::FIRST;
-        let show = |row: &Row, at: Timestamp| match reading.view.judge() {
-            Some(judge) => Ok::<_, EngineError>(reading.judge(judge, row, when)?.unwrap_or_default()),
-            None => {
-                let mut shown = row.clone();
-                reading.view.settle(&mut shown, at);
-                reading.view.show(&mut shown, at);
-                Ok(shown)
+        let show = |row: &Row, at: Timestamp| {
+            let mut shown = row.clone();
+            reading.view.settle(&mut shown, at);
+            reading.view.show(&mut shown, at);
+            match reading.view.judge() {
+                Some(judge) => Ok::<_, EngineError>(reading.judge(judge, &shown, when)?.unwrap_or_default()),
+                None => Ok(shown),
             }
         };
         let mut changes = Vec::new();

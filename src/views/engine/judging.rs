@@ -6,6 +6,7 @@
 //! come to: of one row, of each row of a list, and of each that is counted, always by the same words. What it costs is that
 //! rows are looked at one by one where others are found by what is kept of them.
 
+use super::acts::import::{Brought, Import};
 use super::error::Result;
 use super::row::{Row, RowEvent};
 use crate::spec::time::Timestamp;
@@ -49,6 +50,38 @@ pub trait Beside {
     /// # Errors
     /// The store or the log failed.
     fn first(&self, field: &'static str, value: &str) -> Result<Option<u64>>;
+
+    /// Those on a list about acts of two and imports ([`super::ActLists`]) that stand, in the order of recording; the oldest
+    /// ones of very many.
+    ///
+    /// # Errors
+    /// The store or the log failed.
+    fn acts(&self, field: &'static str, value: &str) -> Result<Arc<[RowEvent]>>;
+
+    /// Whether there is any entry of a field of these lists, standing or not.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn any_act(&self, field: &'static str) -> Result<bool>;
+
+    /// All imports of the history of a source: see [`super::imports_of`].
+    ///
+    /// # Errors
+    /// The store or the log failed.
+    fn imports(&self, source: &str) -> Result<Arc<[Arc<Import>]>>;
+
+    /// What lies inside an import in effect.
+    ///
+    /// # Errors
+    /// The log failed.
+    fn brought(&self, import: &Import) -> Result<Brought>;
+
+    /// What a confirmation of an event has to say: `sha256:` and, in 64 hexadecimal digits, the SHA-256 of the event as it
+    /// was recorded (RFC 8785).
+    ///
+    /// # Errors
+    /// The log failed.
+    fn digest(&self, seq: u64) -> Result<String>;
 }
 
 /// Entries on a list as they stood once.

@@ -10,6 +10,7 @@
 //! and folded again from all its events where one comes late or is corrected. The same fold, over fewer events, answers
 //! as of another day and at another time: there is one truth about a row, and no second copy of it.
 
+mod acts;
 mod applying;
 mod audit;
 mod corrections;
@@ -45,6 +46,11 @@ pub(in crate::views) mod tests;
 mod whose_tests;
 
 pub use crate::follow::Event;
+pub use acts::act::{Act, ActStanding};
+pub use acts::import::{Brought, Import};
+pub use acts::imports::{import_of, imports_of};
+pub use acts::listed::{ACTS, ActLists, TYPES as ACT_TYPES};
+pub use acts::two::act_of;
 pub use applying::MAX_BATCH_BYTES;
 pub use corrections::{CORRECTION, Counts, Effect, Standing as CorrectionStanding};
 pub use error::{EngineError, Result};

@@ -1,5 +1,6 @@
 //! How the views are opened, and when all of them are thrown away: as the index is (see `index/open.rs`).
 
+use super::acts::counted::Counter;
 use super::error::{EngineError, Result};
 use super::event::EventFeed;
 use super::keys;
@@ -86,6 +87,7 @@ impl Engine {
             applied: AtomicU64::new(seal.applied),
             recorded_at: AtomicI64::new(last.map_or(i64::MIN, |last| last.recorded_at.micros())),
             failed: OnceLock::new(),
+            counter: Counter::default(),
             reach: ReachFile::open(dir, ledger_id, &seal)?,
             folder,
         };

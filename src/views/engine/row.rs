@@ -1,5 +1,6 @@
 //! What a view keeps: rows, and the events that made them.
 
+use super::acts::act::Act;
 use super::micros;
 use crate::spec::time::{MICROS_PER_SECOND, Timestamp};
 use crate::views::stretches::{self, Done, Identity, Stretches};
@@ -73,6 +74,8 @@ pub struct RowEvent {
     pub by: String,
     /// See [`Assurance`].
     pub assurance: Assurance,
+    /// How it stands, where it is an act of two that somebody looked at ([`super::View::is_act_of_two`]).
+    pub act: Option<Act>,
     /// CloudEvents `data`.
     pub data: Arc<Value>,
 }

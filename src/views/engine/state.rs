@@ -1,5 +1,6 @@
 //! What the engine holds, and how it stands.
 
+use super::acts::counted::Counter;
 use super::error::{EngineError, Result};
 use super::event::EventFeed;
 use super::keys::Slot;
@@ -46,6 +47,8 @@ pub struct Engine {
     /// When the last entry applied was recorded, in microseconds.
     pub(super) recorded_at: AtomicI64,
     pub(super) failed: OnceLock<String>,
+    /// How far imports have been counted.
+    pub(super) counter: Counter,
     pub(super) folder: Folder,
     /// Where it is noted how far they have come.
     pub(super) reach: ReachFile,

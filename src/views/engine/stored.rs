@@ -187,6 +187,7 @@ impl Kept {
             happened_at,
             early_by: 0,
             after_turn: false,
+            act: None,
             ty,
             source,
             id,

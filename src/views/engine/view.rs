@@ -94,6 +94,17 @@ pub trait View: Send + Sync {
         None
     }
 
+    /// Whether events of a type are acts of two: proposals, in effect once somebody else has confirmed them. The fold is told
+    /// how each stands at the moment that is asked about (`RowEvent::act`).
+    fn is_act_of_two(&self, _ty: &str) -> bool {
+        false
+    }
+
+    /// Whether it has types of which events are acts of two. Its rows are then folded when they are asked for, and are judged.
+    fn has_acts_of_two(&self) -> bool {
+        false
+    }
+
     /// Adds to a row what is shown of it at a moment, and is in it in another shape.
     fn show(&self, _row: &mut Row, _at: Timestamp) {}
 

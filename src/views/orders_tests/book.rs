@@ -152,6 +152,11 @@ impl Book {
         self.written.len() - 1
     }
 
+    /// The id of an event that was written.
+    pub(super) fn id(&self, written: usize) -> String {
+        self.written[written].1.id.clone()
+    }
+
     /// Corrects some of it: takes events away, puts others in their place, and takes corrections back.
     pub(super) fn correct(&mut self) {
         let told = self.written.len();

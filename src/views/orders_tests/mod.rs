@@ -12,7 +12,7 @@ mod ties;
 use super::access::{Grants, Requests, Uses};
 use super::approvals::{Approvals, Entitled};
 use super::decisions::Decisions;
-use super::engine::{Projection, View};
+use super::engine::{ActLists, Projection, View};
 use super::escalations::Escalations;
 use super::registers::RegisterView;
 use book::{Book, Dice, History};
@@ -171,6 +171,12 @@ fn decisions() -> Subject {
     Subject::new(vec![Arc::new(Decisions)], stories::decision)
 }
 
+fn imported() -> Subject {
+    let mut subject = Subject::new(vec![Arc::new(Decisions)], stories::imported);
+    subject.views.push(Projection::Lists(Arc::new(ActLists)));
+    subject
+}
+
 fn approvals() -> Subject {
     let mut subject = Subject::new(vec![Arc::new(Approvals)], stories::approval);
     subject.views.push(Projection::Lists(Arc::new(Entitled)));
@@ -196,6 +202,11 @@ fn lives() -> Subject {
 #[test]
 fn decisions_are_the_same_in_whatever_order_they_are_told() {
     decisions().holds();
+}
+
+#[test]
+fn what_is_brought_in_is_the_same_in_whatever_order_it_is_told() {
+    imported().holds();
 }
 
 #[test]
@@ -227,7 +238,7 @@ fn incidents_and_risks_are_the_same_in_whatever_order_they_are_told() {
 /// need not be.
 #[test]
 fn what_may_differ_does_differ() {
-    let subjects = [decisions(), escalations(), approvals(), access()];
+    let subjects = [decisions(), escalations(), approvals(), access(), imported()];
     let histories: Vec<History> = subjects.iter().map(|subject| subject.history(0, EVENTS / 3)).collect();
     for Tie { what, .. } in &TIED {
         let ties = Ties::without(what);

@@ -7,6 +7,7 @@ use crate::follow::{FeedError, Portion, Source};
 use crate::log::identity;
 use crate::spec::time::{MICROS_PER_SECOND, Timestamp};
 use crate::store::EngineKind;
+use crate::views::engine::tests::said;
 use crate::views::engine::{Ask, Engine, Event, EventFeed, Found, Projection, When};
 use crate::views::histories::minute;
 use serde_json::{Map, Value, json};
@@ -54,6 +55,10 @@ impl Source for Recorded {
     fn event(&self, seq: u64) -> Result<Event, FeedError> {
         let event = self.events.get(seq as usize);
         event.map(|event| Event::clone(event)).ok_or_else(|| FeedError("no such entry".into()))
+    }
+
+    fn digest(&self, seq: u64) -> Result<[u8; 32], FeedError> {
+        Ok(said(&self.event(seq)?))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Stories of each kind of row, as they happen and as they are told.
 
-use super::book::{Book, DAY, DAYS, Dice, HOUR, MINUTE, at, text};
+use super::book::{Book, DAY, DAYS, Dice, HOUR, MINUTE, SOURCES, at, text};
+use crate::views::engine::testing;
 use serde_json::{Value, json};
 
 const PEOPLE: [&str; 8] =
@@ -105,6 +106,42 @@ fn made(dice: &mut Dice, id: &str, opened: i64) -> Value {
         put(&mut data, "overseer", dice.pick(&PEOPLE));
     }
     data
+}
+
+/// Decisions, and now and then an import of what a source did until then: proposed by one system, confirmed by another, and
+/// closed days later.
+pub(super) fn imported(book: &mut Book, number: usize) {
+    let (own, opened) = book.begin();
+    if number % 8 != 3 {
+        let id = format!("D{number}");
+        let data = made(&mut book.dice, &id, opened);
+        book.tell(own, "decision.made", opened, data);
+        for review in 0..book.dice.below(4) {
+            let (source, done) = (book.someone(own), book.when(opened, 4 * DAY));
+            let data = json!({
+                "decision": id, "review": format!("R{review}"), "result": "confirmed", "completed_at": text(done),
+            });
+            book.tell(source, "decision.reviewed", done, data);
+        }
+        return;
+    }
+    let of = book.dice.pick(&SOURCES);
+    let data = json!({
+        "import": format!("I{}", number / 2), "source": of, "from": text(opened - 90 * DAY), "to": text(opened),
+        "by": "user:ann",
+    });
+    let import = data["import"].clone();
+    let proposal = book.write(opened, own, "import.opened", at(opened), data.clone());
+    let id = book.id(proposal);
+    let digest = testing::digest(own, &id, "import.opened", &data);
+    let other = book.dice.pick(&SOURCES);
+    let confirmed = opened + book.dice.between(1, 9) * HOUR;
+    let data = json!({"of": {"source": own, "id": id}, "digest": digest, "by": book.dice.pick(&PEOPLE)});
+    book.write(confirmed, other, "act.confirmed", at(confirmed), data);
+    if book.dice.chance(70) {
+        let closed = confirmed + book.dice.between(2, 12) * DAY;
+        book.write(closed, own, "import.closed", at(closed), json!({"import": import, "counts": {}}));
+    }
 }
 
 /// Roles and delegations, most of which are recorded before everything else.

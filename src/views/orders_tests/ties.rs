@@ -25,7 +25,7 @@ pub(super) enum How {
 }
 
 /// All by which rows may differ with the order of recording. Whatever else differs is a fault of a fold.
-pub(super) const TIED: [Tie; 9] = [
+pub(super) const TIED: [Tie; 10] = [
     Tie {
         what: "a correction speaks of what is recorded before it, and of several of one event the last recorded decides",
         how: How::Kept(corrections),
@@ -53,6 +53,10 @@ pub(super) const TIED: [Tie; 9] = [
     Tie {
         what: "a closing ends what is to be done of an escalation only until the ledger knows actions that are told as done",
         how: How::Kept(closings),
+    },
+    Tie {
+        what: "an act of two is in effect by what is recorded after it, and inside an import lies what is recorded between its confirmation and its closing",
+        how: How::Kept(imports),
     },
     Tie {
         what: "lateness: when it was recorded, how much later than it was done, and whether in another order",
@@ -290,6 +294,26 @@ fn rights(history: &History) -> Vec<Sequence> {
         of_rights = Some(right);
     }
     if history.events.iter().any(is_vote) { vec![sequence] } else { Vec::new() }
+}
+
+/// What opens, confirms and closes imports keeps its order, and everything else stays between those between which it was
+/// recorded.
+fn imports(history: &History) -> Vec<Sequence> {
+    let mut sequence: Sequence = Vec::new();
+    let governs = |event: &Event| {
+        let ty = event.ty.as_str();
+        ty.starts_with("import.") || matches!(ty, "act.confirmed" | "principal.same_as")
+    };
+    let mut of_others = false;
+    for (place, event) in history.events.iter().enumerate() {
+        let other = !governs(event);
+        match sequence.last_mut().filter(|_| other && of_others) {
+            Some(group) => group.push(place),
+            None => sequence.push(vec![place]),
+        }
+        of_others = other;
+    }
+    if history.events.iter().any(governs) { vec![sequence] } else { Vec::new() }
 }
 
 /// Closings stay before or after the first action that is told as done.

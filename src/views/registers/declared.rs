@@ -1,7 +1,8 @@
 //! What a register is as a view: what the catalogue declares, and what its rows are.
 
 use super::repeat::opening_of;
-use crate::catalog::{Catalog, Register};
+use super::states::{LAPSED, OPENED, PROPOSED, VOID};
+use crate::catalog::{Acts, Catalog, Register, UNOPENED};
 use crate::spec::time::Timestamp;
 use crate::views::engine::{Opening, Row};
 use sha2::{Digest as _, Sha256};
@@ -23,6 +24,10 @@ pub struct RegisterView {
     pub(super) openings: BTreeMap<String, Opening>,
     /// The names of the key's parts, by which rows are listed.
     pub(super) key: Vec<&'static str>,
+    /// Its types that take two.
+    pub(super) two: BTreeSet<String>,
+    /// The states that its rows may have.
+    pub(super) states: Vec<&'static str>,
 }
 
 impl RegisterView {
@@ -33,9 +38,15 @@ impl RegisterView {
         let opening = register.events.iter().filter(|(_, reaction)| reaction.opens.is_some());
         let openings: BTreeMap<String, Opening> =
             opening.map(|(ty, _)| (ty.clone(), opening_of(catalog, ty))).collect();
-        let version = fingerprint(FOLD_VERSION, &(register, &openings));
-        let kind = Kind::of(register, &openings);
-        RegisterView { version, kind, openings, key, register: register.clone() }
+        let takes_two = |ty: &&String| catalog.get(ty).is_some_and(|known| known.words.acts == Acts::Two);
+        let two: BTreeSet<String> = register.events.keys().filter(takes_two).cloned().collect();
+        let version = match two.is_empty() {
+            true => fingerprint(FOLD_VERSION, &(register, &openings)),
+            false => fingerprint(FOLD_VERSION, &(register, &openings, &two)),
+        };
+        let kind = if two.is_empty() { Kind::of(register, &openings) } else { Kind::Lives };
+        let states = states_of(register, &two);
+        RegisterView { version, kind, openings, key, two, states, register: register.clone() }
     }
 
     /// What the catalogue says of it.
@@ -45,6 +56,19 @@ impl RegisterView {
     }
 }
 
+/// All states of a register's rows.
+fn states_of(register: &Register, two: &BTreeSet<String>) -> Vec<&'static str> {
+    let mut states: Vec<&str> = register.states.iter().map(String::as_str).collect();
+    states.push(UNOPENED);
+    if !two.is_empty() {
+        states.extend([PROPOSED, LAPSED]);
+    }
+    if two.contains(OPENED) {
+        states.push(VOID);
+    }
+    states.into_iter().map(interned).collect()
+}
+
 /// A version for what is declared: another declaration has another one.
 pub(in crate::views) fn fingerprint(fold_version: u64, declared: &impl std::fmt::Debug) -> u64 {
     let hash: [u8; 32] = Sha256::digest(format!("{fold_version} {declared:?}")).into();
@@ -52,7 +76,7 @@ pub(in crate::views) fn fingerprint(fold_version: u64, declared: &impl std::fmt:
     hash.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes) >> 16)
 }
 
-/// The same text for as long as the process lives. There are as many as the catalogue has names of key fields.
+/// The same text for as long as the process lives. There are as many as the catalogue has names of key fields and states.
 fn interned(name: &str) -> &'static str {
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);

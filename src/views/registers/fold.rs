@@ -1,10 +1,14 @@
 //! The fold of registers: rows with one life in rounds, rows of stretches, deployments.
 
+use super::acts::Heed;
 use super::declared::{Kind, RegisterView};
-use super::{deployments, rounds, stretched};
-use crate::catalog::{KEY_JOINER, Moves, UNOPENED};
+use super::states::OPENED;
+use super::{deployments, imports, rounds, stretched};
+use crate::catalog::{KEY_JOINER, Moves};
 use crate::spec::time::Timestamp;
-use crate::views::engine::{OUT_OF_ORDER, Opening, Row, RowEvent, RowName, View};
+use crate::views::engine::{
+    ACT_TYPES, ACTS, Beside, Judge, OUT_OF_ORDER, Opening, Result, Row, RowEvent, RowName, View,
+};
 use crate::views::stretches;
 use serde_json::{Value, json};
 
@@ -47,10 +51,7 @@ impl RegisterView {
         let lies_before = rounds::opened_from(row).is_some_and(|from| event.effective_at < from);
         if ends && event.is_too_early() && lies_before {
             // Told so long before the opening, it is an ending of something else, or a mistake.
-            let nothing = row.list(ENDED_NOTHING);
-            if nothing.len() < MAX_NOTHING {
-                nothing.push(event.seq.into());
-            }
+            end_nothing(row, event);
             return;
         }
         if ends && !row.ended {
@@ -70,7 +71,7 @@ impl RegisterView {
     }
 
     /// Fields take their value from the last event by valid time; events come in the order in which they were done.
-    fn carry(&self, row: &mut Row, event: &RowEvent) {
+    pub(super) fn carry(&self, row: &mut Row, event: &RowEvent) {
         let at = event.effective_at.micros();
         for (name, value) in self.register.carried(&event.ty, &event.data) {
             let stamps = row.memo.entry(VALID_FROM).or_insert_with(|| json!({}));
@@ -112,6 +113,33 @@ impl RegisterView {
             row.fields.extend(told.map(|told| (EXTENDED_DUE_AT.to_owned(), told)));
             row.set(name, first);
         }
+    }
+}
+
+/// Shows that an event ended nothing.
+fn end_nothing(row: &mut Row, event: &RowEvent) {
+    let nothing = row.list(ENDED_NOTHING);
+    if nothing.len() < MAX_NOTHING {
+        nothing.push(event.seq.into());
+    }
+}
+
+impl Judge for RegisterView {
+    fn lists(&self) -> &'static str {
+        ACTS
+    }
+
+    fn types(&self) -> &'static [&'static str] {
+        ACT_TYPES
+    }
+
+    fn judge(&self, row: &Row, at: Timestamp, beside: &dyn Beside) -> Result<Option<Row>> {
+        let opens_imports = self.two.contains(OPENED);
+        Ok(Some(if opens_imports { self.import(row, at, beside)? } else { row.clone() }))
+    }
+
+    fn states(&self, _: &Row) -> Vec<&'static str> {
+        self.states.clone()
     }
 }
 
@@ -166,6 +194,18 @@ impl View for RegisterView {
         told.unwrap_or(event.effective_at)
     }
 
+    fn is_act_of_two(&self, ty: &str) -> bool {
+        self.two.contains(ty)
+    }
+
+    fn has_acts_of_two(&self) -> bool {
+        !self.two.is_empty()
+    }
+
+    fn judge(&self) -> Option<&dyn Judge> {
+        if self.two.is_empty() { None } else { Some(self) }
+    }
+
     fn is_reckoned(&self, ty: &str) -> bool {
         self.kind != Kind::Lives && self.register.events.contains_key(ty)
     }
@@ -197,6 +237,13 @@ impl View for RegisterView {
                 row.set(name, part);
             }
         }
+        if self.has_acts_of_two() {
+            match self.heed(row, event) {
+                Heed::Does => imports::note(row, event),
+                Heed::Waits => return imports::note(row, event),
+                Heed::EndsNothing => return end_nothing(row, event),
+            }
+        }
         match self.kind {
             Kind::Lives => self.step_of_life(row, event),
             Kind::Beside => self.step_beside(row, event),
@@ -225,6 +272,9 @@ impl View for RegisterView {
 
     fn flags(&self) -> Vec<&'static str> {
         match self.kind {
+            Kind::Lives if self.two.contains(OPENED) => {
+                vec![imports::DIFFERS, rounds::MISSED_BEFORE, OUT_OF_ORDER]
+            }
             Kind::Lives => vec![rounds::MISSED_BEFORE, OUT_OF_ORDER],
             Kind::Beside => vec![OUT_OF_ORDER],
             Kind::Deployments => vec![deployments::OVER_ONE, OUT_OF_ORDER],
@@ -232,8 +282,7 @@ impl View for RegisterView {
     }
 
     fn words(&self, field: &str) -> Option<Vec<String>> {
-        let states = || self.register.states.iter().cloned().chain([UNOPENED.to_owned()]);
-        (field == "state").then(|| states().collect())
+        (field == "state").then(|| self.states.iter().copied().map(str::to_owned).collect())
     }
 
     fn places_of(&self, field: &str) -> Vec<(String, String)> {

@@ -219,7 +219,8 @@ fn vote(
         // What is recorded later never makes a vote count, nor undoes one: it is shown (section 3).
         authority_now: Some(has_right(round, ballot, authority, NOW)).filter(|now| *now != with_authority),
         // Only an annulled role or delegation takes authority away, marked (section 3).
-        annulled: !with_authority && has_right(round, ballot, &authority.when_recorded(fact), fact.place),
+        annulled: !with_authority
+            && has_right(round, ballot, &authority.when_judged(fact), authority.known_to(fact)),
         out_of_order: is_vote_out_of_order(round, ballot),
         ambiguous: ballot.ambiguous,
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::Annulled;
 use super::reading::{FIVE_MINUTES, before, begins, effective, ends, names, text, words};
 use crate::base::{Fact, Micros};
+use crate::corrections::{Import, imports};
 
 /// What was recorded of roles, delegations and imports.
 pub(super) struct Authority<'a> {
@@ -14,16 +15,9 @@ pub(super) struct Authority<'a> {
     unassigned: Vec<&'a Fact>,
     lent: Vec<&'a Fact>,
     taken_back: Vec<&'a Fact>,
-    imports: Vec<Import<'a>>,
+    imports: Vec<Import>,
     facts: Vec<&'a Fact>,
     annulled: Vec<&'a Annulled>,
-}
-
-/// One import: whose events it takes, and between which entries.
-struct Import<'a> {
-    source: &'a str,
-    opened: u64,
-    closed: u64,
 }
 
 /// All that is known, whenever it was recorded.
@@ -40,34 +34,26 @@ pub(super) struct Wanted<'a> {
 impl<'a> Authority<'a> {
     pub(super) fn new(facts: &[&'a Fact], annulled: &[&'a Annulled]) -> Self {
         let of = |ty: &str| facts.iter().copied().filter(|fact| fact.ty == ty).collect::<Vec<_>>();
-        let closings = of("import.closed");
-        let imports = of("import.opened")
-            .into_iter()
-            .filter_map(|opening| {
-                let name = text(opening, "import")?;
-                let closed = closings
-                    .iter()
-                    .filter(|closing| text(closing, "import") == Some(name) && closing.place > opening.place)
-                    .map(|closing| closing.place)
-                    .min();
-                let source = text(opening, "source")?;
-                Some(Import { source, opened: opening.place, closed: closed.unwrap_or(NOW) })
-            })
-            .collect();
+        // Whatever says that two identifiers are one, or confirms something, has a say in what is in effect.
+        let has_a_say = |fact: &&&Fact| {
+            fact.ty.starts_with("import.") || fact.ty == "act.confirmed" || fact.ty == "principal.same_as"
+        };
+        let about: Vec<Fact> = facts.iter().filter(has_a_say).map(|fact| Fact::clone(fact)).collect();
         Self {
             assigned: of("role.assigned"),
             unassigned: of("role.unassigned"),
             lent: of("delegation.granted"),
             taken_back: of("delegation.revoked"),
-            imports,
+            imports: imports(&about),
             facts: facts.to_vec(),
             annulled: annulled.to_vec(),
         }
     }
 
-    /// As it stood when an act was recorded: with what was annulled only later.
-    pub(super) fn when_recorded(&self, act: &Fact) -> Authority<'a> {
-        let later = self.annulled.iter().filter(|one| one.by >= act.place).map(|one| &one.fact);
+    /// As it stood among what an act is judged by: with what was annulled only later.
+    pub(super) fn when_judged(&self, act: &Fact) -> Authority<'a> {
+        let known_to = self.known_to(act);
+        let later = self.annulled.iter().filter(|one| one.by >= known_to).map(|one| &one.fact);
         let facts: Vec<&Fact> = self.facts.iter().copied().chain(later).collect();
         Authority::new(&facts, &[])
     }
@@ -75,16 +61,13 @@ impl<'a> Authority<'a> {
     /// Below which place an act is judged: what was recorded before it (section 3); for one inside an import,
     /// what was known at the import's end (section 4). An import that is not closed has not ended: all that
     /// is known.
+    // Choice: of several imports that hold it, the one that was opened last.
     pub(super) fn known_to(&self, act: &Fact) -> u64 {
         if !act.imported {
             return act.place;
         }
-        self.imports
-            .iter()
-            .filter(|import| import.source == act.source)
-            .filter(|import| import.opened < act.place && act.place < import.closed)
-            .max_by_key(|import| import.opened)
-            .map_or(NOW, |import| import.closed)
+        let import = self.imports.iter().rfind(|import| import.holds(act));
+        import.and_then(|import| import.closed).unwrap_or(NOW)
     }
 
     /// Whether any role had been recorded in the ledger (section 3, `no-roles-recorded`).

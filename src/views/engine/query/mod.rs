@@ -1,5 +1,7 @@
 //! Asking for rows: one, or those that fit, as they are now, as they were known, and as they held at a time.
 
+mod acting;
+mod aside;
 mod asked;
 mod counts;
 mod fits;

@@ -47,7 +47,13 @@ impl Engine {
         let reading = self.reading(view)?;
         match reading.number_of(id, source, when)? {
             // What was asked for by another name than its own is not there: the name led to a row since.
-            Some(number) => Ok(reading.found(number, when)?.filter(|found| found.id == id)),
+            Some(number) => {
+                let mut found = reading.found(number, when)?.filter(|found| found.id == id);
+                if let Some(found) = &mut found {
+                    reading.mark_imported(found, when)?;
+                }
+                Ok(found)
+            }
             None => Ok(None),
         }
     }
@@ -87,7 +93,12 @@ impl Engine {
     /// # Errors
     /// See [`Engine::view`].
     pub fn list(&self, view: &str, ask: &Ask) -> Result<Page> {
-        self.reading(view)?.list(ask)
+        let reading = self.reading(view)?;
+        let mut page = reading.list(ask)?;
+        for found in &mut page.rows {
+            reading.mark_imported(found, ask.when)?;
+        }
+        Ok(page)
     }
 
     /// How many rows have each value of a facet (`state`, or one that the view counts by), as things are at a time;

@@ -4,6 +4,7 @@ use super::asked::{Found, SCHEDULED, Scheduled, When};
 use super::remembered::Remembered;
 use crate::catalog::Catalog;
 use crate::store::{Reader, Table};
+use crate::views::engine::acts::listed::ACTS;
 use crate::views::engine::corrections::Corrections;
 use crate::views::engine::error::{EngineError, Result};
 use crate::views::engine::fold::advance;
@@ -31,6 +32,8 @@ pub(in crate::views::engine) struct Reading<'a> {
     pub(in crate::views::engine) catalog: Arc<Catalog>,
     /// Where the lists stand that the view's judge looks at.
     pub(super) lists: Option<Slot>,
+    /// Where the lists stand about acts of two and imports; none in a ledger that keeps none.
+    pub(super) acts: Option<Slot>,
     pub(in crate::views::engine) slot: Slot,
     pub(in crate::views::engine) view: Arc<dyn View>,
     pub(in crate::views::engine) applied: u64,
@@ -52,16 +55,27 @@ impl Engine {
             else {
                 return Err(self.absent(state, name));
             };
-            let is_asked = |member: &&Member| {
-                view.judge().is_some_and(|judge| judge.lists() == member.projection.name())
-                    && matches!(member.projection, Projection::Lists(_))
+            let lists_of = |name: &str| {
+                let is_it = |member: &&Member| {
+                    name == member.projection.name() && matches!(member.projection, Projection::Lists(_))
+                };
+                state.members.iter().find(is_it).map(|member| member.slot)
             };
-            let lists = state.members.iter().find(is_asked).map(|member| member.slot);
-            Ok((member.slot, member.rows, view.clone(), lists, state.catalog.clone(), self.applied()))
+            let acts = lists_of(ACTS);
+            let lists = view.judge().and_then(|judge| lists_of(judge.lists()));
+            // Judged without lists that are being made it would be another one.
+            if view.judge().is_some()
+                && acts.is_none()
+                && state.building.iter().any(|other| other.projection.name() == ACTS)
+            {
+                return Err(self.absent(state, ACTS));
+            }
+            let (catalog, view) = (state.catalog.clone(), view.clone());
+            Ok((member.slot, member.rows, view, (lists, acts), catalog, self.applied()))
         });
-        let (slot, rows, view, lists, catalog, applied) = seen?;
+        let (slot, rows, view, (lists, acts), catalog, applied) = seen?;
         let remembered = Remembered::default();
-        Ok(Reading { engine: self, still, catalog, lists, slot, view, applied, rows, remembered })
+        Ok(Reading { engine: self, still, catalog, lists, acts, slot, view, applied, rows, remembered })
     }
 
     pub(in crate::views::engine) fn absent(&self, state: &State, name: &str) -> EngineError {
@@ -151,6 +165,9 @@ impl Reading<'_> {
         let siblings = siblings_of(self.store(), self.slot, number, &stored)?;
         let others = siblings.iter().filter(|(_, number)| *number < when.known).count() as u64;
         let others = others + u64::from(stored.beside.is_some());
+        if self.view.has_acts_of_two() {
+            return self.with_acts(number, stored, (&siblings, others), when);
+        }
         if let Some(judge) = self.view.judge() {
             return self.judged(judge, number, stored, (&siblings, others), when);
         }
@@ -175,20 +192,32 @@ impl Reading<'_> {
             }));
         }
         let gathered = self.gathered(number, &stored, &siblings, when)?;
+        Ok(self.made_of(number, stored, gathered, others, when))
+    }
+
+    /// What the gathered events of a row make of it as of a moment; none if it is not there by then.
+    pub(super) fn made_of(
+        &self,
+        number: u64,
+        stored: Stored,
+        gathered: Gathered,
+        others: u64,
+        when: When,
+    ) -> Option<Found> {
         let mut row = Row::default();
         // What holds only later is shown as such, and never as if it were not there.
         let events = if gathered.events.is_empty() { &gathered.later } else { &gathered.events };
         let is_there = |event: &&RowEvent| event.acted_at <= when.at || event.effective_at <= when.at;
         let reckoned = |event: &RowEvent| self.view.is_reckoned(&event.ty);
         if !events.iter().any(|event| is_there(&event)) {
-            return Ok(None);
+            return None;
         }
         let mut opened_at = None;
         for event in events.iter().filter(|event| is_there(event) || reckoned(event)) {
             opened_at = opened_at.or(Some(event.effective_at));
             advance(&*self.view, &mut row, event);
         }
-        let Some(opened_at) = opened_at else { return Ok(None) };
+        let opened_at = opened_at?;
         let holding = events.iter().map(|event| event.effective_at).filter(|from| *from <= when.at);
         let later = gathered.events.iter().filter(|event| event.effective_at > when.at);
         let later = gathered.later.iter().chain(later).filter(|event| event.acted_at <= when.at);
@@ -203,7 +232,7 @@ impl Reading<'_> {
             stored.corrected.into_iter().filter(|(_, correction)| *correction < when.known).collect();
         let last_seq = corrected.iter().map(|(_, correction)| *correction).fold(gathered.last_seq, u64::max);
         let changed_at = holding.max().unwrap_or(opened_at);
-        Ok(Some(Found {
+        Some(Found {
             id: stored.id,
             number,
             last_seq,
@@ -213,7 +242,7 @@ impl Reading<'_> {
             others,
             scheduled,
             row,
-        }))
+        })
     }
 
     pub(in crate::views::engine) fn corrections(&self) -> Corrections<'_> {
@@ -241,7 +270,7 @@ impl Reading<'_> {
     }
 
     /// A row's events in the order of recording, and what was kept of them.
-    fn events(&self, number: u64) -> Result<Vec<Placed>> {
+    pub(super) fn events(&self, number: u64) -> Result<Vec<Placed>> {
         let mut found = BTreeMap::new();
         let (from, to) = keys::events(self.slot, number);
         self.store().scan(Table::Events, &from, &to, false, &mut |key, value| {
