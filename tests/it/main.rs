@@ -12,6 +12,7 @@ mod kit;
 mod adoption;
 mod appending;
 mod asking;
+mod bounds;
 mod business_time;
 mod cataloguing;
 mod caveats;

@@ -18,6 +18,7 @@ mod error;
 mod event;
 mod fold;
 mod following;
+mod footholds;
 mod gather;
 mod history;
 mod judging;
@@ -38,6 +39,8 @@ mod tally;
 mod view;
 
 #[cfg(test)]
+mod bounds_tests;
+#[cfg(test)]
 pub(in crate::views) mod testing;
 #[cfg(test)]
 pub(in crate::views) mod tests;
@@ -50,7 +53,7 @@ pub use corrections::{CORRECTION, Effect, Standing as CorrectionStanding};
 pub use error::{EngineError, Result};
 pub use event::EventFeed;
 pub use fold::fold;
-pub use history::{Change, History};
+pub use history::{Change, History, HistoryPart, MAX_HISTORY};
 pub use judging::{Beside, Judge};
 pub use keys::DateKind;
 pub use lists::{Counted, EntryLists};
@@ -58,7 +61,7 @@ pub(in crate::views) use opening::told_digest;
 pub use opening::{CONFLICTS, Opening};
 pub use order::arrange;
 pub use others::ModelDay;
-pub use query::{Ask, EXPIRED, Found, Page, Place, SCHEDULED, Scheduled, Sort, When};
+pub use query::{Ask, EXPIRED, Found, Page, Part, Place, SCHEDULED, Scheduled, Sort, When};
 pub use row::{Assurance, EARLY, Row, RowEvent, telling};
 pub use slots::Projection;
 pub use state::{Engine, Standing};
