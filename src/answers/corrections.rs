@@ -81,7 +81,7 @@ pub fn list(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Pag
         unheard = Listener::new(inquiry, &moment).unheard("source", source, None)?;
     }
     let body = Page { items: walked.items, next, unheard };
-    Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
+    Ok(Answer { body, as_of: moment.as_of().cut(walked.partial), applied: moment.engine.applied() })
 }
 
 /// How a correction stands, in a word.

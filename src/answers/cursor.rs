@@ -4,7 +4,7 @@
 use super::error::AnswerError;
 use crate::spec::encoding::{from_hex, to_hex};
 use crate::spec::time::Timestamp;
-use crate::views::engine::Place;
+use crate::views::engine::{Part, Place};
 use sha2::{Digest as _, Sha256};
 
 /// First byte of a cursor; another layout gets another.
@@ -12,6 +12,9 @@ const VERSION: u8 = 1;
 
 /// First byte of a cursor into a list of rows.
 const PLACE_VERSION: u8 = 2;
+
+/// First byte of a cursor into a list of rows that is sorted part by part.
+const PART_VERSION: u8 = 4;
 
 /// First byte of a cursor into a list in the order of names.
 const NAME_VERSION: u8 = 3;
@@ -42,9 +45,14 @@ pub fn decode(query: &str, cursor: &str) -> Result<u64, AnswerError> {
 /// The cursor for going on after a row.
 #[must_use]
 pub fn encode_place(query: &str, place: Place) -> String {
-    let mut bytes = vec![PLACE_VERSION];
-    bytes.extend_from_slice(&place.date.micros().to_be_bytes());
-    bytes.extend_from_slice(&place.number.to_be_bytes());
+    let Place { date, number, part } = place;
+    let mut bytes = vec![if part == Part::WHOLE { PLACE_VERSION } else { PART_VERSION }];
+    bytes.extend_from_slice(&date.micros().to_be_bytes());
+    bytes.extend_from_slice(&number.to_be_bytes());
+    if part != Part::WHOLE {
+        bytes.extend_from_slice(&part.from.to_be_bytes());
+        bytes.extend_from_slice(&part.to.to_be_bytes());
+    }
     bytes.extend_from_slice(&digest(query));
     to_hex(&bytes)
 }
@@ -54,14 +62,23 @@ pub fn encode_place(query: &str, place: Place) -> String {
 /// # Errors
 /// Not a cursor, or one of another query.
 pub fn decode_place(query: &str, cursor: &str) -> Result<Place, AnswerError> {
-    let read = || {
-        let bytes = from_hex::<21>(cursor)?;
-        let ([PLACE_VERSION], rest) = bytes.split_first_chunk()? else { return None };
+    let place = |bytes: &[u8], version: u8| {
+        let (first, rest) = bytes.split_first()?;
         let (date, rest) = rest.split_first_chunk()?;
-        let (number, of) = rest.split_first_chunk()?;
+        let (number, rest) = rest.split_first_chunk()?;
+        let (part, of) = rest.split_last_chunk().map(|(part, of)| (part, *of))?;
         let date = Timestamp::from_micros(i64::from_be_bytes(*date))?;
-        let place = Place { date, number: u64::from_be_bytes(*number) };
-        (of == digest(query)).then_some(place)
+        let place = Place { date, ..Place::numbered(u64::from_be_bytes(*number)) };
+        (*first == version && of == digest(query)).then(|| (place, part.to_vec()))
+    };
+    let read = || {
+        if let Some(bytes) = from_hex::<21>(cursor) {
+            return place(&bytes, PLACE_VERSION).map(|(place, _)| place);
+        }
+        let (place, part) = place(&from_hex::<37>(cursor)?, PART_VERSION)?;
+        let (from, to) = part.split_first_chunk()?;
+        let (from, to) = (u64::from_be_bytes(*from), u64::from_be_bytes(*to.first_chunk()?));
+        Some(Place { part: Part { from, to }, ..place })
     };
     read().ok_or(AnswerError::Cursor)
 }
@@ -111,10 +128,15 @@ mod tests {
         assert!(decode("type=b", &cursor).is_err());
         assert!(decode("type=a", "").is_err());
         assert!(decode("type=a", &cursor[2..]).is_err());
-        let place = Place { date: Timestamp::EPOCH.saturating_add(-7), number: u64::MAX };
-        let cursor = encode_place("state=open", place);
-        assert_eq!(decode_place("state=open", &cursor).ok(), Some(place));
-        assert!(decode_place("state=shut", &cursor).is_err());
+        let date = Timestamp::EPOCH.saturating_add(-7);
+        for part in [Part::WHOLE, Part { from: 0, to: 7 }, Part { from: 7, to: u64::MAX }] {
+            let place = Place { date, number: u64::MAX, part };
+            let cursor = encode_place("state=open", place);
+            assert_eq!(decode_place("state=open", &cursor).ok(), Some(place));
+            assert!(decode_place("state=shut", &cursor).is_err());
+            assert!(decode_place("state=open", &cursor[..cursor.len() - 2]).is_err());
+        }
+        let cursor = encode_place("state=open", Place { date, ..Place::numbered(u64::MAX) });
         assert!(decode("state=open", &cursor).is_err());
         let cursor = encode_name("all", "/bänk/x");
         assert_eq!(decode_name("all", &cursor).ok().as_deref(), Some("/bänk/x"));

@@ -7,7 +7,7 @@ use super::row::ShownRow;
 use super::rows::absent;
 use super::{Answer, Inquiry, parsed};
 use crate::spec::canonical;
-use crate::views::engine::Change;
+use crate::views::engine::{Change, HistoryPart, MAX_HISTORY};
 use serde_json::Value;
 
 /// What a decision rests on, and what is about it.
@@ -51,8 +51,10 @@ pub fn one(
     let engine = &moment.engine;
     let absent = || Err(absent(&moment, "decisions", id, source));
     let found = engine.row_of("decisions", id, source, moment.when)?.map_or_else(absent, Ok)?;
-    let history = engine.history_of("decisions", id, source, moment.when)?;
-    let history = history.map(|history| history.changes).unwrap_or_default();
+    // From its beginning, which has the event by which it was made.
+    let part = HistoryPart { after: None, newest_first: false, limit: MAX_HISTORY };
+    let history = engine.history_of("decisions", id, source, moment.when, part)?;
+    let (history, next) = history.map(|history| (history.changes, history.next)).unwrap_or_default();
     let counted = |change: &&Change| change.ty == "decision.made" && change.corrected_by.is_none();
     let made = match history.iter().rev().find(counted) {
         Some(change) => {
@@ -67,5 +69,5 @@ pub fn one(
         Behind { entry: found.number, case: text("case"), model: text("model"), version: text("version") };
     let row = ShownRow::of(&*view, found, moment.when.at);
     let body = Decision { row, made, history, behind };
-    Ok(Answer { body, as_of: moment.as_of(), applied: engine.applied() })
+    Ok(Answer { body, as_of: moment.as_of().cut(next.is_some()), applied: engine.applied() })
 }

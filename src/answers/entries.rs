@@ -5,7 +5,7 @@ use super::deadline::Deadline;
 use super::error::AnswerError;
 use super::moment::{Held, MAX_WAIT, nothing_to_wait_for, patience, read_time};
 use super::parameters::Parameters;
-use super::walk::{indexed, resumed, walk};
+use super::walk::{MAX_WALKED, indexed, resumed, walk};
 use super::words::check_types;
 use super::{Desk, Inquiry, Page, Unheard, cursor, parsed};
 use crate::identity::Principal;
@@ -164,7 +164,7 @@ pub fn list<T>(
         range,
         newest_first,
         limit,
-        usize::MAX,
+        MAX_WALKED,
         |range, limit| match index {
             Some(index) => indexed(index, filter.indexed(), range, newest_first, limit),
             None if newest_first => Ok((range.0..range.1).rev().take(limit).collect()),

@@ -78,11 +78,7 @@ impl From<EngineError> for AnswerError {
                 "the view {name:?} is being built: {applied} of {of} entries; the others answer, and so will this one"
             )),
             EngineError::TookTooLong => AnswerError::TookTooLong,
-            EngineError::TooManyToSort => AnswerError::Parameter(
-                "more rows fit than are sorted for one answer; narrow them with filters, such as state, owner or \
-                 opened_from and opened_to, or ask for them in the order of the ledger with \"sort=recorded\""
-                    .to_owned(),
-            ),
+            EngineError::NotInIt => AnswerError::Cursor,
             other => AnswerError::Views(other),
         }
     }

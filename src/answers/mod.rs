@@ -196,6 +196,16 @@ pub struct AsOf {
     pub views: u32,
     /// How many publications the catalogue holds by which they were folded.
     pub catalog: u64,
+    /// Whether the answer ends before all that was asked for, because as much was looked at as is for one answer.
+    pub partial: bool,
+}
+
+impl AsOf {
+    /// The same of an answer that ends before all that was asked for, if it does.
+    #[must_use]
+    pub fn cut(self, partial: bool) -> AsOf {
+        AsOf { partial: self.partial || partial, ..self }
+    }
 }
 
 /// An answer, and what it says of itself.

@@ -75,6 +75,7 @@ impl Moment {
             final_: self.final_,
             views: self.engine.versions(),
             catalog: self.catalog,
+            partial: false,
         }
     }
 

@@ -5,7 +5,7 @@ use super::error::AnswerError;
 use super::walk::{MAX_WALKED, index_up_to, indexed, walk};
 use crate::index::Filter;
 use crate::spec::time::{MICROS_PER_MINUTE, Timestamp};
-use crate::views::engine::{CORRECTION, Change, Engine, EngineError, Event, When};
+use crate::views::engine::{CORRECTION, Change, Engine, EngineError, Event, HistoryPart, MAX_HISTORY, When};
 use crate::views::sources::{SOURCES, Stretch, minute_name, minute_of};
 use serde_json::Value;
 
@@ -160,7 +160,8 @@ fn said(
             return Ok(vec![last]);
         }
     }
-    let history = engine.history(RECONCILIATIONS, source, when)?;
+    let newest = HistoryPart { after: None, newest_first: true, limit: MAX_HISTORY };
+    let history = engine.history_of(RECONCILIATIONS, source, None, when, newest)?;
     let changes = history.map(|history| history.changes).unwrap_or_default();
     let counts = |change: &&Change| change.corrected_by.is_none() && change.ty == RECONCILED;
     let mut seqs: Vec<u64> = changes.iter().filter(counts).map(|change| change.seq).collect();

@@ -9,7 +9,7 @@ use super::parameters::Parameters;
 use super::row::{Column, ShownRow, columns};
 use super::words::no_word;
 use super::{Answer, Inquiry, Page};
-use crate::views::engine::{CONFLICT, History};
+use crate::views::engine::{CONFLICT, Change, HistoryPart, MAX_HISTORY};
 
 /// A page of rows, and what each of them has.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +36,7 @@ pub fn list(inquiry: &Inquiry<'_>, name: &str, parameters: &Parameters) -> Resul
     let next = page.next.map(|place| cursor::encode_place(&identity, place));
     let caveats = caveats::with_first(inquiry, &moment, &*view, parameters)?;
     let body = Rows { columns: columns(&*view), page: Page { items, next, unheard }, caveats };
-    Ok(Answer { body, as_of: moment.as_of(), applied: page.applied })
+    Ok(Answer { body, as_of: moment.as_of().cut(page.partial), applied: page.applied })
 }
 
 /// One row.
@@ -60,6 +60,15 @@ pub fn one(
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
 }
 
+/// What made a row what it is, entry by entry.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RowHistory {
+    /// By effective time, or from its end.
+    pub changes: Vec<Change>,
+    /// The cursor to go on with; none at the end.
+    pub next: Option<String>,
+}
+
 /// What made a row what it is, by effective time; the last of it first, if it is asked for so.
 ///
 /// # Errors
@@ -69,17 +78,20 @@ pub fn history(
     name: &str,
     id: &str,
     parameters: &Parameters,
-) -> Result<Answer<History>, AnswerError> {
+) -> Result<Answer<RowHistory>, AnswerError> {
     let newest_first = parameters.newest_first(false)?;
-    let moment = moment(inquiry, &parameters.moment)?;
+    let limit = parameters.get("limit").map(|_| parameters.limit()).transpose()?;
+    let AskedMoment { as_of, at, .. } = &parameters.moment;
     let source = parameters.get("source");
-    let body = moment.engine.history_of(name, id, source, moment.when)?;
-    let mut body = body.map_or_else(|| Err(absent(&moment, name, id, source)), Ok)?;
-    if newest_first {
-        body.changes.reverse();
-    }
-    let applied = body.applied;
-    Ok(Answer { body, as_of: moment.as_of(), applied })
+    let identity = format!("history {name} {id:?} {source:?} {newest_first} {as_of:?} {at:?}");
+    let after = parameters.get("cursor").map(|text| cursor::decode(&identity, text)).transpose()?;
+    let moment = moment(inquiry, &parameters.moment)?;
+    let part = HistoryPart { after, newest_first, limit: limit.unwrap_or(MAX_HISTORY) };
+    let found = moment.engine.history_of(name, id, source, moment.when, part)?;
+    let found = found.map_or_else(|| Err(absent(&moment, name, id, source)), Ok)?;
+    let as_of = moment.as_of().cut(limit.is_none() && found.next.is_some());
+    let next = found.next.map(|seq| cursor::encode(&identity, seq));
+    Ok(Answer { body: RowHistory { changes: found.changes, next }, as_of, applied: found.applied })
 }
 
 /// How many rows have which value.

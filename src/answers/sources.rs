@@ -98,7 +98,8 @@ pub fn list(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Pag
         check_types(inquiry.desk(), "type", types)?;
     }
     let moment = asked_now(inquiry, parameters)?;
-    let answer = |body| Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() };
+    let answer =
+        |body, partial| Answer { body, as_of: moment.as_of().cut(partial), applied: moment.engine.applied() };
     let fits = |shown: &Source| {
         incomplete.is_none_or(|wanted| shown.incomplete == wanted)
             && types.as_ref().is_none_or(|types| shown.has_posted(types))
@@ -112,9 +113,9 @@ pub fn list(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Pag
             page.unheard = Listener::new(inquiry, &moment).unheard("source", source, None)?;
         }
         page.items.extend(shown.filter(|shown| after.is_none() && fits(shown)));
-        return Ok(answer(page));
+        return Ok(answer(page, false));
     }
-    let reconciled = reconciled(inquiry, &moment.engine)?;
+    let (reconciled, are_all) = reconciled(inquiry, &moment.engine)?;
     let mut looked_at = 0;
     let mut comparing = Comparing { inquiry: *inquiry, engine: &moment.engine, minutes: 0 };
     loop {
@@ -122,8 +123,9 @@ pub fn list(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Pag
         let last = names.len() <= limit;
         for (source, posted) in names {
             if page.items.len() == limit || looked_at == MAX_LOOKED_AT || comparing.is_enough() {
+                let partial = page.items.len() < limit || !are_all;
                 page.next = after.map(|after| cursor::encode_name(&identity, &after));
-                return Ok(answer(page));
+                return Ok(answer(page, partial));
             }
             looked_at += 1;
             inquiry.deadline().check()?;
@@ -133,7 +135,7 @@ pub fn list(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Pag
             after = Some(source);
         }
         if last {
-            return Ok(answer(page));
+            return Ok(answer(page, !are_all));
         }
     }
 }
@@ -164,8 +166,8 @@ fn asked_now(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Moment, A
     moment(inquiry, &parameters.moment)
 }
 
-/// The sources of which somebody says that they posted something.
-fn reconciled(inquiry: &Inquiry<'_>, engine: &Engine) -> Result<BTreeSet<String>, AnswerError> {
+/// The sources of which somebody says that they posted something, and whether these are all.
+fn reconciled(inquiry: &Inquiry<'_>, engine: &Engine) -> Result<(BTreeSet<String>, bool), AnswerError> {
     let when = When { known: engine.applied(), at: Timestamp::LAST };
     let mut ask = Ask { ends: Some(inquiry.deadline().moment()), ..Ask::all(when, MAX_RECONCILED) };
     let mut names = BTreeSet::new();
@@ -173,13 +175,13 @@ fn reconciled(inquiry: &Inquiry<'_>, engine: &Engine) -> Result<BTreeSet<String>
         inquiry.deadline().check()?;
         let page = match engine.list(RECONCILIATIONS, &ask) {
             Ok(page) => page,
-            Err(EngineError::NoSuchView(_)) => return Ok(names),
+            Err(EngineError::NoSuchView(_)) => return Ok((names, true)),
             Err(error) => return Err(error.into()),
         };
         names.extend(page.rows.into_iter().map(|found| found.id));
         match page.next {
             Some(next) if names.len() < MAX_RECONCILED => ask.after = Some(next),
-            _ => return Ok(names),
+            next => return Ok((names, next.is_none())),
         }
     }
 }

@@ -34,6 +34,7 @@ pub fn list(inquiry: &Inquiry<'_>) -> Result<Answer<Standings>, AnswerError> {
         final_: false,
         views: engine.versions(),
         catalog: inquiry.catalog().publications(),
+        partial: false,
     };
     Ok(Answer { body: Standings { size, applied, items }, as_of, applied })
 }

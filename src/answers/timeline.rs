@@ -141,7 +141,8 @@ pub fn timeline(
         unheard = Listener::new(inquiry, &moment).unheard("subject", id, None)?;
     }
     let body = Timeline { page: Page { items: walked.items, next, unheard }, shortened };
-    Ok(Answer { body, as_of: moment.as_of(), applied: cut })
+    let as_of = moment.as_of().cut(walked.partial || shortened);
+    Ok(Answer { body, as_of, applied: cut })
 }
 
 /// The moment, once both the views and the index have what it needs, and how many entries both have.

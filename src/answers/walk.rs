@@ -96,6 +96,8 @@ pub struct Walked<T> {
     /// Where to go on: the first entry that is left, or with the newest first the one that it ends before. None at
     /// the end.
     pub next: Option<u64>,
+    /// Whether it ended before `limit` of them fitted, because as many had been looked at as are for one page.
+    pub partial: bool,
 }
 
 /// Walks candidates in `range` (from, before) until `limit` of them fit, or `most` have been looked at.
@@ -123,7 +125,8 @@ pub fn walk<T>(
         for seq in chunk {
             if items.len() == limit || looked_at == most {
                 let next = if newest_first { seq + 1 } else { seq };
-                return Ok(Walked { items, next: Some(next) });
+                let partial = items.len() < limit;
+                return Ok(Walked { items, next: Some(next), partial });
             }
             looked_at += 1;
             deadline.check()?;
@@ -138,7 +141,7 @@ pub fn walk<T>(
             break;
         }
     }
-    Ok(Walked { items, next: None })
+    Ok(Walked { items, next: None, partial: false })
 }
 
 /// The range of a page that goes on where another one ended, in a log of so many entries.

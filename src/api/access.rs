@@ -53,6 +53,8 @@ pub struct ReachQuery {
     pub environment: Option<String>,
     /// Only for this purpose.
     pub purpose: Option<String>,
+    /// From an earlier answer's `next`: where it was given more than is looked at for one answer (10,000 grants).
+    pub cursor: Option<String>,
 }
 
 /// One way by which somebody can reach something.

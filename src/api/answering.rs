@@ -24,7 +24,10 @@ pub async fn answer<A, T: Serialize + Send + 'static>(
 ) -> Result<HttpResponse, Problem> {
     // From here on, so that waiting for a thread counts.
     let deadline = Deadline::default();
+    let turn = service.turns.of(&reader.0.actor, deadline).await?;
     let ask = move || {
+        // Held until it is worked out, also where nobody waits for it any more.
+        let _turn = turn;
         let inquiry = service.desk().inquiry(&reader.0, deadline)?;
         let Answer { body, as_of, applied } = question(&inquiry)?;
         Ok::<_, AnswerError>((show(body, MomentView::of(as_of)), applied))

@@ -1,7 +1,7 @@
 //! One approval with the authority behind each vote, and what happened to its target afterwards.
 
 use super::answering::answer;
-use super::filters::OneQuery;
+use super::filters::{CursorQuery, OneQuery};
 use super::links;
 use super::listing::{Listing, list};
 use super::moment::{MomentView, text};
@@ -11,7 +11,7 @@ use crate::answers::parameters::Parameters;
 use crate::answers::{Inquiry, approvals};
 use crate::api::problems::OfQuestions;
 use crate::web::auth::Reader;
-use crate::web::parameters::Query;
+use crate::web::parameters::{Both, Query};
 use crate::web::{Problem, Service};
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
@@ -201,8 +201,8 @@ pub struct AfterList {
     pub decided_at: Option<String>,
     /// Entries about it that took effect later, in the order of the ledger.
     pub items: Vec<AfterView>,
-    /// Whether there are more than are shown at once.
-    pub more: bool,
+    /// Give it as `cursor` to go on; null at the end.
+    pub next: Option<String>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -223,14 +223,14 @@ impl AfterView {
 
 impl AfterList {
     fn of(found: approvals::After, as_of: MomentView) -> AfterList {
-        let approvals::After { target, scope_digest, decided_at, items, more } = found;
+        let approvals::After { target, scope_digest, decided_at, items, next } = found;
         let items = items.into_iter().map(AfterView::of).collect();
-        AfterList { target, scope_digest, decided_at, items, more, as_of }
+        AfterList { target, scope_digest, decided_at, items, next, as_of }
     }
 }
 
 /// What changed after it was approved: entries about the approval's target that took effect after the decision.
-#[utoipa::path(tag = "compliance", operation_id = "after_approval", params(("id" = String, Path, description = "The approval", example = "APR-0005"), OneQuery), responses(
+#[utoipa::path(tag = "compliance", operation_id = "after_approval", params(("id" = String, Path, description = "The approval", example = "APR-0005"), CursorQuery, OneQuery), responses(
     (status = 200, description = "What happened to its target", content((AfterList = "application/json"), (String = "text/csv"))),
     OfQuestions,
 ))]
@@ -240,10 +240,8 @@ pub async fn after(
     reader: Reader,
     form: Listing,
     id: web::Path<String>,
-    query: Query<OneQuery>,
+    query: Query<Both<CursorQuery, OneQuery>>,
 ) -> Result<HttpResponse, Problem> {
-    let question = move |inquiry: &Inquiry<'_>, asked: &Parameters| {
-        approvals::after(inquiry, &id, asked.get("source"), &asked.moment)
-    };
+    let question = move |inquiry: &Inquiry<'_>, asked: &Parameters| approvals::after(inquiry, &id, asked);
     list(service, reader, form, query.into_inner(), |_| Ok(Columns::of(AFTER)), question, AfterList::of).await
 }

@@ -91,6 +91,8 @@ pub struct OpenedQuery {
     /// Only rows that were opened before this time. It is the list's `opened_to`.
     #[param(example = "2026-04-01")]
     pub to: Option<String>,
+    /// From an earlier answer's `rest`: statistics of the rows that it did not count.
+    pub cursor: Option<String>,
 }
 
 /// Which statistics of approvals.
@@ -215,12 +217,15 @@ pub struct CourseStatsView {
     #[schema(example = 20)]
     pub total: u64,
     /// There are more rows than are counted for one answer, and `total` and the groups are of those alone that came last to
-    /// the ledger. Narrow it with filters.
+    /// the ledger. Narrow it with filters, or ask for the `rest`: numbers of rows and rounds can be added up.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
     /// If so: the first entry of the first row that is counted has this number, or a later one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counted_from: Option<u64>,
+    /// If so: give it as `cursor` for statistics of the other rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rest: Option<String>,
     /// In the order of their values.
     pub items: Vec<CourseGroupView>,
     /// Whether the ledger had heard, by then, of every name that was asked for.
@@ -278,6 +283,7 @@ impl CourseStatsView {
             total: found.total,
             partial: found.counted_from.is_some(),
             counted_from: found.counted_from,
+            rest: found.rest,
             items: found.items.into_iter().map(|group| CourseGroupView::of(group, moment)).collect(),
             known: found.unheard.is_empty(),
             unknown: found.unheard,

@@ -141,7 +141,11 @@ pub async fn list_events(
         return table(service, &actor, form.of_events(), query.into_inner(), part).await;
     }
     let deadline = Deadline::default();
-    let listed = web::block(move || listed(&service, &principal, &query, deadline, entry_json));
+    let turn = service.turns.of(&principal.actor, deadline).await?;
+    let listed = web::block(move || {
+        let _turn = turn;
+        listed(&service, &principal, &query, deadline, entry_json)
+    });
     let listed = listed.await.map_err(|error| Problem::internal(&error))??;
     let Page { items, next, unheard } = listed.page;
     let next = next.map_or_else(|| "null".to_owned(), |next| format!("\"{next}\""));

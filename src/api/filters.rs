@@ -48,8 +48,8 @@ pub struct RowsQuery {
     pub ended_to: Option<String>,
     /// `recorded` (the order in which rows came to the ledger), `opened`, `changed`, `ended` (by valid time), `due` or `ends`;
     /// with a minus from the end. `-recorded` if not given, `due` with `overdue=true`. Rows without the date are left out.
-    /// Where more rows fit than are sorted for one answer (100,000, of 200,000 that are looked at), it is refused: narrow
-    /// them with filters.
+    /// Where more rows fit than are sorted for one answer (100,000, of 200,000 that are looked at), the list is in this order
+    /// part by part: the page that ends a part says `as_of.partial` and has a `next`. Narrow it with filters.
     pub sort: Option<String>,
     /// 1 to 500; 50 if not given. Of CSV: so many rows in all, also more than 500; all of them if not given.
     #[param(minimum = 1, maximum = 500)]
@@ -74,12 +74,18 @@ pub struct NewestFirstQuery {
     pub order: Option<Order>,
 }
 
-/// In which order the events of a row come.
+/// In which order the events of a row come, and which page of them.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct HistoryOrder {
     /// `asc` (default) or `desc`: by effective time.
     pub order: Option<Order>,
+    /// 1 to 500; if not given, 1,000, and `as_of.partial` where there are more. Of CSV: so many rows in all; all of them if
+    /// not given.
+    #[param(minimum = 1, maximum = 500)]
+    pub limit: Option<usize>,
+    /// From an earlier answer's `next`.
+    pub cursor: Option<String>,
 }
 
 /// Which page of a list.
@@ -111,6 +117,14 @@ pub struct SourceQuery {
     /// CloudEvents `source` of the event that opened it; the first one recorded, if not given.
     #[param(example = "/northgate/approvals")]
     pub source: Option<String>,
+}
+
+/// Where an answer that is given in parts goes on.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct CursorQuery {
+    /// From an earlier answer's `next`.
+    pub cursor: Option<String>,
 }
 
 /// One row, as of a moment.

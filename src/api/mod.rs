@@ -8,6 +8,7 @@
 mod access;
 mod answering;
 mod approvals;
+mod ascii;
 mod catalog;
 mod caveat;
 mod clock;

@@ -48,6 +48,11 @@ pub struct MomentView {
     /// How many publications the catalogue holds by which they were folded.
     #[schema(example = 0)]
     pub catalog: u64,
+    /// True where the answer ends before all that was asked for, because as much was looked at as is for one answer. Where
+    /// it has a `next`, all of it is found by going on there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = true)]
+    pub partial: Option<bool>,
 }
 
 impl MomentView {
@@ -61,6 +66,7 @@ impl MomentView {
             is_final: as_of.final_,
             views: format!("{:08x}", as_of.views),
             catalog: as_of.catalog,
+            partial: as_of.partial.then_some(true),
         }
     }
 

@@ -5,9 +5,9 @@ use super::links;
 use super::moment::{MomentView, text};
 use crate::answers::Page;
 use crate::answers::row::{Correction, ShownRow};
-use crate::answers::rows::{Counts, Rows};
+use crate::answers::rows::{Counts, RowHistory, Rows};
 use crate::views::engine;
-use crate::views::engine::{Change, History, Scheduled};
+use crate::views::engine::{Change, Scheduled};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -245,8 +245,8 @@ pub const CHANGE: &[&str] = &[
 pub struct HistoryView {
     /// By effective time, or from its end.
     pub items: Vec<ChangeView>,
-    /// Whether there were more events than are shown at once, and the earliest are left out.
-    pub shortened: bool,
+    /// Give it as `cursor` to go on; null at the end.
+    pub next: Option<String>,
     /// As of when it holds.
     pub as_of: MomentView,
 }
@@ -366,9 +366,9 @@ impl ChangeView {
 
 impl HistoryView {
     /// A history as it is shown.
-    pub fn of(history: History, as_of: MomentView) -> HistoryView {
+    pub fn of(history: RowHistory, as_of: MomentView) -> HistoryView {
         let items = history.changes.into_iter().map(ChangeView::of).collect();
-        HistoryView { items, shortened: history.shortened, as_of }
+        HistoryView { items, next: history.next, as_of }
     }
 }
 

@@ -58,6 +58,8 @@ pub struct Limits {
     pub requests_per_second: Option<NonZeroU32>,
     /// Streams that each caller may hold open at once [default: 32].
     pub streams_per_caller: Option<NonZeroU32>,
+    /// Questions of each caller that are worked on at once; its others wait for them [default: 8].
+    pub questions_per_caller: Option<NonZeroU32>,
 }
 
 /// Streams of one caller at once, if nothing else is set.
@@ -65,7 +67,19 @@ pub struct Limits {
 /// Reason: an eighth of all; one token that follows in every place it runs leaves room for seven like it.
 const STREAMS_OF_A_CALLER: usize = 32;
 
+/// Questions of one caller that are worked on at once, if nothing else is set.
+///
+/// Reason: more do not end sooner, and some of them only wait for the views. Beside eight that take all they can, somebody
+/// else's short question still takes some milliseconds on two cores.
+const QUESTIONS_OF_A_CALLER: usize = 8;
+
 impl Limits {
+    /// Questions of each caller that are worked on at once.
+    #[must_use]
+    pub fn questions_of_a_caller(&self) -> usize {
+        self.questions_per_caller.map_or(QUESTIONS_OF_A_CALLER, |most| most.get() as usize)
+    }
+
     /// Streams that each caller may hold open at once.
     #[must_use]
     pub fn streams_of_a_caller(&self) -> usize {

@@ -11,6 +11,7 @@ use crate::web::in_flight::InFlight;
 use crate::web::metrics::Metrics;
 use crate::web::rate::Rates;
 use crate::web::shares::Shares;
+use crate::web::turns::Turns;
 use crate::web::{Service, Settings, server};
 use actix_web::web;
 use anyhow::bail;
@@ -156,6 +157,7 @@ fn service(ledger: &Ledger) -> anyhow::Result<Service> {
         size_at_start: ledger.log().store().size(),
         data_dir: ledger.data_dir().to_owned(),
         rates: config.limits.requests_per_second.map(Rates::per_second),
+        turns: Turns::new(config.limits.questions_of_a_caller()),
         read_only: ledger.read_only().map(str::to_owned),
     })
 }

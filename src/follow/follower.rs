@@ -1,9 +1,9 @@
 //! One thread that follows the log and applies it to one store.
 //!
 //! Large batches are what makes a store cheap, and a reader who waits for its own write should not wait for a batch to
-//! fill. So the thread takes whatever is there; when that is little, it first lingers a few milliseconds, unless somebody
-//! waits in [`Follower::wait_applied`], which ends the lingering at once. What the feed no longer holds it reads from the
-//! log, ahead of what it applies.
+//! fill. So the thread takes whatever is there; when that is little, it first lingers a few milliseconds, or as long as the
+//! last batch took, unless somebody waits in [`Follower::wait_applied`], which ends the lingering at once. What the feed no
+//! longer holds it reads from the log, ahead of what it applies.
 
 use super::event::Event;
 use super::feed::{Feed, Reader, read_some};
@@ -23,6 +23,9 @@ const READ_AHEAD: usize = 2;
 /// How long little work waits for more. Under load it makes tens of small batches a second into one larger one; it is
 /// far below what a person notices, and nobody who waits for an entry is kept by it.
 const LINGER: Duration = Duration::from_millis(4);
+
+/// The same after a batch that took longer, and so has folded long rows again: as long as it took, but no longer than this.
+const LONGEST_LINGER: Duration = Duration::from_millis(500);
 
 /// How long one wait for the feed lasts.
 ///
@@ -310,6 +313,7 @@ fn follow<P: Derived>(shared: &Shared<P>) -> Result<(), P::Error> {
     let reader = feed.reader(derived.applied());
     let is_wanted = || stop.is_said() || nudged.swap(false, Ordering::Acquire);
     let mut events = Vec::new();
+    let mut took = Duration::ZERO;
     while !stop.is_said() {
         let busy = derived.has_more_to_do();
         let applied = derived.applied();
@@ -317,8 +321,9 @@ fn follow<P: Derived>(shared: &Shared<P>) -> Result<(), P::Error> {
         let waiting = reader.wait(applied, patience, &is_wanted).saturating_sub(applied);
         if waiting > 0 {
             if waiting < P::FULL_ENOUGH && !busy {
-                linger(shared);
+                linger(shared, took.clamp(LINGER, LONGEST_LINGER));
             }
+            let begun = Instant::now();
             events.clear();
             if reader.take(applied, P::PORTION, &mut events) {
                 derived.apply(&events)?;
@@ -328,6 +333,7 @@ fn follow<P: Derived>(shared: &Shared<P>) -> Result<(), P::Error> {
                 reader.read(applied, P::PORTION, &mut events)?;
                 derived.apply(&events)?;
             }
+            took = begun.elapsed();
         }
         if busy {
             derived.do_more()?;
@@ -383,9 +389,9 @@ fn catch_up_ahead<P: Derived>(
     })
 }
 
-fn linger<P: Derived>(shared: &Shared<P>) {
+fn linger<P: Derived>(shared: &Shared<P>, patience: Duration) {
     let idle = |inner: &mut Inner| inner.waiters == 0 && !shared.stop.is_said();
-    let waited = shared.hurried.wait_timeout_while(shared.lock(), LINGER, idle);
+    let waited = shared.hurried.wait_timeout_while(shared.lock(), patience, idle);
     drop(waited.unwrap_or_else(PoisonError::into_inner));
 }
 

@@ -1,6 +1,7 @@
 //! Why a question is not answered, as a client is told: the one place where an [`AnswerError`] becomes a [`Problem`].
 
 use super::problem::{Problem, ProblemType};
+use super::turns::NoTurn;
 use crate::answers::error::AnswerError;
 use crate::log::append::AppendError;
 
@@ -25,6 +26,18 @@ impl From<AnswerError> for Problem {
             AnswerError::Log(_) | AnswerError::Fault(_) => return unanswered(error),
         };
         Problem::new(kind, error.to_string())
+    }
+}
+
+impl From<NoTurn> for Problem {
+    fn from(why: NoTurn) -> Self {
+        match why {
+            NoTurn::TooLate => AnswerError::TookTooLong.into(),
+            NoTurn::TooMany => {
+                let detail = "this caller asks more at once than is answered; wait for what was asked, and ask again later";
+                Problem::new(ProblemType::Overloaded, detail)
+            }
+        }
     }
 }
 

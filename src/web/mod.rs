@@ -17,6 +17,7 @@ pub mod server;
 mod service;
 pub mod shares;
 pub mod strangers;
+pub mod turns;
 
 pub use problem::{Problem, ProblemType};
 pub use service::{Service, Settings};

@@ -58,6 +58,8 @@ pub struct Service {
     /// The data folder, whose disk is watched.
     pub data_dir: std::path::PathBuf,
     pub rates: Option<crate::web::rate::Rates>,
+    /// How many questions of one caller are worked on at once.
+    pub turns: crate::web::turns::Turns,
     /// Why the ledger is read-only, if it is.
     pub read_only: Option<String>,
 }

@@ -13,6 +13,7 @@ mod adoption;
 mod annulled;
 mod appending;
 mod asking;
+mod bounds;
 mod business_time;
 mod cataloguing;
 mod caveats;

@@ -15,7 +15,7 @@ use super::row::ShownRow;
 use super::{Answer, Inquiry, Page, Unheard, cursor};
 use cover::{Cover, Why};
 use reach::{Reach, Wanted};
-use who::Access;
+use who::{Access, MAX_GRANTS, Way};
 
 fn wanted(parameters: &Parameters) -> Wanted<'_> {
     Wanted {
@@ -59,7 +59,9 @@ pub fn readers(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<
     let identity = format!("readers {resource} {wanted:?} {:?} {:?}", asked.as_of, asked.at);
     let after = parameters.get("cursor").map(|text| cursor::decode_place(&identity, text)).transpose()?;
     let access = Access { engine: &moment.engine, deadline: inquiry.deadline() };
-    let part = access.readers(resource, wanted, moment.when, after, parameters.limit()?)?;
+    let limit = parameters.limit()?;
+    let part = access.readers(resource, wanted, moment.when, after, limit)?;
+    let partial = part.partial;
     let next = part.next.map(|place| cursor::encode_place(&identity, place));
     let mut unheard = Unheard::new();
     if part.items.is_empty() {
@@ -69,10 +71,11 @@ pub fn readers(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<
     }
     let caveats = caveats::with_first(inquiry, &moment, &*moment.view("access")?, parameters)?;
     let body = Ways { page: Page { items: part.items, next, unheard }, caveats };
-    Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
+    Ok(Answer { body, as_of: moment.as_of().cut(partial), applied: moment.engine.applied() })
 }
 
-/// What a principal can reach: now, on a day, as known on another day; through its roles too.
+/// What a principal can reach: now, on a day, as known on another day; through its roles too. In the order of what it
+/// reaches; where it was given more than is looked at for one answer, part by part.
 ///
 /// # Errors
 /// A parameter is wrong, or the views do not answer.
@@ -82,16 +85,21 @@ pub fn reach(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer<Wa
         principal.ok_or_else(|| AnswerError::parameter("principal", "a principal, such as user:u-1031"))?;
     let moment = moment(inquiry, &parameters.moment)?;
     let access = Access { engine: &moment.engine, deadline: inquiry.deadline() };
-    let items = access.reachable(principal, wanted(parameters), moment.when)?;
+    let (asked, wanted) = (&parameters.moment, wanted(parameters));
+    let identity = format!("reach {principal} {wanted:?} {:?} {:?}", asked.as_of, asked.at);
+    let after = parameters.get("cursor").map(|text| cursor::decode_name(&identity, text)).transpose()?;
+    let after = after.map(|text| Way::read(&text).ok_or(AnswerError::Cursor)).transpose()?;
+    let (items, next, partial) = access.reachable(principal, wanted, moment.when, after, MAX_GRANTS)?;
+    let next = next.map(|way| cursor::encode_name(&identity, &way.text()));
     let mut unheard = Unheard::new();
-    if items.is_empty() {
+    if items.is_empty() && next.is_none() {
         let listener = Listener::new(inquiry, &moment);
         unheard = listener.unheard("principal", principal, Some(("access", "principal")))?;
         unheard.extend(unheard_terms(&listener, parameters)?);
     }
-    let caveats = caveats::of_view(inquiry, &moment, &*moment.view("access")?)?;
-    let body = Ways { page: Page { items, next: None, unheard }, caveats };
-    Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
+    let caveats = caveats::with_first(inquiry, &moment, &*moment.view("access")?, parameters)?;
+    let body = Ways { page: Page { items, next, unheard }, caveats };
+    Ok(Answer { body, as_of: moment.as_of().cut(partial), applied: moment.engine.applied() })
 }
 
 /// A use that grants do not cover wholly, or did not when it was recorded.
@@ -136,7 +144,7 @@ pub fn uncovered(
     let unheard = Listener::new(inquiry, &moment).unheard_of(&*view, &asked, !items.is_empty())?;
     let next = part.next.map(|place| cursor::encode_place(&identity, place));
     let body = Page { items, next, unheard };
-    Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
+    Ok(Answer { body, as_of: moment.as_of().cut(part.partial), applied: moment.engine.applied() })
 }
 
 /// Grants in force to people who held a role, and hold none any more.
@@ -163,5 +171,6 @@ pub fn role_ended(
     }
     let next = page.next.map(|place| cursor::encode_place(&identity, place));
     let unheard = Listener::new(inquiry, &moment).unheard_of(&*view, &asked, !items.is_empty())?;
-    Ok(Answer { body: Page { items, next, unheard }, as_of: moment.as_of(), applied: page.applied })
+    let as_of = moment.as_of().cut(page.partial);
+    Ok(Answer { body: Page { items, next, unheard }, as_of, applied: page.applied })
 }

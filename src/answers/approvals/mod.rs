@@ -2,10 +2,11 @@
 
 use super::error::AnswerError;
 use super::moment::{AskedMoment, Moment, moment};
+use super::parameters::Parameters;
 use super::row::ShownRow;
 use super::rows::absent;
-use super::walk::indexed;
-use super::{Answer, Inquiry};
+use super::walk::{MAX_WALKED, index_up_to, indexed, resumed, walk};
+use super::{Answer, Inquiry, cursor};
 use crate::catalog::Catalog;
 use crate::index::Filter;
 use crate::spec::time::Timestamp;
@@ -13,13 +14,9 @@ use crate::views::approvals::votes;
 use crate::views::engine::{Event, Found};
 use crate::views::mentions::{MENTION, MENTIONS};
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
 
 /// Entries shown at once of what came after.
 const MAX_AFTER: usize = 200;
-
-/// Entries looked at for them.
-const MAX_LOOKED_AT: usize = 5_000;
 
 /// A vote, and with which authority it was cast.
 #[derive(Clone, Debug, PartialEq)]
@@ -164,21 +161,20 @@ pub struct After {
     pub decided_at: Option<String>,
     /// Entries about it that took effect later, in the order of the ledger.
     pub items: Vec<Afterwards>,
-    /// Whether there are more than are shown at once.
-    pub more: bool,
+    /// The cursor to go on with, where there are more than are shown at once.
+    pub next: Option<String>,
 }
 
 /// What changed after it was approved: entries about the approval's target that took effect after the decision.
 ///
 /// # Errors
 /// There is no such approval as of then, a parameter is wrong, or the views, the index or the log do not answer.
-pub fn after(
-    inquiry: &Inquiry<'_>,
-    id: &str,
-    source: Option<&str>,
-    asked: &AskedMoment,
-) -> Result<Answer<After>, AnswerError> {
-    let moment = moment(inquiry, asked)?;
+pub fn after(inquiry: &Inquiry<'_>, id: &str, parameters: &Parameters) -> Result<Answer<After>, AnswerError> {
+    let moment = moment(inquiry, &parameters.moment)?;
+    let source = parameters.get("source");
+    let AskedMoment { as_of, at, .. } = &parameters.moment;
+    let identity = format!("after {id:?} {source:?} {as_of:?} {at:?}");
+    let resume = parameters.get("cursor").map(|text| cursor::decode(&identity, text)).transpose()?;
     let row = found(&moment, id, source)?.row;
     // What stands granted; else what was decided last.
     let term = |name: &str| match row.value("in_force.terms") {
@@ -191,7 +187,7 @@ pub fn after(
         scope_digest: term("scope_digest").and_then(Value::as_str).map(str::to_owned),
         decided_at: decided.map(|decided| decided.to_string()),
         items: Vec::new(),
-        more: false,
+        next: None,
     };
     let of_target = |name: &str| body.target.get(name).and_then(Value::as_str).map(str::to_owned);
     let (target, version, digest) = (of_target("id"), of_target("version"), body.scope_digest.clone());
@@ -199,28 +195,39 @@ pub fn after(
         let catalog = inquiry.catalog();
         let (version, digest) = (version.as_deref(), digest.as_deref());
         let approved = Approved { id, target, version, digest, decided, until: moment.when.at };
-        for seq in speaking_of(inquiry, &moment, target)? {
-            inquiry.deadline().check()?;
-            let Some(item) = approved.afterwards(&catalog, inquiry.event(seq)?) else { continue };
-            if body.items.len() == MAX_AFTER {
-                body.more = true;
-                break;
-            }
-            body.items.push(item);
-        }
+        let walked = walk(
+            inquiry.deadline(),
+            resumed((0, moment.when.known), false, resume, inquiry.store().size())?,
+            false,
+            MAX_AFTER,
+            MAX_WALKED,
+            |range, limit| speaking_of(inquiry, &moment, target, range, limit),
+            |seq| Ok(approved.afterwards(&catalog, inquiry.event(seq)?)),
+        )?;
+        body.items = walked.items;
+        body.next = walked.next.map(|seq| cursor::encode(&identity, seq));
     }
-    Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
+    let as_of = moment.as_of().cut(body.next.is_some());
+    Ok(Answer { body, as_of, applied: moment.engine.applied() })
 }
 
-/// The entries that may speak of a target, as known.
-fn speaking_of(inquiry: &Inquiry<'_>, moment: &Moment, target: &str) -> Result<BTreeSet<u64>, AnswerError> {
-    let range = (0, moment.when.known);
-    let mut seqs = BTreeSet::new();
-    seqs.extend(moment.engine.entries(MENTIONS, &[(MENTION, target)], range, false, MAX_LOOKED_AT)?);
-    if let Some(index) = inquiry.desk().index {
+/// Entries in a range that may speak of a target, the first ones.
+fn speaking_of(
+    inquiry: &Inquiry<'_>,
+    moment: &Moment,
+    target: &str,
+    range: (u64, u64),
+    limit: usize,
+) -> Result<Vec<u64>, AnswerError> {
+    let mut seqs = moment.engine.entries(MENTIONS, &[(MENTION, target)], range, false, limit)?;
+    if inquiry.desk().index.is_some() {
         let filter = Filter { subject: Some(target), ..Filter::default() };
-        seqs.extend(indexed(index, filter, range, false, MAX_LOOKED_AT)?);
+        seqs.extend(indexed(index_up_to(inquiry, range.1)?, filter, range, false, limit)?);
     }
+    seqs.sort_unstable();
+    seqs.dedup();
+    // The first ones of both lists hold the first ones of them together.
+    seqs.truncate(limit);
     Ok(seqs)
 }
 

@@ -7,10 +7,12 @@ use crate::answers::row::RowsRef;
 use crate::answers::walk::{MAX_WALKED, walk};
 use crate::catalog::{Catalog, Control, Filter, Population};
 use crate::spec::time::Timestamp;
+use crate::store::postings::BUNDLE;
 use crate::views::engine::Event;
 use crate::views::evidence::{CONTROL, EVIDENCE};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Rows of a population in one page of those that are counted one by one.
@@ -110,8 +112,10 @@ pub struct Asked<'a> {
     pub catalog: Arc<Catalog>,
     /// As of when.
     pub moment: Moment,
-    /// Entries that do not count by then, and their types.
-    corrected: BTreeMap<u64, String>,
+    /// Entries that corrections speak of, ascending …
+    spoken_of: Vec<u64>,
+    /// … and whether they count by then, as far as it was looked at.
+    corrected: RefCell<HashMap<u64, bool>>,
     /// Populations that have been counted: several controls apply to the same.
     counted: BTreeMap<String, Members>,
 }
@@ -128,14 +132,9 @@ impl<'a> Asked<'a> {
             Some(_) => inquiry.desk().catalog.at(known),
             None => inquiry.catalog(),
         };
-        let mut corrected = BTreeMap::new();
-        for seq in moment.engine.spoken_of()?.into_iter().filter(|seq| *seq < known) {
-            inquiry.deadline().check()?;
-            if moment.engine.corrected_by(seq, known)?.is_some() {
-                corrected.insert(seq, inquiry.event(seq)?.ty);
-            }
-        }
-        Ok(Asked { inquiry, catalog, moment, corrected, counted: BTreeMap::new() })
+        let spoken_of = moment.engine.spoken_of()?.into_iter().filter(|seq| *seq < known).collect();
+        let (corrected, counted) = (RefCell::default(), BTreeMap::new());
+        Ok(Asked { inquiry, catalog, moment, spoken_of, corrected, counted })
     }
 
     /// Whether the lists of evidence that answer are those of a catalogue before this one.
@@ -164,8 +163,19 @@ impl<'a> Asked<'a> {
     }
 
     /// Whether an entry does not count.
-    pub fn is_corrected(&self, seq: u64) -> bool {
-        self.corrected.contains_key(&seq)
+    ///
+    /// # Errors
+    /// The views do not answer.
+    pub fn is_corrected(&self, seq: u64) -> Result<bool, AnswerError> {
+        if self.spoken_of.binary_search(&seq).is_err() {
+            return Ok(false);
+        }
+        if let Some(known) = self.corrected.borrow().get(&seq) {
+            return Ok(*known);
+        }
+        let is = self.moment.engine.corrected_by(seq, self.moment.when.known)?.is_some();
+        self.corrected.borrow_mut().insert(seq, is);
+        Ok(is)
     }
 
     /// How much evidence a control has.
@@ -176,11 +186,14 @@ impl<'a> Asked<'a> {
         let engine = &self.moment.engine;
         let list = (CONTROL, control.id.as_str());
         let mut count = engine.count_entries(EVIDENCE, list, self.moment.when.known)?;
-        let of_control = |ty: &String| control.evidence.iter().any(|evidence| evidence.event_type == *ty);
-        for (seq, _) in self.corrected.iter().filter(|(_, ty)| of_control(ty)) {
-            let range = (*seq, seq + 1);
-            let listed = engine.entries(EVIDENCE, &[list], range, false, 1)?;
-            count = count.saturating_sub(listed.len() as u64);
+        // Of the many that corrections may speak of, those on this list are looked at: a stretch of the list at once.
+        for some in self.spoken_of.chunk_by(|one, other| one / BUNDLE == other / BUNDLE) {
+            let (Some(first), Some(last)) = (some.first(), some.last()) else { continue };
+            self.inquiry.deadline().check()?;
+            let listed = engine.entries(EVIDENCE, &[list], (*first, last + 1), false, usize::MAX)?;
+            for seq in listed.into_iter().filter(|seq| some.binary_search(seq).is_ok()) {
+                count = count.saturating_sub(u64::from(self.is_corrected(seq)?));
+            }
         }
         Ok(count)
     }
@@ -205,7 +218,7 @@ impl<'a> Asked<'a> {
     /// # Errors
     /// It cannot be read.
     pub fn evidence(&self, control: &Control, seq: u64) -> Result<Option<ShownEvidence>, AnswerError> {
-        if self.is_corrected(seq) {
+        if self.is_corrected(seq)? {
             return Ok(None);
         }
         let event = self.inquiry.event(seq)?;

@@ -49,7 +49,8 @@ pub fn list(
         unheard = Listener::new(inquiry, &asked.moment).unheard("member", member, register)?;
     }
     let body = Page { items: walked.items, next, unheard };
-    Ok(Answer { body, as_of: asked.moment.as_of(), applied: asked.moment.engine.applied() })
+    let as_of = asked.moment.as_of().cut(walked.partial);
+    Ok(Answer { body, as_of, applied: asked.moment.engine.applied() })
 }
 
 /// On which list evidence that names a row is looked for.

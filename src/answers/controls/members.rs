@@ -68,5 +68,6 @@ pub fn list(
     let items = page.rows.into_iter().map(item).collect();
     let next = page.next.map(|place| cursor::encode_place(&identity, place));
     let unheard = Listener::new(inquiry, moment).unheard_of(&*view, &of_asker, !ids.is_empty())?;
-    Ok(Answer { body: Page { items, next, unheard }, as_of: moment.as_of(), applied: page.applied })
+    let as_of = moment.as_of().cut(page.partial);
+    Ok(Answer { body: Page { items, next, unheard }, as_of, applied: page.applied })
 }

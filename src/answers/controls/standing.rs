@@ -122,7 +122,7 @@ impl Waivers {
             MAX_WALKED,
             |range, limit| indexed(index, filter, range, true, limit),
             |seq| {
-                if asked.is_corrected(seq) {
+                if asked.is_corrected(seq)? {
                     return Ok(None);
                 }
                 let event = asked.inquiry.event(seq)?;

@@ -11,16 +11,17 @@ mod spread;
 
 use super::caveats::{self, Caveat};
 use super::error::AnswerError;
-use super::moment::{Moment, moment, time};
+use super::moment::{AskedMoment, Moment, moment, time};
 use super::names::Listener;
 use super::parameters::Parameters;
 use super::row::RowsRef;
-use super::{Answer, Inquiry, Unheard};
-use crate::views::engine::{Ask, Found, View};
+use super::{Answer, Inquiry, Unheard, cursor};
+use crate::views::engine::{Ask, Found, Place, View};
 use clocks::{Course, Reached};
 use dimensions::{Dimension, Key};
 use spread::Spread;
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 /// Rows read at once.
 const AT_ONCE: usize = 1_000;
@@ -45,6 +46,8 @@ pub struct CourseStatistics {
     /// Where there are more rows than are counted for one answer: the entry from which on rows are counted, by their first
     /// entries.
     pub counted_from: Option<u64>,
+    /// If so, the cursor for statistics of the others.
+    pub rest: Option<String>,
     /// In the order of their values; rows without one come first.
     pub items: Vec<CourseGroup>,
     /// The names that were asked for and that the ledger had never heard of.
@@ -109,12 +112,19 @@ pub fn of_rows(
     for name in course.filters {
         ask.filters.extend(parameters.filter(&*view, name)?.map(|values| ((*name).to_owned(), values)));
     }
+    let mut of_query: Vec<_> = ask.filters.clone();
+    of_query.sort();
+    let AskedMoment { as_of, at, .. } = &parameters.moment;
+    let identity = format!("{} {of_query:?} {by:?} {within:?} {as_of:?} {at:?}", course.view);
+    ask.after = parameters.get("cursor").map(|text| cursor::decode_place(&identity, text)).transpose()?;
     let counting = Counting { course, by, moment: &moment, view: &*view };
     let asked = ask.clone();
-    let mut body = counting.count(ask, MAX_PAGES)?;
+    let (mut body, rest) = counting.count(ask, MAX_PAGES)?;
+    body.rest = rest.map(|place| cursor::encode_place(&identity, place));
     body.unheard = Listener::new(inquiry, &moment).unheard_of(&*view, &asked, body.total > 0)?;
-    body.caveats = caveats::of_view(inquiry, &moment, &*view)?;
-    Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
+    body.caveats = caveats::with_first(inquiry, &moment, &*view, parameters)?;
+    let as_of = moment.as_of().cut(rest.is_some());
+    Ok(Answer { body, as_of, applied: moment.engine.applied() })
 }
 
 /// What is counted of one group.
@@ -142,20 +152,24 @@ struct Counting<'a> {
 }
 
 impl Counting<'_> {
-    /// Counts page by page, the rows that came last to the ledger first.
-    fn count(&self, mut ask: Ask, most_pages: usize) -> Result<CourseStatistics, AnswerError> {
+    /// Counts page by page, the rows that came last to the ledger first; the last one that is counted, if there are more.
+    fn count(
+        &self,
+        mut ask: Ask,
+        most_pages: usize,
+    ) -> Result<(CourseStatistics, Option<Place>), AnswerError> {
         let asked = ask.clone();
         let mut groups: BTreeMap<Vec<Key>, Tally> = BTreeMap::new();
-        let mut counted_from = None;
+        let mut rest = None;
+        // What is counted has to be answered too.
+        let half = Instant::now() + self.moment.deadline.left() / 2;
         for _ in 0..most_pages {
-            self.moment.deadline.check()?;
             let page = self.moment.engine.list(self.course.view, &ask)?;
             for found in &page.rows {
                 self.add(groups.entry(self.keys(found)).or_default(), found);
             }
-            ask.after = page.next;
-            counted_from = page.next.map(|place| place.number);
-            if page.next.is_none() {
+            (ask.after, rest) = (page.next, page.next);
+            if page.next.is_none() || Instant::now() >= half {
                 break;
             }
         }
@@ -165,14 +179,16 @@ impl Counting<'_> {
         }
         let total: u64 = groups.values().map(|tally| tally.count).sum();
         let item = |(keys, tally): (Vec<Key>, Tally)| self.group(&asked, keys, tally, total);
-        Ok(CourseStatistics {
+        let body = CourseStatistics {
             by: self.by.iter().map(|by| by.name()).collect(),
             total,
             unheard: Unheard::new(),
             caveats: Vec::new(),
-            counted_from,
+            counted_from: rest.map(|place| place.number),
+            rest: None,
             items: groups.into_iter().map(item).collect(),
-        })
+        };
+        Ok((body, rest))
     }
 
     fn keys(&self, found: &Found) -> Vec<Key> {

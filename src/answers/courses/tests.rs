@@ -113,10 +113,48 @@ fn of_more_rows_than_are_counted_the_last_ones_are_and_that_is_said() {
     let counting = Counting { course: &APPROVALS, by: Vec::new(), moment: &moment, view: &*view };
     let ask = Ask { descending: true, ..moment.all(1) };
     let of = |pages: usize| {
-        let found = counting.count(ask.clone(), pages).unwrap();
+        let (found, rest) = counting.count(ask.clone(), pages).unwrap();
+        assert_eq!(found.counted_from, rest.map(|place| place.number));
         (found.total, found.counted_from)
     };
     assert_eq!((of(2), of(3)), ((2, Some(3)), (3, None)));
+}
+
+#[test]
+fn parts_of_statistics_come_to_what_they_are_together() {
+    let told = approvals();
+    let inquiry = told.ledger.inquiry();
+    let moment = moment(&inquiry, &Default::default()).unwrap();
+    let view = moment.view("approvals").unwrap();
+    let counting = Counting { course: &APPROVALS, by: Vec::new(), moment: &moment, view: &*view };
+    let (whole, rest) = counting.count(Ask { descending: true, ..moment.all(100) }, 10).unwrap();
+    assert!(rest.is_none());
+    let (mut ask, mut parts) = (Ask { descending: true, ..moment.all(1) }, Vec::new());
+    loop {
+        let (part, rest) = counting.count(ask.clone(), 1).unwrap();
+        parts.push(part);
+        ask.after = rest;
+        if rest.is_none() {
+            break;
+        }
+    }
+    assert_eq!(parts.len(), 3);
+    let sum = |of: &dyn Fn(&CourseGroup) -> u64| -> (u64, u64) {
+        let groups = |found: &CourseStatistics| found.items.iter().map(of).sum::<u64>();
+        (groups(&whole), parts.iter().map(groups).sum())
+    };
+    let figures: [&dyn Fn(&CourseGroup) -> u64; 6] = [
+        &|group| group.count,
+        &|group| group.rounds,
+        &|group| group.overdue,
+        &|group| group.took[0].1.reached,
+        &|group| group.took[0].1.waiting,
+        &|group| group.states.iter().map(|(_, count)| count).sum(),
+    ];
+    for of in figures {
+        let (whole, together) = sum(of);
+        assert_eq!(whole, together);
+    }
 }
 
 #[test]

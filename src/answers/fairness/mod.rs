@@ -14,6 +14,7 @@ mod withheld;
 mod withheld_tests;
 
 use super::caveats::{self, Caveat};
+use super::deadline::Deadline;
 use super::error::AnswerError;
 use super::moment::{moment, time};
 use super::names::Listener;
@@ -165,7 +166,7 @@ pub fn of_model(inquiry: &Inquiry<'_>, parameters: &Parameters) -> Result<Answer
         caveats,
         model: model.to_owned(),
         version: version.map(str::to_owned),
-        ..report(stand(tallies), &asked, within, inquiry.sees_small_groups())
+        ..report(stand(tallies), &asked, within, inquiry.sees_small_groups(), inquiry.deadline())?
     };
     Ok(Answer { body, as_of: moment.as_of(), applied: moment.engine.applied() })
 }
@@ -204,8 +205,15 @@ fn lies(tally: &Tally, (from, to): Within) -> Lies {
 }
 
 /// Works the ratios out: for the attributes asked for, or for each attribute and each intersection that occurs. The
-/// tallies come as they stand. Whoever does not see small groups is told less.
-fn report(tallies: Vec<Tally>, asked: &[Vec<String>], within: Within, sees_small: bool) -> Fairness {
+/// tallies come as they stand. Whoever does not see small groups is told less. Odd tallies have many attributes together:
+/// the deadline is looked at for each question.
+fn report(
+    tallies: Vec<Tally>,
+    asked: &[Vec<String>],
+    within: Within,
+    sees_small: bool,
+    deadline: Deadline,
+) -> Result<Fairness, AnswerError> {
     let mut found = Fairness::default();
     let mut added = Vec::new();
     for tally in &tallies {
@@ -233,15 +241,17 @@ fn report(tallies: Vec<Tally>, asked: &[Vec<String>], within: Within, sees_small
     }
     for tallies in apart.into_values() {
         let sets = if asked.is_empty() { occurring(&tallies) } else { asked.to_vec() };
-        let counted =
-            sets.into_iter().map(|attributes| counted(&tallies, attributes, &mut found.overlapping));
-        let counted: Vec<Counted> = counted.collect();
+        let mut counted = Vec::with_capacity(sets.len());
+        for attributes in sets {
+            deadline.check()?;
+            counted.push(count(&tallies, attributes, &mut found.overlapping));
+        }
         let withheld = if sees_small {
             vec![Withheld::Nothing; counted.len()]
         } else {
             let questions: Vec<_> =
                 counted.iter().map(|counted| (counted.attributes.as_slice(), &counted.split)).collect();
-            withheld::of_questions(&tallies, &by_each(&tallies), &questions)
+            withheld::of_questions(&tallies, &by_each(&tallies, deadline)?, &questions)
         };
         let Some(people) = tallies.first().map(|tally| &tally.people) else { continue };
         let told = counted.into_iter().zip(&withheld);
@@ -249,13 +259,17 @@ fn report(tallies: Vec<Tally>, asked: &[Vec<String>], within: Within, sees_small
     }
     found.overlapping.sort_by_key(|named| named.entry);
     found.overlapping.dedup();
-    found
+    Ok(found)
 }
 
 /// The people of some tallies by each attribute that occurs in them.
-fn by_each(tallies: &[&Tally]) -> Vec<Split> {
+fn by_each(tallies: &[&Tally], deadline: Deadline) -> Result<Vec<Split>, AnswerError> {
     let singles = occurring(tallies).into_iter().filter(|attributes| attributes.len() == 1);
-    singles.map(|attributes| counted(tallies, attributes, &mut Vec::new()).split).collect()
+    let split = |attributes: Vec<String>| -> Result<Split, AnswerError> {
+        deadline.check()?;
+        Ok(count(tallies, attributes, &mut Vec::new()).split)
+    };
+    singles.map(split).collect()
 }
 
 /// Each attribute and each intersection that occurs in tallies.
@@ -280,7 +294,7 @@ struct Counted {
 /// One question over the tallies of one source, environment and population. Of tallies by different attributes that tell
 /// of the same people, those that know the attributes asked for are taken, the first recorded before others; the others are
 /// named.
-fn counted(tallies: &[&Tally], mut attributes: Vec<String>, overlapping: &mut Vec<TallyRef>) -> Counted {
+fn count(tallies: &[&Tally], mut attributes: Vec<String>, overlapping: &mut Vec<TallyRef>) -> Counted {
     attributes.sort();
     attributes.dedup();
     let knows = |tally: &&&Tally| attributes.iter().all(|name| tally.attributes.contains(name));

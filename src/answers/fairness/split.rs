@@ -93,6 +93,10 @@ fn sum(counts: impl Iterator<Item = u64>) -> u64 {
 /// that is stated has room for each of these alone and not for all; without a total, where each of them comes to as many
 /// assessed and as many selected.
 fn tells_in_several_ways(tally: &Tally) -> bool {
+    *tally.reckoned.several_ways.get_or_init(|| reckon_ways(tally))
+}
+
+fn reckon_ways(tally: &Tally) -> bool {
     let families = families(tally);
     if families.len() < 2 {
         return false;
@@ -129,6 +133,10 @@ fn told<'a>(tally: &'a Tally, attributes: &[String]) -> Told<'a> {
 
 /// Everybody in a tally: as it states, but never fewer than one attribute accounts for.
 pub(super) fn everybody(tally: &Tally) -> u64 {
+    *tally.reckoned.everybody.get_or_init(|| reckon_everybody(tally))
+}
+
+fn reckon_everybody(tally: &Tally) -> u64 {
     let by = |attribute: &String| told(tally, std::slice::from_ref(attribute)).sum(tally);
     let most = tally.attributes.iter().chain(tally.not_told.keys()).map(by).max();
     let most =

@@ -5,6 +5,7 @@ use crate::spec::time::Timestamp;
 use crate::views::engine::Found;
 use crate::views::fairness::{BY_SOURCE, Group, attributes};
 use serde_json::{Map, Value};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The most that a count may say: beyond, JSON readers lose some. Intake refuses more; what older ledgers hold counts as
@@ -62,6 +63,17 @@ pub(super) struct Tally {
     /// Its period is none, or more were selected than assessed.
     pub(super) irregular: bool,
     pub(super) standing: TallyStanding,
+    /// What its cells come to, once it has been worked out: it is asked for each question.
+    pub(super) reckoned: Reckoned,
+}
+
+/// What the cells of a tally come to, whichever attributes are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Reckoned {
+    /// Whether they tell of the same people in several ways.
+    pub(super) several_ways: OnceCell<bool>,
+    /// Everybody in it.
+    pub(super) everybody: OnceCell<u64>,
 }
 
 fn count(value: &Value) -> Option<u64> {
@@ -121,10 +133,11 @@ pub(super) fn of_row(found: &Found) -> Vec<Tally> {
             not_told: not_told.filter_map(|(name, n)| Some((name.clone(), count(n)?))).collect(),
             total: of.get("total").and_then(count),
             standing: TallyStanding::Stands,
+            reckoned: Reckoned::default(),
         };
         for later in of.get("later").and_then(Value::as_array).into_iter().flatten() {
             let Some(later) = later.as_object() else { continue };
-            let mut named = Tally { cells: Vec::new(), ..tally.clone() };
+            let mut named = Tally { cells: Vec::new(), reckoned: Reckoned::default(), ..tally.clone() };
             named.entry = number(later, "entry");
             named.place = number(later, "place");
             named.digest = number(later, "digest");
@@ -158,7 +171,7 @@ pub(super) fn stand(mut tallies: Vec<Tally>) -> Vec<Tally> {
             Some(other) => TallyStanding::Overlaps(other.entry),
         };
         if tally.standing == TallyStanding::Stands {
-            same.push(Tally { cells: Vec::new(), ..tally.clone() });
+            same.push(Tally { cells: Vec::new(), reckoned: Reckoned::default(), ..tally.clone() });
         }
     }
     tallies

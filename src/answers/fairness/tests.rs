@@ -9,6 +9,7 @@ use daybook_models::fairness as model;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 fn tallied(source: &str, (from, to): (i64, i64), cells: &Value, more: &Value) -> Event {
     let mut data = json!({
@@ -25,8 +26,16 @@ fn standing(events: &[Event], at_once: usize) -> Vec<Tally> {
     stand(found.iter().flat_map(of_row).collect())
 }
 
+#[test]
+fn a_question_over_odd_tallies_ends_when_nobody_waits_for_it_any_more() {
+    let cells = json!([{"group": {"sex": "f"}, "n": 20, "selected": 9}, {"group": {"age": "x"}, "n": 12, "selected": 3}]);
+    let tallies = standing(&recorded(vec![tallied("/s", (0, 9), &cells, &json!({}))]), 1);
+    let ended = report(tallies, &[], (None, None), true, Deadline::after(Duration::ZERO));
+    assert!(matches!(ended, Err(AnswerError::TookTooLong)), "{ended:?}");
+}
+
 fn all(told: Vec<Event>) -> Fairness {
-    report(standing(&recorded(told), 1), &[], (None, None), true)
+    report(standing(&recorded(told), 1), &[], (None, None), true, Deadline::default()).unwrap()
 }
 
 /// The only question by these attributes.
@@ -216,7 +225,9 @@ fn a_month_and_its_quarter_are_not_added_up() {
     let named: Vec<_> = found.overlapping.iter().map(|tally| (tally.entry, tally.instead)).collect();
     assert_eq!(named, [(2, Some(0)), (3, Some(0))]);
     let events = recorded(vec![tally(0, 10, 100), tally(10, 20, 100)]);
-    let found = report(standing(&events, 1), &[], (Some(minute(0)), Some(minute(15))), true);
+    let found =
+        report(standing(&events, 1), &[], (Some(minute(0)), Some(minute(15))), true, Deadline::default())
+            .unwrap();
     assert_eq!((found.from.len(), found.partly.len(), by(&found, &["sex"]).known), (1, 1, Some(100)));
 }
 

@@ -32,7 +32,7 @@ fn tally(entry: u64, cells: Vec<Cell>) -> Tally {
 
 /// What somebody is told who sees small groups, or does not.
 fn told(tallies: &[Tally], sees_small: bool) -> Fairness {
-    report(tallies.to_vec(), &[], (None, None), sees_small)
+    report(tallies.to_vec(), &[], (None, None), sees_small, Deadline::default()).unwrap()
 }
 
 fn by<'a>(found: &'a Fairness, attributes: &[&str]) -> &'a Question {
@@ -89,7 +89,8 @@ fn where_no_group_hides_the_small_one_nothing_of_the_same_people_is_told() {
         assert!(nothing_is_told(question), "{question:?}");
     }
     // Nor is anything told of them by an attribute that has no small groups, if that alone is asked for.
-    let sex = report(tallies.to_vec(), &[vec!["sex".to_owned()]], (None, None), false);
+    let sex = report(tallies.to_vec(), &[vec!["sex".to_owned()]], (None, None), false, Deadline::default())
+        .unwrap();
     assert!(nothing_is_told(&sex.questions[0]) && sex.questions[1].known == Some(130), "{sex:?}");
     // Another source tells of others.
     assert_eq!((many[0].known, many[0].withheld_below), (Some(130), None));
@@ -108,7 +109,7 @@ fn an_intersection_with_few_in_it_is_not_told_however_it_is_asked_for() {
     assert!(nothing_is_told(by(&found, &["race", "sex"])) && by(&found, &["race", "sex"]).groups.is_empty());
     assert_eq!(shown(by(&found, &["sex"])), [("f", Some(411), None), ("m", Some(200), None)]);
     let both = vec!["race".to_owned(), "sex".to_owned()];
-    let asked = report(tallies.to_vec(), &[both], (None, None), false);
+    let asked = report(tallies.to_vec(), &[both], (None, None), false, Deadline::default()).unwrap();
     assert_eq!(asked.questions.as_slice(), [by(&found, &["race", "sex"]).clone()]);
 }
 

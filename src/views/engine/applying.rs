@@ -2,6 +2,7 @@
 
 use super::digest::Digest;
 use super::error::{EngineError, Result};
+use super::footholds::Footholds;
 use super::keys::{self, Slot};
 use super::session::Session;
 use super::slots::{self, Member, Projection};
@@ -160,7 +161,10 @@ impl Engine {
     /// The store failed.
     pub fn set(&self, catalog: Arc<Catalog>, projections: &[Projection]) -> Result<()> {
         self.check()?;
-        let _applying = self.applying.lock().map_err(|_| self.fail("a panic while applying".to_owned()))?;
+        let mut applying =
+            self.applying.lock().map_err(|_| self.fail("a panic while applying".to_owned()))?;
+        // Another catalogue may say something else of the events that they stand on.
+        applying.footholds.clear();
         let records = slots::read_all(&*self.store)?;
         let (mut wanted, unused) = slots::assign(projections, &records, self.applied())?;
         let mut batch = Batch::default();
@@ -198,26 +202,31 @@ impl Engine {
         let wanted = Wanted::of(members);
         let before: Vec<(Digest, u64)> = members.iter().map(|member| (member.digest, member.rows)).collect();
         let begin = || Session::new(&*self.store, &*self.feed, catalog, events);
-        let tails = &mut applying.tails;
+        let Applying { tails, footholds } = applying;
         let mut beside = members.to_vec();
         // Rows on one side, lists and tallies on the other: neither reads what the other writes.
-        let (batch, others) = std::thread::scope(|scope| {
+        let worked = std::thread::scope(|scope| {
             let others = scope.spawn(|| {
                 let mut session = begin();
                 for event in events {
                     session.list(event, &beside, &wanted.others, tails)?;
                 }
-                session.finish(&mut beside, tails)
+                session.finish(&mut beside, tails, &mut Footholds::default()).map(|(batch, _)| batch)
             });
             let mut session = begin();
             for event in events {
                 session.rows(event, members, wanted.rows(event))?;
             }
-            let batch = session.finish(members, &mut HashMap::new())?;
+            let (batch, read_again) = session.finish(members, &mut HashMap::new(), footholds)?;
             let others = others.join().map_err(|_| self.fail("a panic while listing".to_owned()))??;
-            Ok::<_, EngineError>((batch, others))
-        })?;
-        let mut batch = batch;
+            Ok::<_, EngineError>((batch, others, read_again))
+        });
+        if worked.is_err() {
+            // They may stand on events that are not applied.
+            footholds.clear();
+        }
+        let (mut batch, others, read_again) = worked?;
+        self.read_again.fetch_add(read_again, Ordering::Relaxed);
         batch.append(others);
         for place in wanted.others {
             if let (Some(member), Some(listed)) = (members.get_mut(place), beside.get(place)) {

@@ -36,9 +36,9 @@ pub enum EngineError {
     /// The question took longer than it may; see [`Ask::ends`](crate::views::engine::Ask::ends).
     #[error("the question took longer than it may")]
     TookTooLong,
-    /// More rows fit than are sorted for one answer.
-    #[error("more rows fit than are sorted for one answer")]
-    TooManyToSort,
+    /// A history was to go on after an event that is not in it.
+    #[error("the history does not have the event after which it was to go on")]
+    NotInIt,
     /// A record that was never written so.
     #[error("the views hold an unreadable record: {0}")]
     Unreadable(&'static str),

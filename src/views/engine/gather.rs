@@ -1,16 +1,18 @@
 //! The events of one row that count as of a moment, read from where they are kept and put where they count.
 
 use super::corrections::{Corrections, Counts};
-use super::error::Result;
+use super::error::{EngineError, Result};
 use super::event::EventFeed;
+use super::footholds::Foothold;
 use super::opening::Opening;
-use super::order::arrange;
+use super::order::{arrange, by_acts};
 use super::query::When;
 use super::row::RowEvent;
 use super::stored::{Placed, Stored, load, source_hash};
 use super::view::{RowName, STUB, View};
 use crate::catalog::Catalog;
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 /// A row whose events are to be gathered.
 pub(super) struct Gathering<'a> {
@@ -23,7 +25,14 @@ pub(super) struct Gathering<'a> {
     pub(super) corrections: &'a Corrections<'a>,
     pub(super) feed: &'a dyn EventFeed,
     pub(super) catalog: &'a Catalog,
+    /// From when on nobody waits for them any more.
+    pub(super) ends: Option<Instant>,
 }
+
+/// Events read between two looks at the clock.
+///
+/// Reason: some tens of microseconds each; the clock costs less than one.
+const BETWEEN_LOOKS: usize = 64;
 
 /// The events of a row as of a moment.
 #[derive(Default)]
@@ -46,16 +55,21 @@ impl Gathering<'_> {
         let mut events = Vec::with_capacity(placed.len());
         let mut loaded = Vec::with_capacity(placed.len());
         for (seq, kept) in placed.into_iter().filter(|(seq, _)| *seq < when.known) {
+            if loaded.len().is_multiple_of(BETWEEN_LOOKS)
+                && self.ends.is_some_and(|ends| Instant::now() >= ends)
+            {
+                return Err(EngineError::TookTooLong);
+            }
             loaded.push(load(self.feed, self.catalog, seq, kept)?);
         }
         self.leave_out_what_is_called_otherwise(&mut loaded, when.known);
+        let corrected = self.stored.targets();
         for mut event in loaded {
             let seq = event.seq;
             if self.belongs_elsewhere(&event, when.known) {
                 continue;
             }
-            let spoken_of = self.stored.corrected.iter().any(|(target, _)| *target == seq);
-            if spoken_of {
+            if corrected.contains(&seq) {
                 match self.corrections.counts(seq, when.known)? {
                     Counts::AsItIs => {}
                     Counts::InPlaceOf { target, retimed } => {
@@ -80,6 +94,36 @@ impl Gathering<'_> {
         }
         gathered.events = arrange(self.view, events);
         Ok(gathered)
+    }
+
+    /// The events of a row that were done after a foothold, in the order in which they are folded, from those that were
+    /// recorded from its `next` on; none where they have a say in what comes before it.
+    pub(super) fn after(
+        &self,
+        placed: Vec<Placed>,
+        foothold: &Foothold,
+        known: u64,
+    ) -> Result<Option<Vec<RowEvent>>> {
+        let corrected = self.stored.targets();
+        let mut events = Vec::with_capacity(placed.len());
+        for (seq, kept) in placed {
+            if corrected.contains(&seq) {
+                return Ok(None);
+            }
+            let mut event = load(self.feed, self.catalog, seq, kept)?;
+            if foothold.has(&event) {
+                continue;
+            }
+            if !foothold.goes_on_with(self.view, &event) {
+                return Ok(None);
+            }
+            if !self.belongs_elsewhere(&event, known) {
+                event.after_turn = self.turn.is_some_and(|turn| turn < event.place);
+                event.effective_at = self.view.effective_at(&event);
+                events.push(event);
+            }
+        }
+        Ok(Some(by_acts(&self.view.types(), events)))
     }
 
     /// An event that names the row by another name belongs to it from when an event had given it that name, and as long as

@@ -19,6 +19,7 @@ mod error;
 mod event;
 mod fold;
 mod following;
+mod footholds;
 mod gather;
 mod history;
 mod judging;
@@ -39,6 +40,8 @@ mod tally;
 mod view;
 
 #[cfg(test)]
+mod bounds_tests;
+#[cfg(test)]
 pub(in crate::views) mod testing;
 #[cfg(test)]
 pub(in crate::views) mod tests;
@@ -56,7 +59,7 @@ pub use corrections::{CORRECTION, Counts, Effect, Standing as CorrectionStanding
 pub use error::{EngineError, Result};
 pub use event::EventFeed;
 pub use fold::fold;
-pub use history::{Change, History};
+pub use history::{Change, History, HistoryPart, MAX_HISTORY};
 pub use judging::{Before, Beside, Judge};
 pub use keys::DateKind;
 pub use lists::{Counted, Earlier, EntryLists};
@@ -64,7 +67,7 @@ pub(in crate::views) use opening::told_digest;
 pub use opening::{CONFLICTS, Opening};
 pub use order::arrange;
 pub use others::ModelDay;
-pub use query::{Ask, EXPIRED, Found, Page, Place, SCHEDULED, Scheduled, Sort, When};
+pub use query::{Ask, EXPIRED, Found, Page, Part, Place, SCHEDULED, Scheduled, Sort, When};
 pub use row::{Assurance, EARLY, Row, RowEvent, telling};
 pub use slots::Projection;
 pub use state::{Engine, Standing};

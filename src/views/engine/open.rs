@@ -86,6 +86,7 @@ impl Engine {
             wish: Mutex::new(None),
             applied: AtomicU64::new(seal.applied),
             recorded_at: AtomicI64::new(last.map_or(i64::MIN, |last| last.recorded_at.micros())),
+            read_again: AtomicU64::new(0),
             failed: OnceLock::new(),
             counter: Counter::default(),
             reach: ReachFile::open(dir, ledger_id, &seal)?,

@@ -13,17 +13,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// Puts the events of one row into the order in which they are folded, and notes which of them were told early.
 #[must_use]
-pub fn arrange(view: &dyn View, mut events: Vec<RowEvent>) -> Vec<RowEvent> {
-    events.sort_by_key(|event| (event.acted_at, event.place, event.seq));
+pub fn arrange(view: &dyn View, events: Vec<RowEvent>) -> Vec<RowEvent> {
     let types = view.types();
-    let mut arranged: Vec<RowEvent> = Vec::with_capacity(events.len());
-    for instant in events.chunk_by(|one, other| one.acted_at == other.acted_at) {
-        if instant.iter().all(|event| instant.first().is_some_and(|first| first.source == event.source)) {
-            arranged.extend_from_slice(instant);
-        } else {
-            at_one_instant(&types, instant, &mut arranged);
-        }
-    }
+    let mut arranged = by_acts(&types, events);
     if types.iter().any(|ty| view.ends_round(ty)) {
         by_rounds(view, &mut arranged);
     }
@@ -41,6 +33,20 @@ pub fn arrange(view: &dyn View, mut events: Vec<RowEvent>) -> Vec<RowEvent> {
     // They do nothing to the row but are compared with what was recorded before them.
     again.sort_by_key(|event| (event.place, event.seq));
     first.into_iter().chain(again).chain(others).collect()
+}
+
+/// Puts events into the order in which they were done, whatever they open or end. `types` are in the order of a row's life.
+pub(super) fn by_acts(types: &[String], mut events: Vec<RowEvent>) -> Vec<RowEvent> {
+    events.sort_by_key(|event| (event.acted_at, event.place, event.seq));
+    let mut arranged: Vec<RowEvent> = Vec::with_capacity(events.len());
+    for instant in events.chunk_by(|one, other| one.acted_at == other.acted_at) {
+        if instant.iter().all(|event| instant.first().is_some_and(|first| first.source == event.source)) {
+            arranged.extend_from_slice(instant);
+        } else {
+            at_one_instant(types, instant, &mut arranged);
+        }
+    }
+    arranged
 }
 
 /// Puts the first opening recorded before the others of its round: one that is dated back takes nobody's place. Openings

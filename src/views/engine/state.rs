@@ -3,6 +3,7 @@
 use super::acts::counted::Counter;
 use super::error::{EngineError, Result};
 use super::event::EventFeed;
+use super::footholds::Footholds;
 use super::keys::Slot;
 use super::lists::Tail;
 use super::slots::{Member, Projection};
@@ -46,6 +47,8 @@ pub struct Engine {
     pub(super) applied: AtomicU64,
     /// When the last entry applied was recorded, in microseconds.
     pub(super) recorded_at: AtomicI64,
+    /// See [`Engine::read_again`].
+    pub(super) read_again: AtomicU64,
     pub(super) failed: OnceLock<String>,
     /// How far imports have been counted.
     pub(super) counter: Counter,
@@ -68,6 +71,7 @@ pub(super) struct State {
 #[derive(Default)]
 pub(super) struct Applying {
     pub(super) tails: HashMap<Slot, Tail>,
+    pub(super) footholds: Footholds,
 }
 
 /// What the views are to be.
@@ -108,6 +112,13 @@ impl Engine {
     #[must_use]
     pub fn applied(&self) -> u64 {
         self.applied.load(Ordering::Acquire)
+    }
+
+    /// How many events have been read again since the views were opened, because one of their row came late or was
+    /// corrected. Each event is read once beside that.
+    #[must_use]
+    pub fn read_again(&self) -> u64 {
+        self.read_again.load(Ordering::Relaxed)
     }
 
     /// Why the views answer no more, if they do not.

@@ -2,6 +2,7 @@
 
 use super::error::{EngineError, Result};
 use super::event::EventFeed;
+use super::footholds::Sum;
 use super::keys::{self, Slot};
 use super::micros;
 use super::opening::CONFLICTS;
@@ -13,7 +14,7 @@ use crate::store::{Reader, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -104,11 +105,28 @@ impl Stored {
         let latest = events.iter().map(|event| event.effective_at).max();
         self.latest = latest.unwrap_or(Timestamp::FIRST);
         self.ahead = events.iter().any(RowEvent::is_ahead);
+        self.follow_last(events);
+    }
+
+    /// The same, of the events after a foothold, of which there is at least one.
+    pub(super) fn follow_after(&mut self, before: &Sum, events: &[RowEvent]) {
+        self.opened_at = before.opened_at;
+        self.latest = events.iter().map(|event| event.effective_at).fold(before.latest, Timestamp::max);
+        self.ahead = before.ahead || events.iter().any(RowEvent::is_ahead);
+        self.follow_last(events);
+    }
+
+    fn follow_last(&mut self, events: &[RowEvent]) {
         self.last_act = events.iter().map(|event| event.acted_at).max().unwrap_or(Timestamp::FIRST);
         let mut at_last = events.iter().filter(|event| event.acted_at == self.last_act);
         let source = at_last.next().map_or(0, |event| source_hash(&event.source));
         let of_one = at_last.all(|event| source_hash(&event.source) == source);
         self.last_source = if of_one { source } else { 0 };
+    }
+
+    /// The numbers of its events that corrections speak of.
+    pub(super) fn targets(&self) -> HashSet<u64> {
+        self.corrected.iter().map(|(target, _)| *target).collect()
     }
 
     /// Whether somebody said something else of its id: in the row, or in a row of another source.

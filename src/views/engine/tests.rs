@@ -398,7 +398,7 @@ fn plain(found: &Found) -> Plain {
 }
 
 const HOUR: i64 = 60 * MICROS_PER_MINUTE;
-const START: Timestamp = Timestamp::clamped(1_800_000_000_000_000);
+pub(super) const START: Timestamp = Timestamp::clamped(1_800_000_000_000_000);
 
 /// What happens at one entry.
 fn step() -> impl Strategy<Value = (u8, u8, u8, i64, u8, i64, i64)> {
@@ -457,16 +457,16 @@ fn history(steps: &[(u8, u8, u8, i64, u8, i64, i64)]) -> Vec<Event> {
     events
 }
 
-struct Bench {
+pub(super) struct Bench {
     dir: tempfile::TempDir,
     kind: EngineKind,
-    feed: Arc<MemoryEvents>,
+    pub(super) feed: Arc<MemoryEvents>,
     catalog: Arc<Catalog>,
 }
 
 use crate::store::EngineKind;
 
-fn toys(version: u64) -> Vec<Projection> {
+pub(super) fn toys(version: u64) -> Vec<Projection> {
     vec![
         Projection::Rows(Arc::new(Toy { version, keeps_data: false })),
         Projection::Rows(Arc::new(Toy { version: 1, keeps_data: true })),
@@ -480,19 +480,19 @@ fn up_to(entries: usize) -> Portion {
 }
 
 impl Bench {
-    fn new(kind: EngineKind) -> Bench {
+    pub(super) fn new(kind: EngineKind) -> Bench {
         static CATALOG: std::sync::LazyLock<Arc<Catalog>> =
             std::sync::LazyLock::new(|| Arc::new(Catalog::embedded().unwrap()));
         let dir = tempfile::tempdir().unwrap();
         Bench { dir, kind, feed: Arc::default(), catalog: CATALOG.clone() }
     }
 
-    fn open(&self, projections: &[Projection]) -> (Engine, crate::store::opening::OpenReport) {
+    pub(super) fn open(&self, projections: &[Projection]) -> (Engine, crate::store::opening::OpenReport) {
         let feed: Arc<dyn EventFeed> = self.feed.clone();
         Engine::open(self.dir.path(), self.kind, LEDGER, feed, self.catalog.clone(), projections).unwrap()
     }
 
-    fn catch_up(&self, engine: &Engine, max: usize) {
+    pub(super) fn catch_up(&self, engine: &Engine, max: usize) {
         while engine.applied() < self.feed.committed() {
             let mut events = Vec::new();
             self.feed.read(engine.applied(), up_to(max), &mut events).unwrap();
@@ -611,7 +611,7 @@ fn ask_counts(
     Ok(())
 }
 
-fn digests(engine: &Engine) -> Vec<(String, String, u64)> {
+pub(super) fn digests(engine: &Engine) -> Vec<(String, String, u64)> {
     let mut digests: Vec<_> =
         engine.standing().into_iter().map(|view| (view.name, view.digest, view.rows)).collect();
     digests.sort();
@@ -789,12 +789,14 @@ fn what_is_sorted_for_an_answer_is_bounded_and_a_filter_makes_it_fewer() {
     bench.catch_up(&engine, 8);
     let ask = Ask { sort: Sort::Changed, ..Ask::all(When { known: 10, at: Timestamp::LAST }, 3) };
     let sorted = |ask: &Ask, most: usize| {
-        let places = engine.reading("toys").unwrap().sorted(ask, most);
-        places.map(|places| places.iter().map(|place| place.number).collect::<Vec<_>>())
+        let mut reading = engine.reading("toys").unwrap();
+        reading.bounds.sorted = most;
+        let (places, part) = reading.sorted(ask).unwrap();
+        (places.iter().map(|place| place.number).collect::<Vec<_>>(), part)
     };
-    assert_eq!(sorted(&ask, 5).unwrap(), [0, 1, 2, 3, 4]);
-    assert!(matches!(sorted(&ask, 4), Err(EngineError::TooManyToSort)));
-    assert_eq!(sorted(&ask.with("tag", "g1"), 4).unwrap(), [2, 3]);
+    assert_eq!(sorted(&ask, 6), (vec![0, 1, 2, 3, 4], Part::WHOLE));
+    assert_eq!(sorted(&ask, 4), (vec![0, 1, 2, 3], Part { from: 0, to: 4 }));
+    assert_eq!(sorted(&ask.with("tag", "g1"), 4), (vec![2, 3], Part::WHOLE));
 }
 
 #[test]

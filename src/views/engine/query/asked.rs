@@ -63,6 +63,30 @@ pub struct Place {
     pub date: Timestamp,
     /// The row's number.
     pub number: u64,
+    /// Of a list that is sorted part by part: in which part.
+    pub part: Part,
+}
+
+impl Place {
+    /// The place of a row in the order of the ledger.
+    #[must_use]
+    pub fn numbered(number: u64) -> Place {
+        Place { date: Timestamp::EPOCH, number, part: Part::WHOLE }
+    }
+}
+
+/// The rows that are sorted together where there are too many to sort them all: by their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// From this one on …
+    pub from: u64,
+    /// … to the one before this.
+    pub to: u64,
+}
+
+impl Part {
+    /// All of them.
+    pub const WHOLE: Part = Part { from: 0, to: u64::MAX };
 }
 
 /// Which rows.
@@ -169,7 +193,7 @@ impl Found {
     }
 
     /// By which date it has its place in a list of this order; none where it has no place in it.
-    pub(super) fn date(&self, sort: Sort, at: Timestamp) -> Option<Timestamp> {
+    pub(in crate::views::engine) fn date(&self, sort: Sort, at: Timestamp) -> Option<Timestamp> {
         match sort {
             Sort::Recorded => Some(Timestamp::EPOCH),
             Sort::Opened => Some(self.opened_at),
@@ -219,6 +243,10 @@ pub struct Page {
     pub rows: Vec<Found>,
     /// Where to go on; none at the end. A page may be short and have a next one.
     pub next: Option<Place>,
+    /// Whether it is short because as many rows were looked at as are for one page.
+    pub partial: bool,
+    /// Rows that were looked at.
+    pub looked_at: usize,
     /// How many entries the views had applied.
     pub applied: u64,
 }

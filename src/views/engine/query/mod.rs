@@ -12,6 +12,6 @@ mod remembered;
 mod source;
 
 #[cfg(test)]
-pub(in crate::views::engine) use reading::Reading;
+pub(in crate::views::engine) use reading::{Bounds, Reading};
 
-pub use asked::{Ask, EXPIRED, Found, Page, Place, SCHEDULED, Scheduled, Sort, When};
+pub use asked::{Ask, EXPIRED, Found, Page, Part, Place, SCHEDULED, Scheduled, Sort, When};

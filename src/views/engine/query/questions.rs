@@ -12,11 +12,6 @@ use crate::views::engine::view::View;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Rows looked at for one page, at most.
-///
-/// Reason: some tens of milliseconds. A filter that fits next to nothing gives a short page and where to go on.
-const MAX_SCANNED: usize = 20_000;
-
 /// Rows looked at between two looks at the clock.
 ///
 /// Reason: some tens of microseconds each, where a row is folded again; the clock costs less than one.
@@ -93,7 +88,7 @@ impl Engine {
     /// # Errors
     /// See [`Engine::view`].
     pub fn list(&self, view: &str, ask: &Ask) -> Result<Page> {
-        let reading = self.reading(view)?;
+        let reading = self.reading(view)?.until(ask.ends);
         let mut page = reading.list(ask)?;
         for found in &mut page.rows {
             reading.mark_imported(found, ask.when)?;
@@ -113,7 +108,7 @@ impl Engine {
         at: Timestamp,
         ends: Option<Instant>,
     ) -> Result<Vec<(String, u64)>> {
-        let reading = self.reading(view)?;
+        let reading = self.reading(view)?.until(ends);
         if reading.view.judge().is_some() {
             reading.judged_counts(facet, at, ends)
         } else {
@@ -126,7 +121,7 @@ impl Engine {
     /// # Errors
     /// See [`Engine::view`].
     pub fn overdue(&self, view: &str, at: Timestamp, ends: Option<Instant>) -> Result<u64> {
-        let reading = self.reading(view)?;
+        let reading = self.reading(view)?.until(ends);
         if reading.view.judge().is_some() {
             let mut count = 0;
             reading.each(at, ends, &mut |found| count += u64::from(found.overdue(at)))?;
@@ -158,7 +153,7 @@ impl Reading<'_> {
         ends: Option<Instant>,
         look: &mut dyn FnMut(&Found),
     ) -> Result<()> {
-        let mut ask = Ask { ends, ..Ask::all(When { known: self.applied, at }, MAX_SCANNED) };
+        let mut ask = Ask { ends, ..Ask::all(When { known: self.applied, at }, self.bounds.scanned) };
         loop {
             let page = self.list(&ask)?;
             page.rows.iter().for_each(&mut *look);
@@ -175,7 +170,9 @@ impl Reading<'_> {
             rows.push(found);
             rows.len() < ask.limit
         })?;
-        Ok(Page { rows, next: walked.next, applied: self.applied })
+        let partial = walked.next.is_some() && rows.len() < ask.limit;
+        let Walked { next, looked_at } = walked;
+        Ok(Page { rows, next, partial, looked_at, applied: self.applied })
     }
 
     /// Hands out the rows that fit, in the order asked for, until it is told that they are enough, or as many rows have been
@@ -190,10 +187,11 @@ impl Reading<'_> {
             let chunk = source.next(self, last, wanted)?;
             wanted = CHUNK;
             if chunk.is_empty() {
+                walked.next = source.next_part();
                 return Ok(walked);
             }
             for place in chunk {
-                if is_enough || walked.looked_at >= MAX_SCANNED {
+                if is_enough || walked.looked_at >= self.bounds.scanned {
                     walked.next = last;
                     return Ok(walked);
                 }

@@ -18,6 +18,7 @@ use crate::views::engine::view::{RowName, STUB, View};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Sources that use one id, looked at to find the first that stands, at most.
 ///
@@ -40,7 +41,39 @@ pub(in crate::views::engine) struct Reading<'a> {
     pub(in crate::views::engine) rows: u64,
     /// What has been read of entries that are not about its rows.
     pub(in crate::views::engine) remembered: Remembered,
+    /// From when on nobody waits for the answer any more.
+    ends: Option<Instant>,
+    /// How much is looked at for one answer.
+    pub(in crate::views::engine) bounds: Bounds,
 }
+
+/// How much is looked at for one answer. Beyond, it says where to go on.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::views::engine) struct Bounds {
+    /// Rows looked at for one page.
+    ///
+    /// Reason: some tens of milliseconds. A filter that fits next to nothing gives a short page.
+    pub(in crate::views::engine) scanned: usize,
+    /// Rows that are sorted together.
+    ///
+    /// Reason: some ten bytes each, so some megabytes while the answer is made.
+    pub(in crate::views::engine) sorted: usize,
+    /// Rows that are looked at for them.
+    ///
+    /// Reason: some seconds; a filter that is kept as a list has few of them looked at.
+    pub(in crate::views::engine) searched: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Bounds { scanned: 20_000, sorted: 100_000, searched: 200_000 }
+    }
+}
+
+/// How long a question about one row may take that does not say it itself.
+///
+/// Reason: as long as anybody waits for an answer. A row of a hundred thousand events is folded in some seconds.
+const LONGEST: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// The view of this name, as it answers now.
@@ -75,7 +108,22 @@ impl Engine {
         });
         let (slot, rows, view, (lists, acts), catalog, applied) = seen?;
         let remembered = Remembered::default();
-        Ok(Reading { engine: self, still, catalog, lists, acts, slot, view, applied, rows, remembered })
+        let ends = Some(Instant::now() + LONGEST);
+        let bounds = Bounds::default();
+        Ok(Reading {
+            engine: self,
+            still,
+            catalog,
+            lists,
+            acts,
+            slot,
+            view,
+            applied,
+            rows,
+            remembered,
+            ends,
+            bounds,
+        })
     }
 
     pub(in crate::views::engine) fn absent(&self, state: &State, name: &str) -> EngineError {
@@ -92,6 +140,19 @@ impl Engine {
 }
 
 impl Reading<'_> {
+    /// The same, until this moment; without one, it is worked on to its end.
+    pub(in crate::views::engine) fn until(self, ends: Option<Instant>) -> Self {
+        Reading { ends, ..self }
+    }
+
+    /// Ends a question that has taken too long.
+    pub(in crate::views::engine) fn in_time(&self) -> Result<()> {
+        if self.ends.is_some_and(|ends| Instant::now() >= ends) {
+            return Err(EngineError::TookTooLong);
+        }
+        Ok(())
+    }
+
     /// What is asked.
     pub(in crate::views::engine) fn store(&self) -> &dyn Reader {
         self.still.store()
@@ -265,6 +326,7 @@ impl Reading<'_> {
             corrections: &corrections,
             feed: &*self.engine.feed,
             catalog: &self.catalog,
+            ends: self.ends,
         };
         gathering.gather(self.events(number)?, when)
     }

@@ -1,19 +1,14 @@
-//! Writing what a batch of entries came to: rows folded anew where they have to be, and everything that is kept of them.
+//! Writing what a batch of entries came to: rows, and everything that is kept of them.
 
 use super::marks::{Marks, is_there};
 use super::{Session, Sum, Working};
-use crate::spec::time::Timestamp;
 use crate::store::postings::{BUNDLE, Offsets};
 use crate::store::{Batch, Table};
 use crate::views::engine::digest::Digest;
 use crate::views::engine::error::{EngineError, Result};
-use crate::views::engine::fold::advance;
-use crate::views::engine::gather::Gathering;
+use crate::views::engine::footholds::Footholds;
 use crate::views::engine::keys::{self, DateKind, Slot};
 use crate::views::engine::lists::{self, Tail};
-use crate::views::engine::order::arrange;
-use crate::views::engine::query::When;
-use crate::views::engine::row::Row;
 use crate::views::engine::slots::Member;
 use crate::views::engine::stored::{Stored, read_count};
 use crate::views::engine::view::CONFLICT;
@@ -26,12 +21,14 @@ use std::collections::hash_map::Entry;
 const ROW_BYTES: usize = 512;
 
 impl Session<'_> {
-    /// Writes everything into one batch, and carries the members' digests and numbers of rows on.
+    /// Writes everything into one batch, and carries the members' digests and numbers of rows on. How many events were read
+    /// again for it is in the second.
     pub(in crate::views::engine) fn finish(
         mut self,
         members: &mut [Member],
         tails: &mut HashMap<Slot, Tail>,
-    ) -> Result<Batch> {
+        footholds: &mut Footholds,
+    ) -> Result<(Batch, u64)> {
         // In the order of their numbers, which is that of most of their keys: what is written side by side in a table
         // finds its place sooner.
         let mut rows: Vec<_> = std::mem::take(&mut self.in_hand).into_iter().collect();
@@ -41,8 +38,10 @@ impl Session<'_> {
             members.iter().enumerate().map(|(place, member)| (member.slot, place)).collect();
         for ((slot, number), mut working) in rows {
             let Some(member) = place.get(&slot).and_then(|place| members.get_mut(*place)) else { continue };
-            if working.stale && !working.gone {
-                self.fold(slot, number, &mut working)?;
+            if working.gone {
+                footholds.forget((slot, number));
+            } else {
+                self.fold(slot, number, &mut working, footholds)?;
             }
             self.write_row(slot, number, &mut working, member)?;
             if !working.gone {
@@ -94,43 +93,7 @@ impl Session<'_> {
             let list = keys::entries(slot, field, &value);
             lists::add(self.store, &list, bundle, offsets, &mut self.batch)?;
         }
-        Ok(self.batch)
-    }
-
-    /// Folds a row from its events, without those that do not count.
-    fn fold(&self, slot: Slot, number: u64, working: &mut Working) -> Result<()> {
-        let view = working.view.clone();
-        let siblings = self.siblings(slot, number, &working.stored)?;
-        let gathering = Gathering {
-            view: &*view,
-            stored: &working.stored,
-            siblings: &siblings,
-            turn: self.turn_of(slot, &*view)?,
-            corrections: &self.corrections,
-            feed: self.feed,
-            catalog: self.catalog,
-        };
-        let when = When { known: self.known, at: Timestamp::LAST };
-        let gathered = gathering.gather(self.events_of(slot, &*view, number)?, when)?;
-        let mut row = Row::default();
-        working.stored.follow(&gathered.events);
-        for event in &gathered.events {
-            advance(&*view, &mut row, event);
-            working.listed.extend(view.lists(&row));
-            working.dense.extend(view.dense_lists(&row));
-        }
-        if !gathered.gone.is_empty() {
-            // With all its events: as of an earlier day it is listed by what has been corrected since.
-            let mut uncorrected = Row::default();
-            let gone = gathered.gone.into_iter().map(|(event, _)| event);
-            for event in arrange(&*view, gathered.events.into_iter().chain(gone).collect()) {
-                advance(&*view, &mut uncorrected, &event);
-                working.listed.extend(view.lists(&uncorrected));
-                working.dense.extend(view.dense_lists(&uncorrected));
-            }
-        }
-        working.stored.row = row;
-        Ok(())
+        Ok((self.batch, self.read_again))
     }
 
     fn write_row(

@@ -1,7 +1,9 @@
 //! Applying a batch of entries: what they do to rows is worked out in memory, and written as one.
 
 mod back;
+mod correcting;
 mod finish;
+mod folding;
 mod marks;
 mod names;
 mod turn;
@@ -27,7 +29,7 @@ use crate::views::stats::DayStats;
 use back::{Back, Looked};
 use std::cmp::Ordering;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -57,6 +59,10 @@ pub(super) struct Session<'a> {
     known: u64,
     /// When the last of them was recorded.
     recorded_at: Timestamp,
+    /// What openings of first rows say, as far as it was looked at.
+    said: HashMap<(Slot, u64), Said>,
+    /// Events that were read again, because one came late or was corrected.
+    read_again: u64,
 }
 
 /// A row in hand.
@@ -65,8 +71,8 @@ struct Working {
     /// As it was in the store.
     before: Option<(Vec<u8>, Stored)>,
     stored: Stored,
-    /// It has to be folded from its events: one of them is late, or was taken away.
-    stale: bool,
+    /// Whether it has to be folded from its events: one of them is late, or was taken away.
+    again: Again,
     /// It was joined to another row.
     gone: bool,
     /// What it is to be listed under: everything that some moment may show it with, some of it several times.
@@ -77,7 +83,22 @@ struct Working {
 impl Working {
     fn new(view: &Arc<dyn View>, before: Option<(Vec<u8>, Stored)>, stored: Stored) -> Box<Working> {
         let (listed, dense) = (Vec::new(), Vec::new());
-        Box::new(Working { view: view.clone(), before, stored, stale: false, gone: false, listed, dense })
+        let again = Again::Not;
+        Box::new(Working { view: view.clone(), before, stored, again, gone: false, listed, dense })
+    }
+
+    /// All of its events are folded again.
+    fn fold_whole(&mut self) {
+        self.again = Again::Whole;
+    }
+
+    /// Those that were done from a time on are folded again.
+    fn fold_from(&mut self, at: Timestamp) {
+        self.again = match self.again {
+            Again::Not => Again::From(at),
+            Again::From(other) => Again::From(other.min(at)),
+            Again::Whole => Again::Whole,
+        };
     }
 
     /// The next event, in order.
@@ -92,11 +113,30 @@ impl Working {
     }
 }
 
+/// Which of its events a row is folded from again.
+#[derive(Clone, Copy, PartialEq)]
+enum Again {
+    /// It is as it should be.
+    Not,
+    /// From those that were done at or after this time: before it nothing has changed.
+    From(Timestamp),
+    /// From all of them.
+    Whole,
+}
+
 /// Which row an event is about.
 enum Whose {
     Row(u64),
     /// One that is not there yet, under this id.
     Nobodys(String),
+}
+
+/// What the openings of a first row say, of those that are looked at: read once a batch, however many events ask it.
+struct Said {
+    /// The source whose openings they are.
+    of: Option<u64>,
+    looked_at: usize,
+    says: HashSet<[u8; 32]>,
 }
 
 /// A tally in hand.
@@ -132,6 +172,8 @@ impl<'a> Session<'a> {
             looked: Looked::default(),
             known: events.last().map_or(0, |event| event.seq + 1),
             recorded_at: events.last().map_or(Timestamp::FIRST, |event| event.recorded_at),
+            said: HashMap::new(),
+            read_again: 0,
         }
     }
 
@@ -254,6 +296,7 @@ impl<'a> Session<'a> {
     /// One more event of a row that is there.
     fn join(&mut self, slot: Slot, view: &Arc<dyn View>, number: u64, event: &RowEvent) -> Result<()> {
         self.keep(slot, &**view, number, event);
+        self.say(slot, &**view, number, event);
         let opens = view.opening(&event.ty) != Opening::None;
         let source = source_hash(&event.source);
         let working = self.working(slot, view, number)?;
@@ -279,42 +322,12 @@ impl<'a> Session<'a> {
         }
         // What was told before its opening comes after it; and of a row of which nothing is left this is the first event.
         let opens_late = opens && stored.row.source.is_none();
-        if !next || opens_late || stored.row.counts.is_empty() {
-            working.stale = true;
-        } else if !working.stale {
+        if opens_late || stored.row.counts.is_empty() {
+            working.fold_whole();
+        } else if !next {
+            working.fold_from(event.acted_at);
+        } else if working.again == Again::Not {
             working.advance(event);
-        }
-        Ok(())
-    }
-
-    /// A correction: rows of which it changes what counts are folded again.
-    fn correct(&mut self, event: &Event, members: &[Member]) -> Result<()> {
-        let same_row = |one: &Event, other: &Event| {
-            members.iter().all(|member| match &member.projection {
-                Projection::Rows(view) if view.types().contains(&one.ty) => {
-                    let of = |event: &Event| view.row_of_source(&event.ty, &event.source, &event.data);
-                    of(one) == of(other)
-                }
-                _ => true,
-            })
-        };
-        for seq in self.corrections.note(event, self.feed, &same_row, &mut self.batch)? {
-            let touched = self.feed.event(seq)?;
-            for member in members {
-                let Projection::Rows(view) = &member.projection else { continue };
-                if !view.types().contains(&touched.ty) {
-                    continue;
-                }
-                let Some(name) = view.row_of_source(&touched.ty, &touched.source, &touched.data) else {
-                    continue;
-                };
-                for number in self.rows_named(member.slot, &name, &touched.source)? {
-                    let working = self.working(member.slot, view, number)?;
-                    working.stale = true;
-                    working.stored.corrected.push((seq, event.seq));
-                    working.stored.last_seq = working.stored.last_seq.max(event.seq);
-                }
-            }
         }
         Ok(())
     }
@@ -358,15 +371,21 @@ impl<'a> Session<'a> {
 
     /// A row's events in the order of recording, and what was kept of them.
     fn events_of(&self, slot: Slot, view: &dyn View, number: u64) -> Result<Vec<Placed>> {
+        self.events_from(slot, view, number, 0)
+    }
+
+    /// The same of those that were recorded from a number on.
+    fn events_from(&self, slot: Slot, view: &dyn View, number: u64, first: u64) -> Result<Vec<Placed>> {
         let mut found = BTreeMap::new();
-        let (from, to) = keys::events(slot, number);
+        let (_, to) = keys::events(slot, number);
+        let from = keys::event(slot, number, first);
         self.store.scan(Table::Events, &from, &to, false, &mut |key, value| {
             found.insert(key.to_vec(), Some(value.to_vec()));
             ControlFlow::Continue(())
         })?;
         found.extend(self.events.range(from..to).map(|(key, value)| (key.clone(), value.clone())));
         let mut events = placed(found)?;
-        if !view.keeps_data() {
+        if !view.keeps_data() && first <= number {
             events.push((number, None));
             events.sort_by_key(|(seq, _)| *seq);
         }

@@ -47,7 +47,9 @@ impl Session<'_> {
                 row.latest = row.latest.max(stub.latest);
                 row.last_seq = row.last_seq.max(stub.last_seq);
                 row.corrected.extend(stub.corrected);
-                self.working(slot, view, number)?.stale = true;
+                self.working(slot, view, number)?.fold_whole();
+                // What was said of either by then is another list now.
+                self.said.remove(&(slot, number));
             }
         }
         self.named(key, number);
@@ -89,8 +91,9 @@ impl Session<'_> {
         }
         // There it tells from when on they are elsewhere.
         self.keep(slot, &**view, other, event);
+        self.said.remove(&(slot, other));
         let before = self.working(slot, view, other)?;
-        before.stale = true;
+        before.fold_whole();
         before.stored.last_seq = before.stored.last_seq.max(event.seq);
         for said in &own {
             self.move_beside(slot, view, (other, number), said, &corrected)?;

@@ -3,7 +3,7 @@
 //! The first row of an id is that of the source whose opening was recorded first. An opening of another source begins a row
 //! of that source's own, unless it says the same; from then on the events of that source are about that row.
 
-use super::{Session, Whose, Working};
+use super::{Said, Session, Whose, Working};
 use crate::store::Table;
 use crate::views::engine::error::Result;
 use crate::views::engine::keys::{self, Slot};
@@ -11,7 +11,8 @@ use crate::views::engine::opening::Opening;
 use crate::views::engine::row::RowEvent;
 use crate::views::engine::stored::{Stored, load, siblings_of, source_hash, source_of};
 use crate::views::engine::view::{RowName, View};
-use std::collections::BTreeSet;
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// Openings of a row that are looked at to see whether another source says the same.
@@ -19,6 +20,15 @@ use std::sync::Arc;
 /// Reason: each may be read from the log, some tens of microseconds. Beyond, what says the same has a row of its own, and
 /// is seen there.
 const MAX_OPENINGS: usize = 256;
+
+/// A name for what an event says. Recorded members are in one order, so that equal data have equal texts.
+fn says(event: &RowEvent) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update((event.ty.len() as u64).to_be_bytes());
+    hash.update(&event.ty);
+    hash.update(event.data.to_string());
+    hash.finalize().into()
+}
 
 impl Session<'_> {
     /// The row that an event is about, of those that have its id, of which `first` is the first one.
@@ -53,28 +63,44 @@ impl Session<'_> {
 
     /// Whether an opening of the row, of this source, says the same as the event.
     fn is_said_by(
-        &self,
+        &mut self,
         slot: Slot,
         view: &Arc<dyn View>,
         number: u64,
         of: Option<u64>,
         event: &RowEvent,
     ) -> Result<bool> {
-        let mut looked_at = 0;
+        if self.said.get(&(slot, number)).is_none_or(|said| said.of != of) {
+            let said = self.read_said(slot, view, number, of)?;
+            self.said.insert((slot, number), said);
+        }
+        Ok(self.said.get(&(slot, number)).is_some_and(|said| said.says.contains(&says(event))))
+    }
+
+    fn read_said(&self, slot: Slot, view: &Arc<dyn View>, number: u64, of: Option<u64>) -> Result<Said> {
+        let mut said = Said { of, looked_at: 0, says: HashSet::new() };
         for (seq, kept) in self.events_of(slot, &**view, number)? {
             if source_of(kept.as_deref()).is_some_and(|source| Some(source) != of) {
                 continue;
             }
-            looked_at += 1;
-            if looked_at > MAX_OPENINGS {
+            if said.looked_at == MAX_OPENINGS {
                 break;
             }
-            let other = load(self.feed, self.catalog, seq, kept)?;
-            if other.ty == event.ty && other.data == event.data {
-                return Ok(true);
-            }
+            said.looked_at += 1;
+            said.says.insert(says(&load(self.feed, self.catalog, seq, kept)?));
         }
-        Ok(false)
+        Ok(said)
+    }
+
+    /// Notes what one more event of a row says, where it was looked at what the others say.
+    pub(super) fn say(&mut self, slot: Slot, view: &dyn View, number: u64, event: &RowEvent) {
+        let Some(said) = self.said.get_mut(&(slot, number)) else { return };
+        // As it is read: a view that keeps data does not keep the source apart.
+        let is_of = view.keeps_data() || said.of == Some(source_hash(&event.source));
+        if said.looked_at < MAX_OPENINGS && is_of {
+            said.looked_at += 1;
+            said.says.insert(says(event));
+        }
     }
 
     /// A row of another source beside the first one, with what that source had said of the id before.
@@ -114,7 +140,9 @@ impl Session<'_> {
         let corrected = {
             let first = self.working(slot, view, first)?;
             first.stored.siblings += 1;
-            first.stale |= !earlier.is_empty();
+            if !earlier.is_empty() {
+                first.fold_whole();
+            }
             first.stored.last_seq = first.stored.last_seq.max(event.seq);
             first.stored.corrected.clone()
         };
@@ -140,7 +168,7 @@ impl Session<'_> {
         self.join(slot, view, own, event)?;
         self.carry_names(slot, view, (first, own), event)?;
         let own: &mut Working = self.working(slot, view, own)?;
-        own.stale = true;
+        own.fold_whole();
         own.stored.corrected.extend(corrected.iter().filter(|(seq, _)| *seq == event.seq));
         Ok(())
     }
@@ -174,7 +202,7 @@ impl Session<'_> {
             }
         }
         if !called.is_empty() {
-            self.working(slot, view, first)?.stale = true;
+            self.working(slot, view, first)?.fold_whole();
         }
         Ok(called)
     }
