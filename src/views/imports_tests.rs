@@ -157,6 +157,8 @@ fn an_import_is_proposed_then_open_then_closed_and_what_differs_is_told() {
         {"type": "decision.made", "counted": 2, "inside": 1}, {"type": "decision.reviewed", "counted": 1, "inside": 0},
     ]);
     assert_eq!(closed.row.value("differences"), Some(&expected));
+    // It took effect with the second entry.
+    assert_eq!((closed.opened_at, closed.row.ended_at), (minute(2), Some(minute(5))));
     let ask = Ask::all(When { known: ledger.now(), at: minute(7) }, 10).with("differs", "true");
     assert_eq!(ledger.engine.list("imports", &ask).unwrap().rows.len(), 1);
     let counts = ledger.engine.counts("imports", "state", minute(7), None).unwrap();

@@ -3,7 +3,8 @@ use super::*;
 use crate::catalog::Catalog;
 use crate::spec::time::{MICROS_PER_MINUTE, Timestamp};
 use crate::views::access::model_tests::{Draw, draws, event, facts, minute, row_at, source, text};
-use crate::views::engine::{Opening, RowEvent, View, fold, testing};
+use crate::views::engine::testing::HeldActs;
+use crate::views::engine::{Opening, RowEvent, View, act_of, fold, testing};
 use crate::views::stretches;
 use daybook_models::times;
 use proptest::prelude::*;
@@ -405,4 +406,59 @@ fn what_is_beyond_the_bound_is_left_out_and_counted_and_what_holds_is_not() {
     let mut ended = events.clone();
     Arc::make_mut(&mut ended[200].data)["valid_until"] = text(4_000).into();
     assert_eq!(row_at(&roles, &ended, minute(5_000)).valid_until, Some(minute(4_000)));
+}
+
+/// A register of the organisation's own in which what ends a row takes two.
+fn vaults() -> RegisterView {
+    let declared = |name: &str, acts: &str| {
+        json!({
+            "name": name, "version": 1, "summary": "Something happened to a vault.", "repeat": "once", "acts": acts,
+            "entity": {"family": "vault", "id": "vault"},
+            "schema": {"required": ["vault"], "properties": {"vault": {"$ref": "#/$defs/id"}}},
+            "example": {"by": "user:u-1", "vault": "V-1"},
+        })
+    };
+    let data = json!({
+        "by": "user:u-1", "publication": "CAT-1", "version": 1, "reason": "needed",
+        "types": [declared("vault.sealed", "one"), declared("vault.unsealed", "two")],
+        "registers": [{
+            "name": "vaults", "summary": "Vaults, sealed or not.", "family": "vault", "key": ["vault"],
+            "events": {"vault.sealed": {"opens": "sealed"}, "vault.unsealed": {"to": "unsealed"}},
+            "ends": ["unsealed"], "fields": ["by"],
+        }],
+    });
+    let catalog = CATALOG.published(&data).unwrap_or_else(|refusals| panic!("{refusals:?}"));
+    RegisterView::new(catalog.register("vaults").unwrap(), &catalog)
+}
+
+#[test]
+fn what_ends_a_row_and_takes_two_ends_nothing_until_somebody_else_confirms_it() {
+    let vaults = vaults();
+    let vault = || json!({"vault": "V-1"});
+    let sealed = at_hour(0, "vault.sealed", vault());
+    let proposed = at_hour(1, "vault.unsealed", vault());
+    let digest = testing::digest(&proposed.source, &proposed.id, &proposed.ty, &proposed.data);
+    let of = json!({"of": {"source": proposed.source, "id": proposed.id}, "digest": digest});
+    let confirmed = testing::event(2, hour(2), "act.confirmed", "user:u-2", of);
+    let row = |hours: i64| {
+        let held = HeldActs(vec![proposed.clone(), confirmed.clone()]);
+        let act = act_of(&proposed, hour(hours), &held).unwrap();
+        fold(&vaults, &[sealed.clone(), RowEvent { act: Some(act), ..proposed.clone() }])
+    };
+    let standing = |hours: i64| {
+        let row = row(hours);
+        (row.state.clone(), row.ended, row.value("acts").unwrap()[0]["standing"].clone())
+    };
+    assert_eq!(standing(1), ("sealed".to_owned(), false, json!("proposed")));
+    assert_eq!(standing(2), ("unsealed".to_owned(), true, json!("in-effect")));
+    assert!(vaults.has_acts_of_two() && View::judge(&vaults).is_some());
+    let states = ["sealed", "unsealed", "proposed", "lapsed", "unopened"];
+    let words = vaults.words("state").unwrap();
+    assert!(
+        states.iter().all(|state| words.iter().any(|word| word == state)) && words.len() == 5,
+        "{words:?}"
+    );
+    // A register in which nothing takes two knows none of that.
+    let incidents = register("incidents");
+    assert!(!incidents.has_acts_of_two() && View::judge(&incidents).is_none());
 }

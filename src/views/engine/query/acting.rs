@@ -60,7 +60,12 @@ impl Reading<'_> {
         }
         let aside = self.aside(when.known);
         for event in events.iter_mut().filter(|event| self.view.is_act_of_two(&event.ty)) {
-            event.act = Some(act_of(event, when.at, &aside)?);
+            let act = act_of(event, when.at, &aside)?;
+            // What it says holds from the second entry on at the earliest.
+            if let Some(confirmed) = act.confirmed.filter(|_| act.standing == ActStanding::InEffect) {
+                event.effective_at = event.effective_at.max(confirmed.recorded_at);
+            }
+            event.act = Some(act);
         }
         Ok(())
     }
@@ -78,12 +83,9 @@ impl Reading<'_> {
         self.note_acts(&mut gathered.later, when)?;
         let acts = gathered.events.iter().filter_map(|event| event.act.as_ref());
         let in_effect = acts.filter(|act| act.standing == ActStanding::InEffect);
-        let confirmed: Vec<_> = in_effect.filter_map(|act| act.confirmed).collect();
+        let confirmed = in_effect.filter_map(|act| act.confirmed).map(|confirmed| confirmed.seq).max();
         let Some(mut found) = self.made_of(number, stored, gathered, others, when) else { return Ok(None) };
-        for confirmed in confirmed {
-            found.last_seq = found.last_seq.max(confirmed.seq);
-            found.changed_at = found.changed_at.max(confirmed.recorded_at);
-        }
+        found.last_seq = confirmed.map_or(found.last_seq, |confirmed| found.last_seq.max(confirmed));
         let Some(judge) = self.view.judge() else { return Ok(Some(found)) };
         let judged = self.judge(judge, &found.row, when)?;
         Ok(judged.map(|row| Found { row, ..found }))
