@@ -1,11 +1,11 @@
-# run · test · soak · fuzz · bench · deps. `make test` is what continuous integration calls, and nothing else.
+# run · test · soak · fuzz · mutants · bench · deps. `make test` is what continuous integration calls, and nothing else.
 # Parallel make would only have cargo wait for cargo.
 .NOTPARALLEL:
 SHELL := /bin/bash
 CARGO ?= cargo
 ARGS ?=
 
-.PHONY: run cc test soak deps fmt clippy unit core protocol deny unused fuzz fuzz-seeds openapi packages bench
+.PHONY: run cc test soak deps fmt clippy unit core protocol deny unused fuzz fuzz-seeds mutants mutants-deps openapi packages bench
 
 # A ledger with a bank's year in it, on http://127.0.0.1:8080. `make run ARGS="--listen 0.0.0.0:9000"` for other arguments.
 run: cc
@@ -18,14 +18,12 @@ cc:
 
 test: deps fmt unused clippy core deny protocol fuzz unit
 
-# The long forms of the campaigns that try to break the ledger, one after the other so that each has the machine: some
-# six hours on two cores. DAYBOOK_SEED repeats what chance did in a run that failed.
-soak: export DAYBOOK_SOAK := 1
-soak: deps
-	$(CARGO) test --locked --all-features --test it -- --test-threads=1 crashing:: faults:: overload:: rotting:: schema_fuzz::
-	$(CARGO) test --locked --all-features --test protocol
-	$(CARGO) test --locked --all-features --lib -- log::tests views::apart_tests views::orders_tests
-	$(MAKE) fuzz FUZZ_SECONDS=600
+# The long forms of the campaigns that try to break the ledger, one after the other so that each has the machine: at most
+# three hours for all parts, and below one for a part on its own, `make soak PARTS=crash`. tests/soak.sh says what each part
+# does, and the end of a run how much of it was done. DAYBOOK_SEED repeats what chance did in a run that failed.
+PARTS ?= crash faults rot load api log order views fuzz mutants
+soak: deps mutants-deps
+	@tests/soak.sh $(PARTS)
 
 # Debian's packages that building and testing need, where they are missing; cargo-deny and cargo-machete from crates.io,
 # schemathesis from PyPI (its versions are in the file); Debian's Prometheus for what is in ops/.
@@ -84,6 +82,17 @@ FUZZ_BUILD := --quiet --locked --manifest-path fuzz/Cargo.toml --target $(FUZZ_H
 fuzz:
 	$(FUZZ_CARGO) build $(FUZZ_BUILD) --bins
 	@printf '%s\n' $(FUZZ_TARGETS) | FUZZ_BIN=target/fuzz/$(FUZZ_HOST)/debug xargs -P 2 -n 1 fuzz/run.sh $(FUZZ_SECONDS)
+
+# Faults put into the folds, one at a time: one shard of so many, or as many shards as there is time for, in an order of
+# chance. What became of all that were ever tried here is added up at the end; a fifth is gathered in pieces.
+MUTANTS_SHARDS ?= 600
+mutants: mutants-deps
+	@MINUTES=$(if $(MUTANTS_SHARD),,$(or $(MUTANTS_MINUTES),50)) nice -n 10 tests/mutants/run.sh \
+	  $(or $(MUTANTS_SHARD),$$(shuf -i 0-$$(($(MUTANTS_SHARDS) - 1)) | sed 's|$$|/$(MUTANTS_SHARDS)|'))
+	@tests/mutants/sum.py
+
+mutants-deps:
+	@command -v cargo-mutants >/dev/null || $(CARGO) install --locked --quiet cargo-mutants
 
 # Writes the seeds in fuzz/corpus anew.
 fuzz-seeds:

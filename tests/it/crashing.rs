@@ -1,7 +1,7 @@
 //! Killed at any moment, nothing acknowledged is lost, nothing is there twice, no batch is half there, nothing handed
 //! out is contradicted.
 
-use crate::kit::{Chance, Ledger, event, signal, soak};
+use crate::kit::{Chance, Ledger, Time, done, event, signal, soak};
 use crate::told::{Listed, Seen, Sent};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -115,11 +115,13 @@ fn filled(engine: &str, events: usize) -> Ledger {
     ledger
 }
 
-/// A ledger, killed and started again so often.
-fn kill_and_restart(mut ledger: Ledger, rounds: usize, chance: &mut Chance) {
+/// A ledger, killed and started again so often, or until the time is over; how often.
+fn kill_and_restart(mut ledger: Ledger, rounds: usize, chance: &mut Chance, time: &Time) -> usize {
     let mut clients: Vec<_> = (0..CLIENTS).map(|_| Client::new(chance.split())).collect();
     let (mut listed, mut everything, mut all_seen) = (Listed::default(), Vec::new(), Vec::new());
-    for round in 0..rounds {
+    let mut round = 0;
+    while round < rounds && !time.is_over() {
+        round += 1;
         // A moment counted in answers comes at the same point of the work on a slow machine.
         let (answers, enough) = (AtomicU64::new(0), chance.below(MAX_ANSWERS));
         let then = Duration::from_micros(chance.below(20_000));
@@ -176,19 +178,21 @@ fn kill_and_restart(mut ledger: Ledger, rounds: usize, chance: &mut Chance) {
     let checked = crate::kit::run(crate::kit::daybook().arg("check").arg(ledger.data()));
     assert!(checked.status.success(), "{}", crate::kit::text(&checked.stdout));
     let answered = everything.iter().filter(|sent| sent.told.is_some()).count();
-    println!("{rounds} rounds, {} entries, {answered} requests answered", listed.size);
-    assert!(answered > rounds, "only {answered} requests were answered: nothing was tested");
+    println!("{round} rounds, {} entries, {answered} requests answered", listed.size);
+    assert!(answered > round, "only {answered} requests were answered: nothing was tested");
+    round
 }
 
 #[test]
 fn an_acknowledged_event_survives_kill_9() {
     let mut chance = Chance::seeded();
-    let mut left = if soak() { ROUNDS.1 } else { ROUNDS.0 };
-    while left > 0 {
-        let rounds = left.min(ROUNDS_A_LEDGER);
-        kill_and_restart(Ledger::empty(), rounds, &mut chance);
-        left -= rounds;
+    let (all, time) = (if soak() { ROUNDS.1 } else { ROUNDS.0 }, Time::begins());
+    let mut rounds = 0;
+    while rounds < all && !time.is_over() {
+        let more = ROUNDS_A_LEDGER.min(all - rounds);
+        rounds += kill_and_restart(Ledger::empty(), more, &mut chance, &time);
     }
+    done(rounds, all, "rounds of killing");
 }
 
 #[test]
@@ -205,7 +209,8 @@ fn a_filled_ledger_survives_kill_9_with_sled_too() {
             assert!(ledger.data().join(folder).join(engine).exists(), "{folder} is kept by {engine}");
         }
         println!("{engine}: {events} events, {} MB of memory", ledger.resident_bytes() / 1_000_000);
-        kill_and_restart(ledger, rounds, &mut chance);
+        let killed = kill_and_restart(ledger, rounds, &mut chance, &Time::begins());
+        done(killed, rounds, &format!("rounds of killing with {engine} and {events} events"));
     }
 }
 

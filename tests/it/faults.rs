@@ -5,7 +5,8 @@
 //! below the data folder, but for the index and the views, which are made anew from the log. Then each call gets its runs.
 
 use crate::kit::{
-    Answer, Chance, Ledger, copy_dir, daybook, event, ready, run, serve, signal, soak, text, verify,
+    Answer, Chance, Ledger, Time, copy_dir, daybook, done, event, ready, run, serve, signal, soak, text,
+    verify,
 };
 use crate::strace::{CALLS, Call, Injection, Kind, Tracing, calls, injected, permitted};
 use crate::told::{Listed, Seen, Sent};
@@ -341,11 +342,12 @@ fn whatever_call_fails_or_is_the_last_nothing_acknowledged_is_lost() {
     }
     let mut chance = Chance::seeded();
     let all: Vec<_> = SMALL.into_iter().flat_map(|stage| faults_of(stage, None)).collect();
-    let chosen = if soak() { all } else { sample(all, &mut chance) };
+    let chosen = if soak() { shuffled(all, &mut chance) } else { sample(all, &mut chance) };
     assert!(chosen.len() >= SHORT_RUNS);
-    let missed = suffer(&chosen, None);
+    let (runs, missed) = suffer(&chosen, None);
+    done(runs, chosen.len(), "calls failed, or were the last");
     // Which thread reads a file can be another the next time, and then a count is not reached.
-    assert!(missed.len() <= 1 + chosen.len() / 50, "these calls were not made again: {missed:#?}");
+    assert!(missed.len() <= 1 + runs / 50, "these calls were not made again: {missed:#?}");
 }
 
 /// In the long form alone: a segment is 65,536 entries.
@@ -366,13 +368,24 @@ fn whatever_call_fails_or_is_the_last_where_a_segment_ends_nothing_acknowledged_
     while all.len() > SEGMENT_RUNS {
         all.swap_remove(chance.below(all.len() as u64) as usize);
     }
-    let missed = suffer(&all, Some(&almost_full));
+    let (runs, missed) = suffer(&all, Some(&almost_full));
+    done(runs, all.len(), "calls failed, or were the last, where a segment ends");
     // What seals the segment runs beside the rest, and may come too late to be seen.
     assert!(missed.iter().all(|fault| !fault.must_stop()), "these calls were not made again: {missed:#?}");
 }
 
-/// Runs with each of these faults; answers those that did not come to pass.
-fn suffer<'a>(faults: &'a [Fault], original: Option<&Ledger>) -> Vec<&'a Fault> {
+/// The long form: all of them, in another order each time, so that another part comes first where the time is short.
+fn shuffled(mut faults: Vec<Fault>, chance: &mut Chance) -> Vec<Fault> {
+    for place in (1..faults.len()).rev() {
+        faults.swap(place, chance.below(place as u64 + 1) as usize);
+    }
+    faults
+}
+
+/// Runs with each of these faults, or with as many as there is time for; answers how many, and those that did not come to
+/// pass.
+fn suffer<'a>(faults: &'a [Fault], original: Option<&Ledger>) -> (usize, Vec<&'a Fault>) {
+    let (time, runs) = (Time::begins(), AtomicUsize::new(0));
     let (next, failed, missed) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
     let suffer_one = |fault: &Fault| {
         let left = go_through(fault.stage, Some(fault), original);
@@ -384,7 +397,10 @@ fn suffer<'a>(faults: &'a [Fault], original: Option<&Ledger>) -> Vec<&'a Fault> 
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                while let Some(fault) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some(fault) =
+                    faults.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !time.is_over())
+                {
+                    runs.fetch_add(1, Ordering::Relaxed);
                     println!("{fault:?}");
                     match std::panic::catch_unwind(AssertUnwindSafe(|| suffer_one(fault))) {
                         Ok(true) => {}
@@ -396,9 +412,10 @@ fn suffer<'a>(faults: &'a [Fault], original: Option<&Ledger>) -> Vec<&'a Fault> 
         }
     });
     let (failed, missed) = (failed.into_inner().unwrap(), missed.into_inner().unwrap());
-    println!("{} runs, in {} of them no fault", faults.len(), missed.len());
-    assert!(failed.is_empty(), "{} of {} runs failed: {failed:#?}", failed.len(), faults.len());
-    missed
+    let runs = runs.into_inner();
+    println!("{runs} runs, in {} of them no fault", missed.len());
+    assert!(failed.is_empty(), "{} of {runs} runs failed: {failed:#?}", failed.len());
+    (runs, missed)
 }
 
 /// Whether the fault came to pass.

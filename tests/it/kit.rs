@@ -31,6 +31,34 @@ pub fn soak() -> bool {
     std::env::var_os("DAYBOOK_SOAK").is_some()
 }
 
+/// How long a campaign of `make soak` goes on: until all of it is done, or with `DAYBOOK_SOAK_MINUTES` until they are over.
+/// The short forms always do all.
+pub struct Time(Option<Instant>);
+
+impl Time {
+    pub fn begins() -> Self {
+        Self(minutes().map(|minutes| Instant::now() + Duration::from_secs(60 * minutes)))
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.0.is_some_and(|end| end <= Instant::now())
+    }
+}
+
+/// For how many minutes each campaign of `make soak` is to go on, if that is said.
+pub fn minutes() -> Option<u64> {
+    let said = std::env::var("DAYBOOK_SOAK_MINUTES").ok().filter(|said| soak() && !said.is_empty());
+    said.map(|minutes| minutes.parse().unwrap())
+}
+
+/// Says how much of a campaign was done, where it may be less than all.
+pub fn done(done: usize, all: usize, what: &str) {
+    assert!(done > 0, "nothing was tried");
+    if soak() {
+        loudly(&format!("{done} of {all} {what}"));
+    }
+}
+
 /// Says something that must be seen also when the test passes, and so goes past what the harness captures.
 pub fn loudly(said: &str) {
     let _ = writeln!(std::io::stderr().lock(), "\n*** {said}\n");

@@ -4,7 +4,7 @@
 //!
 //! `DAYBOOK_SOAK=1` tries out more, with another seed each time; the seed is printed with what fails.
 
-use crate::kit::{Ledger, soak, text};
+use crate::kit::{Ledger, minutes, soak, text};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -57,7 +57,9 @@ fn try_out(ledger: &Ledger, trial: &Trial, seed: u64) -> Output {
     assert!(schemathesis.exists(), "schemathesis is not installed: run `make deps`");
     let soak = soak();
     let phases = if soak { "examples,coverage,fuzzing" } else { trial.phases };
-    let examples = if soak { trial.examples * 50 } else { trial.examples };
+    // What it tries takes as long as it takes: within given minutes, the fewer are tried.
+    let times = minutes().map_or(50, |minutes| minutes.clamp(1, 50) as u32);
+    let examples = if soak { trial.examples * times } else { trial.examples };
     // Bounded whatever happens; far more than it takes on a slow machine.
     let mut command = Command::new("timeout");
     command.arg(if soak { "7200" } else { "600" }).arg(schemathesis);

@@ -82,16 +82,16 @@ fn case<R>(name: &str, seeds: u64, run: impl Fn(u64) -> R) -> bool
 where
     R: Fn() -> Result<(), String> + Send + Sync + 'static,
 {
-    let seeds = log::tests::seeds(seeds);
-    let (begun, count) = (Instant::now(), seeds.end - seeds.start);
-    for seed in seeds {
+    let (begun, mut count) = (Instant::now(), 0);
+    for seed in log::tests::seeds(seeds) {
+        count += 1;
         if let Err(how) = in_order_of(seed, run(seed)) {
             println!("test {name} ... FAILED\nDAYBOOK_SEED={seed}: {how}");
             return false;
         }
     }
     println!("test {name} ... ok, {count} orders in {:.1} s", begun.elapsed().as_secs_f64());
-    true
+    count > 0
 }
 
 fn made() -> Arc<Base> {

@@ -13,14 +13,16 @@ use crate::sync::wait_for;
 
 /// Runs a campaign for each of so many seeds, or for the one that is asked for.
 fn campaign(count: u64, run: impl Fn(u64) -> Result<Tally, Broken>) {
-    let mut total = Tally::default();
+    let (mut total, mut seeds) = (Tally::default(), 0);
     for seed in super::seeds(count) {
         match run(seed) {
             Ok(tally) => total += tally,
             Err(broken) => panic!("DAYBOOK_SEED={seed}: {broken}"),
         }
+        seeds += 1;
     }
-    println!("{total:?}");
+    println!("{seeds} seeds: {total:?}");
+    assert!(seeds > 0, "nothing was tried");
 }
 
 #[test]
