@@ -248,6 +248,29 @@ fn an_entry_keeps_the_version_by_which_it_was_accepted() {
     assert_eq!(history.current().publications(), 2);
 }
 
+#[test]
+fn what_was_recorded_before_a_publication_is_late_by_what_was_said_then() {
+    let history = CatalogHistory::begin(SHIPPED.clone(), "not read yet");
+    let publish = |seq: u64, version: u32, late_after: &str| {
+        let mut new = own(version);
+        new["late_after"] = json!(late_after);
+        let published = history.current().published(&publication(version.into(), json!([new])));
+        history.publish(seq, published.unwrap_or_else(|refusals| panic!("{refusals:?}")));
+    };
+    publish(10, 1, "P2D");
+    publish(20, 2, "P2D");
+    publish(30, 3, "P9D");
+    let catalog = history.current();
+    let days = |name: &str, seq: u64| catalog.late_after(name, seq).map(|span| span.days);
+    let own = [10, 11, 21, 30, 31].map(|seq| days("vault.opened", seq));
+    assert_eq!(own, [None, Some(2), Some(2), Some(2), Some(9)]);
+    assert_eq!(catalog.all_late_after()["vault.opened"].len(), 2, "what stays the same is noted once");
+    assert_eq!([0, 31].map(|seq| days("decision.made", seq)), [Some(7), Some(7)]);
+    assert_eq!(days("never.heard_of", 31), None);
+    // A catalogue that has no history says what it says.
+    assert_eq!(SHIPPED.late_after("decision.made", 0).map(|span| span.days), Some(7));
+}
+
 proptest! {
     /// Whatever small change is let pass: what the old version accepted, the new one accepts.
     #[test]
