@@ -116,10 +116,10 @@ openapi:
 packages:
 	DAYBOOK_UPDATE=1 $(CARGO) test --locked --all-features --test it packages::what packages::the_licences -- --quiet
 
-# All benchmarks, each alone on the machine, printed as tables and kept in benches/RESULTS.md. About twenty minutes;
+# All benchmarks, each alone on the machine, printed as tables and kept in benches/RESULTS.md. About half an hour;
 # `make bench FULL=1` takes the large sizes, an hour and 30 GB below target/bench-data. One alone, with arguments:
 # `make bench BENCHES=append ARGS=--quick`.
-BENCHES := micro verify index startup query append views
+BENCHES := micro verify index startup query append views abuse
 bench:
 	$(CARGO) bench --no-run $(addprefix --bench ,$(BENCHES))
 	@set -e; for bench in $(BENCHES); do echo; echo "== $$bench"; \

@@ -33,13 +33,17 @@ impl Client {
 
     /// Posts one event.
     pub fn post_event(&mut self, event: &str) -> Result<(u16, Vec<u8>)> {
+        self.post("application/cloudevents+json", event)
+    }
+
+    /// Posts events in a form.
+    pub fn post(&mut self, content_type: &str, body: &str) -> Result<(u16, Vec<u8>)> {
         let head = format!(
-            "POST /v1/events HTTP/1.1\r\nHost: daybook\r\n{}Content-Type: application/cloudevents+json\r\n\
-             Content-Length: {}\r\n\r\n",
+            "POST /v1/events HTTP/1.1\r\nHost: daybook\r\n{}Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
             self.authorization,
-            event.len()
+            body.len()
         );
-        self.stream.get_mut().write_all((head + event).as_bytes())?;
+        self.stream.get_mut().write_all((head + body).as_bytes())?;
         self.answer()
     }
 

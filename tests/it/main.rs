@@ -9,6 +9,7 @@
 
 mod kit;
 
+mod abuse;
 mod adoption;
 mod annulled;
 mod appending;
