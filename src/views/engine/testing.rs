@@ -4,7 +4,7 @@ use super::acts::import::{Brought, Import};
 use super::acts::imports::imports_of;
 use super::acts::listed::lists_of;
 use super::error::Result;
-use super::judging::Beside;
+use super::judging::{Before, Beside};
 use super::row::{Assurance, RowEvent};
 use crate::spec::encoding::to_hex;
 use crate::spec::time::Timestamp;
@@ -45,6 +45,10 @@ pub(in crate::views) struct HeldActs(pub Vec<RowEvent>);
 impl Beside for HeldActs {
     fn listed(&self, _: &'static str, _: &str) -> Result<Arc<[RowEvent]>> {
         Ok(Arc::default())
+    }
+
+    fn before(&self, _: &'static str, _: &str, _: u64) -> Result<Before> {
+        Ok(Before { standing: Arc::default(), corrected: Vec::new() })
     }
 
     fn first(&self, _: &'static str, _: &str) -> Result<Option<u64>> {
