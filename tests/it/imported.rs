@@ -74,7 +74,7 @@ impl Story {
     fn confirm(&mut self, token: &str, by: &str, of: &str, digest: &str) -> u64 {
         let id = format!("confirm-{of}-{}", self.last);
         let data = json!({"by": by, "of": {"source": GOVERNANCE, "id": of}, "digest": digest});
-        self.record(&token.to_owned(), &event(GOVERNANCE, &id, "act.confirmed", None, data))
+        self.record(token, &event(GOVERNANCE, &id, "act.confirmed", None, data))
     }
 
     fn archived(&mut self, id: &str, ty: &str, time: &str, data: Value) -> u64 {
