@@ -20,8 +20,8 @@ run() {
     faults) cargo "${it[@]}" faults:: ;;
     # A byte of any file rots.
     rot) cargo "${it[@]}" rotting:: ;;
-    # Ten times the load, and bodies that stay under way.
-    load) cargo "${it[@]}" overload:: ;;
+    # Ten times the load, bodies that stay under way, and an honest client beside those who are not.
+    load) cargo "${it[@]}" overload:: abuse:: ;;
     # The served description, tried out once for each role.
     api) cargo "${it[@]}" schema_fuzz:: ;;
     # The log on a simulated machine that loses power, and every byte of it flipped.
