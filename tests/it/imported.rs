@@ -90,6 +90,13 @@ impl Story {
         answer.json()
     }
 
+    /// The ids of what the archive recorded late.
+    fn late(&self, more: &str) -> Vec<String> {
+        let listed = self.ask(&format!("/v1/late?source={ARCHIVE}&order=asc{more}"));
+        let items = listed["items"].as_array().unwrap().iter();
+        items.map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+    }
+
     fn import(&self, id: &str) -> Value {
         self.ask(&format!("/v1/registers/imports/{id}"))
     }
@@ -201,6 +208,8 @@ fn history_is_proposed_confirmed_brought_in_and_counted() {
     let all = story.ask("/v1/approvals");
     let marked = all["items"].as_array().unwrap().iter().filter(|row| row["fields"]["imported"].is_array());
     assert_eq!(marked.map(|row| row["id"].as_str().unwrap()).collect::<Vec<_>>(), ["APR-1"]);
+    // History is not late; what came before the import, or after it, is.
+    assert_eq!(story.late(""), ["v-0", "a-0", "v-2", "a-2"]);
     // Taken back, the import never was; as of before, it was.
     let target = json!({"source": GOVERNANCE, "id": "IMP-1"});
     let annulled =
@@ -211,6 +220,8 @@ fn history_is_proposed_confirmed_brought_in_and_counted() {
     let other = story.ask("/v1/approvals/APR-1?at=2016-06-01T00:00:00Z");
     assert_eq!((&other["state"], &other["fields"]["imported"]), (&json!("pending"), &Value::Null), "{other}");
     assert_eq!(story.import("IMP-1")["fields"]["inside"], Value::Null);
+    assert_eq!(story.late(""), ["v-0", "a-0", "v-1", "a-1", "r-1", "v-2", "a-2"]);
+    assert_eq!(story.late(&format!("&as_of={last}")), ["v-0", "a-0", "v-2", "a-2"]);
     let then = story.ask(&format!("/v1/approvals/APR-1?at=2016-06-01T00:00:00Z&as_of={last}"));
     assert_eq!(then["state"], "granted", "{then}");
 }
