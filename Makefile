@@ -18,8 +18,8 @@ cc:
 
 test: deps fmt unused clippy core deny protocol fuzz unit
 
-# The long forms of the campaigns that try to break the ledger, one after the other so that each has the machine: at most
-# three hours for all parts, and below one for a part on its own, `make soak PARTS=crash`. tests/soak.sh says what each part
+# The long forms of the campaigns that try to break the ledger, one after the other so that each has the machine: about
+# three hours are planned for all parts, and below one for a part on its own, `make soak PARTS=crash`. tests/soak.sh says what each part
 # does, and the end of a run how much of it was done. DAYBOOK_SEED repeats what chance did in a run that failed.
 PARTS ?= crash faults rot load api log order views fuzz mutants
 soak: deps mutants-deps
